@@ -1,0 +1,58 @@
+/* Reads the fields of bytes that scan accepted, in place, without allocating. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "proto/base.h"
+
+struct cursor {
+	const uint8_t *p;
+	const uint8_t *end;
+};
+
+enum cursor_type {
+	CURSOR_END, /* no more bytes */
+	CURSOR_NIL,
+	CURSOR_BOOL,
+	CURSOR_INT, /* fits int64_t or uint64_t */
+	CURSOR_FLOAT,
+	CURSOR_STR,
+	CURSOR_BIN,
+	CURSOR_ARRAY,
+	CURSOR_MAP,
+	CURSOR_EXT,
+};
+
+static inline struct cursor cursor_of(const void *bytes, size_t n)
+{
+	return (struct cursor){ bytes, (const uint8_t *)bytes + n };
+}
+
+static inline bool cursor_at_end(const struct cursor *c)
+{
+	return c->p >= c->end;
+}
+
+enum cursor_type cursor_peek(const struct cursor *c);
+/* Each reads one element and moves on; false, and nothing moved, if it is of another type. They stay within
+ * [p, end) whatever the bytes are. */
+must_check bool cursor_nil(struct cursor *c);
+must_check bool cursor_bool(struct cursor *c, bool *ret);
+must_check bool cursor_uint(struct cursor *c, uint64_t *ret); /* also a signed encoding that is ≥ 0 */
+must_check bool cursor_int(struct cursor *c, int64_t *ret);
+must_check bool cursor_number(struct cursor *c, double *ret); /* int or float */
+must_check bool cursor_text(struct cursor *c, const char **ret, size_t *ret_len);  /* str or bin */
+must_check bool cursor_bytes(struct cursor *c, const void **ret, size_t *ret_len); /* the same, as bytes */
+must_check bool cursor_array(struct cursor *c, uint32_t *ret_n);
+must_check bool cursor_map(struct cursor *c, uint32_t *ret_n);
+must_check bool cursor_ext(struct cursor *c, int8_t *ret_type, const void **ret, size_t *ret_len);
+/* Steps over one whole value; *ret_value (may be NULL) becomes a cursor over exactly its bytes. */
+must_check bool cursor_skip(struct cursor *c, struct cursor *ret_value);
+/* How deep the value at the cursor nests: 0 for a scalar, 1 for an array of scalars. */
+unsigned cursor_depth(const struct cursor *c);
+static inline size_t cursor_len(const struct cursor *c)
+{
+	return (size_t)(c->end - c->p);
+}
+
+bool text_equal(const char *text, size_t len, const char *word);

@@ -1,0 +1,1 @@
+#include "proto/jobspec.h"
