@@ -24,9 +24,10 @@ void buf_init(struct buf *b, size_t max);
 /* Gives the memory back; the buffer can be used again. */
 void buf_deinit(struct buf *b);
 
+/* NULL before the first byte came. */
 static inline const uint8_t *buf_head(const struct buf *b)
 {
-	return b->data + b->head;
+	return b->data ? b->data + b->head : NULL;
 }
 
 static inline size_t buf_used(const struct buf *b)

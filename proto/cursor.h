@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "proto/base.h"
+#include "proto/text.h"
 
 struct cursor {
 	const uint8_t *p;
@@ -11,7 +12,7 @@ struct cursor {
 };
 
 enum cursor_type {
-	CURSOR_END, /* no more bytes */
+	CURSOR_END, /* no more bytes (or 0xc1, which no checked bytes hold) */
 	CURSOR_NIL,
 	CURSOR_BOOL,
 	CURSOR_INT, /* fits int64_t or uint64_t */
@@ -25,7 +26,7 @@ enum cursor_type {
 
 static inline struct cursor cursor_of(const void *bytes, size_t n)
 {
-	return (struct cursor){ bytes, (const uint8_t *)bytes + n };
+	return (struct cursor){ bytes, n ? (const uint8_t *)bytes + n : bytes };
 }
 
 static inline bool cursor_at_end(const struct cursor *c)
@@ -33,6 +34,7 @@ static inline bool cursor_at_end(const struct cursor *c)
 	return c->p >= c->end;
 }
 
+/* By the first byte alone. */
 enum cursor_type cursor_peek(const struct cursor *c);
 /* Each reads one element and moves on; false, and nothing moved, if it is of another type. They stay within
  * [p, end) whatever the bytes are. */
@@ -48,11 +50,9 @@ must_check bool cursor_map(struct cursor *c, uint32_t *ret_n);
 must_check bool cursor_ext(struct cursor *c, int8_t *ret_type, const void **ret, size_t *ret_len);
 /* Steps over one whole value; *ret_value (may be NULL) becomes a cursor over exactly its bytes. */
 must_check bool cursor_skip(struct cursor *c, struct cursor *ret_value);
-/* How deep the value at the cursor nests: 0 for a scalar, 1 for an array of scalars. */
+/* How deep the value at the cursor nests: 0 for a scalar, 1 for an array of scalars. At most PROTO_DEPTH + 1. */
 unsigned cursor_depth(const struct cursor *c);
 static inline size_t cursor_len(const struct cursor *c)
 {
 	return (size_t)(c->end - c->p);
 }
-
-bool text_equal(const char *text, size_t len, const char *word);

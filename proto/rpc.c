@@ -1,1 +1,73 @@
 #include "proto/rpc.h"
+
+/* Behind the type: request and notification share the tail [method, params]. */
+static bool parse_call(struct rpc *m, struct cursor *c)
+{
+	if (!cursor_text(c, &m->method, &m->method_len) || !cursor_array(c, &m->n_params))
+		return false;
+	m->params = *c;
+	return true;
+}
+
+static bool parse_msgid(struct rpc *m, struct cursor *c)
+{
+	uint64_t v;
+
+	if (!cursor_uint(c, &v) || v > UINT32_MAX)
+		return false;
+	m->msgid = (uint32_t)v;
+	return true;
+}
+
+static bool parse(struct rpc *m, struct cursor *c)
+{
+	uint32_t n;
+	uint64_t type;
+
+	if (!cursor_array(c, &n) || !cursor_uint(c, &type))
+		return false;
+	switch (type) {
+	case RPC_REQUEST:
+		m->type = RPC_REQUEST;
+		return n == 4 && parse_msgid(m, c) && parse_call(m, c);
+	case RPC_ANSWER:
+		m->type = RPC_ANSWER;
+		return n == 4 && parse_msgid(m, c) && cursor_skip(c, &m->error) &&
+		       cursor_skip(c, &m->result);
+	case RPC_NOTIFICATION: m->type = RPC_NOTIFICATION; return n == 3 && parse_call(m, c);
+	default: return false;
+	}
+}
+
+int rpc_parse(struct rpc *ret, const uint8_t *bytes, size_t len)
+{
+	struct cursor c = cursor_of(bytes, len);
+	struct rpc m = {};
+
+	if (!parse(&m, &c))
+		return RPC_E_ENVELOPE;
+	*ret = m;
+	return 0;
+}
+
+void rpc_pack_request(struct bufpack *p, uint32_t msgid, const char *method)
+{
+	bufpack_array(p, 4);
+	bufpack_uint(p, RPC_REQUEST);
+	bufpack_uint(p, msgid);
+	bufpack_text(p, method);
+}
+
+void rpc_pack_answer(struct bufpack *p, uint32_t msgid)
+{
+	bufpack_array(p, 4);
+	bufpack_uint(p, RPC_ANSWER);
+	bufpack_uint(p, msgid);
+}
+
+void rpc_pack_notification(struct bufpack *p, const char *method)
+{
+	bufpack_array(p, 3);
+	bufpack_uint(p, RPC_NOTIFICATION);
+	bufpack_text(p, method);
+}

@@ -31,7 +31,8 @@ struct scan {
 /* max_depth ≤ PROTO_DEPTH. */
 void scan_init(struct scan *s, size_t max_bytes, unsigned max_depth);
 /* Looks at bytes[s->pos … len); bytes[0] is the message's first. Each byte is looked at once, however
- * often it is called. SCAN_DONE: the message is bytes[0 … s->pos). */
+ * often it is called; only the head of an element (≤ 7 bytes) is read again until it is all there.
+ * SCAN_DONE: the message is bytes[0 … s->pos). An error is final: the scan gives it again. */
 must_check int scan_step(struct scan *s, const uint8_t *bytes, size_t len);
 /* One complete value of exactly len bytes, nested at most max_depth. 0 or a SCAN_E_; SCAN_E_BYTES also if it
  * ends early or late. ret may be NULL. */

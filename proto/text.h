@@ -1,0 +1,15 @@
+/* Text from strangers: counted, not terminated. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "proto/base.h"
+
+bool text_equal(const char *text, size_t len, const char *word);
+/* Valid UTF-8 without NUL and other control characters (C0, DEL, C1): fit for a log and a terminal.
+ */
+bool text_is_plain(const char *text, size_t len);
+/* The text for a message to people: printable ASCII as it is, the rest, quotes and backslashes
+ * escaped; what does not fit into out[size] is cut and ends in "...". Always terminated; size ≥ 4.
+ * Returns out. */
+const char *text_escape(char *out, size_t size, const char *text, size_t len);
