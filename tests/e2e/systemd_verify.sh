@@ -9,7 +9,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 # Documentation= is looked up by man; only where man can find the pages of this tree.
-pages=no
+pages=0
 if command -v man >/dev/null; then
 	for page in poold.8 poold.conf.5; do
 		section=${page##*.}
@@ -17,11 +17,12 @@ if command -v man >/dev/null; then
 			[ -f "$at" ] || continue
 			mkdir -p "$tmp/man/man$section"
 			cp "$at" "$tmp/man/man$section/"
-			pages=yes
+			pages=$((pages + 1))
 			break
 		done
 	done
 fi
+if [ $pages = 2 ]; then pages=yes; else pages=no; fi
 export MANPATH="$tmp/man"
 
 failed=0
