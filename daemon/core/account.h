@@ -1,0 +1,91 @@
+/* Who holds how much. Every allocation for a peer passes here before it is made. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+/* X(NAME, word of the limit): what is counted, per uid and in all.
+ *   bytes        inputs, results, objects, buffers of connections
+ *   jobs         jobs that are not final
+ *   futures      records kept: jobs and objects, final or not
+ *   fds          fds held for inputs, results and outputs
+ *   waits        requests that wait for something */
+#define ACCOUNT_KINDS(X)                                                                           \
+	X(BYTES, "bytes")                                                                          \
+	X(JOBS, "jobs")                                                                            \
+	X(FUTURES, "futures")                                                                      \
+	X(FDS, "fds")                                                                              \
+	X(CONNECTIONS, "connections")                                                              \
+	X(WAITS, "waits")
+
+enum account_kind {
+#define X(name, word) ACCOUNT_##name,
+	ACCOUNT_KINDS(X)
+#undef X
+		_ACCOUNT_KIND_MAX,
+};
+
+enum {
+	ACCOUNT_E_QUOTA = 1, /* a limit of this uid */
+	ACCOUNT_E_FULL = 2,  /* a limit of all uids together */
+};
+
+struct amounts {
+	uint64_t n[_ACCOUNT_KIND_MAX];
+};
+
+struct account_limits {
+	struct amounts uid;
+	struct amounts all;
+};
+
+/* Which limit refused, by how much. */
+struct refusal {
+	enum account_kind kind;
+	bool of_uid;
+	uint64_t value; /* what it would have become */
+	uint64_t max;
+};
+
+struct accounts {
+	struct account_limits limits;
+	struct amounts used;
+	struct account *by_uid; /* uthash */
+};
+
+struct future;
+TAILQ_HEAD(futures, future);
+
+/* Lives while somebody holds a reference. */
+struct account;
+
+void accounts_init(struct accounts *all, const struct account_limits *limits);
+/* No account may be left. */
+void accounts_deinit(struct accounts *all);
+/* The account of a uid with one more reference, made if there is none. -ENOMEM. */
+__attribute__((warn_unused_result)) int account_get(
+	struct accounts *all, uint32_t uid, struct account **ret);
+struct account *account_ref(struct account *a);
+/* The last reference frees it; it then holds nothing. Takes NULL, returns NULL. */
+struct account *account_unref(struct account *a);
+
+uint32_t account_uid(const struct account *a);
+const struct amounts *account_used(const struct account *a);
+/* All futures of this uid, by ID: the core's list, kept here. */
+struct futures *account_futures(struct account *a);
+
+/* Takes all of `want`, or nothing: 0, or ACCOUNT_E_ with *ret_refusal (may be NULL). */
+__attribute__((warn_unused_result)) int account_take(
+	struct account *a, const struct amounts *want, struct refusal *ret_refusal);
+void account_give(struct account *a, const struct amounts *back);
+/* The same for one kind. */
+__attribute__((warn_unused_result)) int account_take_one(
+	struct account *a, enum account_kind kind, uint64_t n, struct refusal *ret_refusal);
+void account_give_one(struct account *a, enum account_kind kind, uint64_t n);
+/* The word of the limit. */
+const char *account_kind_name(enum account_kind kind);
+/* Of a uid that holds something; NULL. No reference is taken. */
+struct account *accounts_find(struct accounts *all, uint32_t uid);
+/* The first account (after = NULL), the next one, NULL at the end: for statistics. */
+struct account *accounts_next(struct accounts *all, struct account *after);

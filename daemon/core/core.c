@@ -1,0 +1,230 @@
+/* The core's doors: time, pools, cancelling, the end. Futures' births and ends are in life.c, the
+ * way to the workers in handover.c.
+ *
+ * Everything here is driven from outside and answers at once. Events change state; core_turn(),
+ * called when a batch of events is through, does what is due and decides who runs what. So a
+ * hundred submits of one turn are one decision, and a simulator can put any two events in any
+ * order.
+ */
+#include "daemon/core/core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/handover.h"
+#include "daemon/core/life.h"
+#include "daemon/core/tombstone.h"
+
+/* What could not be done now (a full link, a zygote that is busy) is tried again after this. */
+#define RETRY_US 1000
+
+int core_init(struct core *c, const struct account_limits *limits, const struct core_ops *ops,
+	void *shell, uint64_t first_id, uint64_t id_end)
+{
+	int r;
+
+	*c = (struct core){.ops = ops, .shell = shell, .next_id = first_id, .id_end = id_end};
+	accounts_init(&c->accounts, limits);
+	TAILQ_INIT(&c->pools);
+	TAILQ_INIT(&c->all);
+	TAILQ_INIT(&c->freed);
+	c->tombstones = tombstones_new();
+	r = future_table_init(&c->table);
+	if (r == 0 && c->tombstones)
+		return 0;
+	future_table_deinit(&c->table);
+	c->tombstones = tombstones_free(c->tombstones);
+	return -ENOMEM;
+}
+
+void core_deinit(struct core *c)
+{
+	struct pool *p;
+
+	life_clear(c);
+	while ((p = TAILQ_FIRST(&c->pools))) {
+		TAILQ_REMOVE(&c->pools, p, in_core);
+		pool_free(p);
+	}
+	tombstones_free(c->tombstones);
+	future_table_deinit(&c->table);
+	heap_deinit(&c->timers);
+	accounts_deinit(&c->accounts);
+}
+
+/* ---- time ---------------------------------------------------------------------------------------
+ */
+
+static void future_due(struct core *c, struct future *f, uint64_t now_us)
+{
+	if (future_state_is_final(f->state))
+		life_expire(c, f);
+	else if (f->state == FUTURE_RUNNING)
+		handover_stop(f, ENDING_TIMEOUT, CANCEL_TERM, now_us);
+	else if (f->state == FUTURE_CANCELLING)
+		handover_kill(f->slot, now_us);
+}
+
+static void do_due(struct core *c, struct heap_node *node, uint64_t now_us)
+{
+	char *object = (char *)node;
+
+	switch ((enum core_timer)node->owner) {
+	case CORE_TIMER_FUTURE:
+		future_due(c, (struct future *)(void *)(object - offsetof(struct future, timer)),
+			now_us);
+		break;
+	case CORE_TIMER_SLOT:
+		handover_kill(
+			(struct slot *)(void *)(object - offsetof(struct slot, timer)), now_us);
+		break;
+	case CORE_TIMER_POOL: break; /* its back-off is over: the turn sees to it */
+	}
+}
+
+uint64_t core_turn(struct core *c, uint64_t now_us)
+{
+	struct heap_node *node;
+	struct pool *p;
+
+	while ((node = heap_first(&c->timers)) && node->key <= now_us) {
+		heap_clear(&c->timers, node);
+		do_due(c, node, now_us);
+	}
+	c->want_turn = false;
+	TAILQ_FOREACH (p, &c->pools, in_core)
+		handover_turn(p, now_us);
+	node = heap_first(&c->timers);
+	if (c->want_turn && (!node || node->key > now_us + RETRY_US))
+		return now_us + RETRY_US;
+	return node ? node->key : HEAP_NEVER;
+}
+
+/* ---- pools --------------------------------------------------------------------------------------
+ */
+
+int core_add_pool(struct core *c, const struct pool_config *config, void *shell, struct pool **ret)
+{
+	struct pool *p;
+	int r;
+
+	for (unsigned i = 0; i < config->n_workers + 1; i++) {
+		r = life_add_timer(c);
+		if (r < 0)
+			return r;
+	}
+	r = pool_new(c, config, shell, &p);
+	if (r < 0)
+		return r;
+	TAILQ_INSERT_TAIL(&c->pools, p, in_core);
+	*ret = p;
+	return 0;
+}
+
+struct pool *core_find_pool(struct core *c, const char *name, size_t len)
+{
+	struct pool *p;
+
+	TAILQ_FOREACH (p, &c->pools, in_core)
+		if (strlen(p->name) == len && memcmp(p->name, name, len) == 0)
+			return p;
+	return NULL;
+}
+
+void core_pool_starting(struct pool *p)
+{
+	p->state = POOL_STARTING;
+}
+
+void core_pool_ready(struct pool *p)
+{
+	p->state = POOL_READY;
+}
+
+static void abort_waiting(struct pool *p, enum future_failure why, uint64_t now_us)
+{
+	struct future *f;
+	struct slot *s;
+
+	TAILQ_FOREACH (s, &p->by_state[SLOT_BUSY], in_state)
+		if (s->n_line > 1)
+			p->core->ops->take_back(p->core->shell, s);
+	for (unsigned i = 0; i < p->config.n_workers; i++)
+		handover_settle(&p->slots[i], now_us);
+	while ((f = queue_first(&p->queue, NULL))) {
+		queue_remove(&p->queue, f);
+		life_finish(p->core, f, FUTURE_ABORTED, why, now_us);
+	}
+}
+
+void core_pool_failed(struct pool *p, const char *reason, uint64_t now_us)
+{
+	pool_set_failed(p, reason);
+	abort_waiting(p, FAILURE_POOL, now_us);
+}
+
+/* ---- cancelling ---------------------------------------------------------------------------------
+ */
+
+static enum cancel_outcome cancel_waiting(
+	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
+{
+	f->cancel_mode = mode;
+	f->cancel_uid = by_uid;
+	queue_remove(&f->pool->queue, f);
+	life_finish(c, f, FUTURE_CANCELLED, FAILURE_CANCELLED, now_us);
+	return CANCEL_CANCELLED;
+}
+
+enum cancel_outcome core_cancel(
+	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
+{
+	if (f->state == FUTURE_CANCELLED)
+		return CANCEL_CANCELLED;
+	if (future_state_is_final(f->state))
+		return CANCEL_TOO_LATE;
+	if (f->slot && mode == CANCEL_QUEUED)
+		handover_take_back(f->slot, now_us);
+	else if (f->slot && (f->state != FUTURE_CANCELLING || mode == CANCEL_KILL))
+		handover_stop(f, ENDING_CANCEL, mode, now_us);
+	if (f->state == FUTURE_QUEUED && !f->slot)
+		return cancel_waiting(c, f, mode, by_uid, now_us);
+	if (future_state_is_final(f->state))
+		return f->state == FUTURE_CANCELLED ? CANCEL_CANCELLED : CANCEL_TOO_LATE;
+	if (mode == CANCEL_QUEUED)
+		return f->state == FUTURE_CANCELLING ? CANCEL_CANCELLING : CANCEL_RUNNING;
+	if (f->ending == ENDING_CANCEL)
+		f->cancel_uid = by_uid;
+	return CANCEL_CANCELLING;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------
+ */
+
+void core_drain(struct core *c, uint64_t now_us)
+{
+	struct pool *p;
+
+	c->is_draining = true;
+	TAILQ_FOREACH (p, &c->pools, in_core) {
+		abort_waiting(p, FAILURE_SHUTDOWN, now_us);
+		handover_dismiss(p, now_us);
+	}
+}
+
+void core_stop_running(struct core *c, uint64_t now_us)
+{
+	struct pool *p;
+
+	TAILQ_FOREACH (p, &c->pools, in_core)
+		for (unsigned i = 0; i < p->config.n_workers; i++)
+			if (p->slots[i].state == SLOT_BUSY)
+				handover_stop(slot_first(&p->slots[i]), ENDING_SHUTDOWN,
+					CANCEL_TERM, now_us);
+}
+
+uint64_t core_unfinished(const struct core *c)
+{
+	return c->n_unfinished;
+}

@@ -1,0 +1,190 @@
+/* The middle of poold: jobs, futures, workers, limits. Events go in through these functions,
+ * actions come out through struct core_ops. No system call, clock, random number, event loop or
+ * MessagePack: time and bytes are the caller's, so a simulator can drive all of it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/core/account.h"
+#include "daemon/core/future.h"
+#include "daemon/core/pool.h"
+
+enum {
+	CORE_E_QUOTA = ACCOUNT_E_QUOTA,
+	CORE_E_FULL = ACCOUNT_E_FULL,
+	CORE_E_DRAINING = 3,	/* the daemon stops */
+	CORE_E_POOL_FAILED = 4, /* the pool's preload failed: pool->reason */
+	CORE_E_LATER = 5,	/* of hand_over: the link takes nothing now */
+	CORE_E_PROTOCOL = 6,	/* the worker answered what was not asked */
+};
+
+/* What the shell does for the core. None of them may free a future, slot or pool. */
+struct core_ops {
+	/* Sends `run` for f (f->msgid). 0; CORE_E_LATER: it stays queued; -errno: as LATER, and the
+	 * shell will report the worker's death. */
+	int (*hand_over)(void *shell, struct slot *s, struct future *f);
+	/* Takes back what lies in the worker's inbox: calls core_taken_back() for each packet, in
+	 * order. */
+	void (*take_back)(void *shell, struct slot *s);
+	/* Reads what the worker sent so far: calls core_answered() for each answer. */
+	void (*read_answers)(void *shell, struct slot *s);
+	/* Sends `cancel` and rings the bell (SIGTERM). */
+	void (*ring)(void *shell, struct slot *s, struct future *f);
+	/* SIGKILL. */
+	void (*kill)(void *shell, struct slot *s);
+	/* Closes the link: a worker that sees end of file exits. */
+	void (*close_link)(void *shell, struct slot *s);
+	/* Asks the zygote for a worker in this slot; the answer is core_worker_ready() or
+	 * core_worker_died(). False: not now; asked again by the next core_turn(). */
+	bool (*fork_worker)(void *shell, struct slot *s);
+	/* f is final; w is out of its list. */
+	void (*tell)(void *shell, struct waiter *w, struct future *f);
+	/* Details of the loss of f, which this dead worker had received, and their size: becomes
+	 * f->value. NULL: none. */
+	struct payload *(*describe_loss)(
+		void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes);
+	/* f is about to go, or its input is no longer needed: drop the references. */
+	void (*drop_payload)(void *shell, struct payload *p);
+	void (*drop_extra)(void *shell, struct future_extra *e);
+};
+
+struct core {
+	const struct core_ops *ops;
+	void *shell;
+	struct accounts accounts;
+	struct pools pools;
+	struct future_table table;
+	struct futures all;   /* by ID */
+	struct futures freed; /* to be freed at the end of the turn */
+	struct heap timers;
+	uint32_t n_timers; /* objects that own one */
+	struct tombstones *tombstones;
+	uint64_t n_unfinished;
+	bool want_turn; /* something could not be done now: try again soon */
+	uint64_t next_id;
+	uint64_t id_end; /* first one that is not ours to give out */
+	uint64_t final_seq;
+	bool is_draining;
+};
+
+/* IDs from first_id on, below id_end. -ENOMEM. */
+__attribute__((warn_unused_result)) int core_init(struct core *c,
+	const struct account_limits *limits, const struct core_ops *ops, void *shell,
+	uint64_t first_id, uint64_t id_end);
+/* Frees everything, calling only drop_payload and drop_extra. No waiter is left. */
+void core_deinit(struct core *c);
+
+/* ---- time ---- */
+
+/* Does what is due, then hands over, asks for workers, steals for idle ones. At the end of every
+ * turn of the loop. Returns when it must be called next (HEAP_NEVER: after the next event). */
+uint64_t core_turn(struct core *c, uint64_t now_us);
+/* Frees what was forgotten. After core_turn(), when nobody holds a pointer from before. */
+void core_sweep(struct core *c);
+
+/* ---- pools ---- */
+
+__attribute__((warn_unused_result)) int core_add_pool(
+	struct core *c, const struct pool_config *config, void *shell, struct pool **ret);
+struct pool *core_find_pool(struct core *c, const char *name, size_t len);
+/* Its zygote died and starts again: no forks until it is ready. */
+void core_pool_starting(struct pool *p);
+/* The zygote is up; functions were put. */
+void core_pool_ready(struct pool *p);
+/* Its waiting jobs are aborted, new ones refused. */
+void core_pool_failed(struct pool *p, const char *reason, uint64_t now_us);
+
+/* ---- jobs ---- */
+
+/* What becomes the future's on success (input, extra) stays the caller's on failure. */
+struct submission {
+	struct account *account;
+	struct pool *pool;
+	struct function *function;
+	struct payload *input;
+	struct future_extra *extra;
+	uint64_t input_bytes; /* to charge */
+	uint64_t extra_bytes;
+	uint16_t input_fds;
+	struct moved in;
+	int32_t priority;
+	uint64_t timeout_us; /* 0: the pool's */
+	uint64_t grace_us;   /* 0: the pool's */
+	uint64_t ttl_us;
+};
+
+/* 0, CORE_E_QUOTA or CORE_E_FULL with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED, -ENOMEM.
+ */
+__attribute__((warn_unused_result)) int core_submit(struct core *c, const struct submission *s,
+	uint64_t now_us, struct future **ret, struct refusal *ret_refusal);
+/* A job that was submitted in this turn never was: undoes half of an all-or-none. No waiter is on
+ * it; its input and extra are dropped. */
+void core_withdraw(struct core *c, struct future *f);
+/* An object: a future that is `done` with the submission's input as its value; pool and function
+ * are NULL. */
+__attribute__((warn_unused_result)) int core_put(struct core *c, const struct submission *s,
+	uint64_t now_us, struct future **ret, struct refusal *ret_refusal);
+
+enum cancel_outcome {
+	CANCEL_CANCELLED,
+	CANCEL_CANCELLING,
+	CANCEL_TOO_LATE,
+	CANCEL_RUNNING, /* mode queued only */
+};
+
+enum cancel_outcome core_cancel(
+	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us);
+/* Nobody finds it from now on; it goes at its end, or at once. */
+void core_release(struct core *c, struct future *f);
+
+/* A future that was not released. NULL. */
+struct future *core_find(const struct core *c, uint64_t id);
+/* Whose future with this ID went by time; false if none did. */
+bool core_find_expired(const struct core *c, uint64_t id, uint32_t *ret_uid);
+
+/* w is told when f is final. If it is already, it is told at once. */
+void core_wait(struct core *c, struct future *f, struct waiter *w);
+/* No longer; one that waits for nothing is fine. */
+void core_unwait(struct core *c, struct waiter *w);
+/* The shell still sends from f: it stays in memory until unpinned, also if released or expired. */
+void core_pin(struct future *f);
+void core_unpin(struct core *c, struct future *f);
+
+/* ---- workers ---- */
+
+void core_worker_ready(struct slot *s, uint64_t now_us);
+
+/* An answer, taken apart and checked by the shell. */
+struct answer {
+	uint32_t msgid;
+	bool is_failure;
+	enum future_failure failure;
+	struct payload *value; /* the core's from the call on, whatever it returns */
+	uint64_t value_bytes;
+	uint16_t value_fds;
+	struct moved out;
+	uint64_t in_copied_bytes;
+	uint64_t run_us;
+	uint64_t started_us; /* 0: the worker did not say */
+};
+
+/* 0, or CORE_E_PROTOCOL: nobody waits for this answer; the shell kills the worker. */
+__attribute__((warn_unused_result)) int core_answered(
+	struct slot *s, const struct answer *a, uint64_t now_us);
+/* A packet came back from the inbox. CORE_E_PROTOCOL if it was not in the line. */
+__attribute__((warn_unused_result)) int core_taken_back(struct slot *s, uint32_t msgid);
+/* The worker is dead, its tree is gone, its answers and its inbox have been read. */
+void core_worker_died(struct slot *s, uint64_t now_us);
+/* The job that this worker has received as far as one can know, or NULL. */
+struct future *slot_first(const struct slot *s);
+
+/* ---- the end ---- */
+
+/* From now on submits are refused; what waits is aborted. */
+void core_drain(struct core *c, uint64_t now_us);
+/* What still runs is rung; it ends `aborted`. */
+void core_stop_running(struct core *c, uint64_t now_us);
+/* Jobs that are not final. */
+uint64_t core_unfinished(const struct core *c);

@@ -1,0 +1,143 @@
+/* Futures: the state table, the table by ID, and what times mean.
+ *
+ *	            ┌──────────────── taken back ──────────────┐
+ *	            ▼                                          │
+ *	delayed ► queued ──────────── first in its line ───► running ──► done, failed, lost, aborted
+ *	blocked ►   │                                          │ bell
+ *	            └─► cancelled, failed (quota), aborted     ▼
+ *	                                                  cancelling ──► cancelled, timeout, aborted
+ *
+ * `running` is the daemon's best knowledge: the job is the first in its worker's line. If the
+ *worker turns out not to have received it, the job goes back to the queue and nothing happened.
+ */
+#include "daemon/core/future.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define TO(s) (1u << FUTURE_##s)
+
+static const uint16_t legal[_FUTURE_STATE_MAX] = {
+	[FUTURE_DELAYED] = TO(QUEUED) | TO(BLOCKED) | TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED),
+	[FUTURE_BLOCKED] = TO(QUEUED) | TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED),
+	[FUTURE_QUEUED] = TO(RUNNING) | TO(FAILED) | TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED) |
+			  TO(LOST),
+	[FUTURE_RUNNING] = TO(QUEUED) | TO(CANCELLING) | TO(DONE) | TO(FAILED) | TO(LOST),
+	[FUTURE_CANCELLING] = TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED),
+};
+
+static_assert(_FUTURE_STATE_MAX <= 16, "a set of states fits its type");
+
+bool future_may_become(enum future_state from, enum future_state to)
+{
+	return legal[from] >> to & 1;
+}
+
+void future_set_state(struct future *f, enum future_state to)
+{
+	assert(future_may_become(f->state, to));
+	f->state = to;
+}
+
+uint32_t future_uid(const struct future *f)
+{
+	return account_uid(f->account);
+}
+
+static uint64_t span(uint64_t from, uint64_t to)
+{
+	return to > from ? to - from : 0;
+}
+
+struct future_timing future_timing(const struct future *f, uint64_t now_us)
+{
+	uint64_t end_us = f->finished_us ? f->finished_us : now_us;
+	uint64_t head_us = f->head_us ? f->head_us : end_us;
+	struct future_timing t = {.queued_us = span(f->submitted_us, head_us)};
+
+	if (!f->head_us)
+		return t;
+	if (!f->started_us) {
+		/* Running, or never heard of again: the worker has it, more is not known. */
+		t.run_us = span(head_us, end_us);
+		return t;
+	}
+	t.handover_us = span(head_us, f->started_us);
+	t.run_us = f->run_us;
+	t.return_us = span(f->started_us + f->run_us, end_us);
+	return t;
+}
+
+/* ---- the table ----------------------------------------------------------------------------------
+ * IDs count up, so the ID itself is a perfect hash of futures that were made together. */
+
+int future_table_init(struct future_table *t)
+{
+	*t = (struct future_table){.n_buckets = 1024};
+	t->buckets = calloc(t->n_buckets, sizeof(*t->buckets));
+	return t->buckets ? 0 : -ENOMEM;
+}
+
+void future_table_deinit(struct future_table *t)
+{
+	free(t->buckets);
+	*t = (struct future_table){0};
+}
+
+static struct future **bucket_of(const struct future_table *t, uint64_t id)
+{
+	return &t->buckets[id & (t->n_buckets - 1)];
+}
+
+static void link_in(struct future_table *t, struct future *f)
+{
+	struct future **bucket = bucket_of(t, f->id);
+
+	f->next_in_table = *bucket;
+	*bucket = f;
+}
+
+/* Without memory to grow it goes on with longer chains. */
+static void grow(struct future_table *t)
+{
+	struct future_table bigger = {.n_buckets = t->n_buckets * 2, .n = t->n};
+
+	bigger.buckets = calloc(bigger.n_buckets, sizeof(*bigger.buckets));
+	if (!bigger.buckets)
+		return;
+	for (uint32_t i = 0; i < t->n_buckets; i++)
+		for (struct future *f = t->buckets[i], *next; f; f = next) {
+			next = f->next_in_table;
+			link_in(&bigger, f);
+		}
+	free(t->buckets);
+	*t = bigger;
+}
+
+void future_table_add(struct future_table *t, struct future *f)
+{
+	if (t->n >= t->n_buckets && t->n_buckets < 1u << 30)
+		grow(t);
+	link_in(t, f);
+	t->n++;
+}
+
+void future_table_remove(struct future_table *t, struct future *f)
+{
+	struct future **link = bucket_of(t, f->id);
+
+	while (*link != f)
+		link = &(*link)->next_in_table;
+	*link = f->next_in_table;
+	t->n--;
+}
+
+struct future *future_table_find(const struct future_table *t, uint64_t id)
+{
+	struct future *f = *bucket_of(t, id);
+
+	while (f && f->id != id)
+		f = f->next_in_table;
+	return f;
+}

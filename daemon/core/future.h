@@ -1,0 +1,169 @@
+/* The record of one job, or of one `put` value: its state, its value or failure, its times. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "daemon/core/account.h"
+#include "daemon/core/heap.h"
+
+/* What a node of the core's timers belongs to: heap_node.owner. */
+enum core_timer {
+	CORE_TIMER_FUTURE,
+	CORE_TIMER_SLOT,
+	CORE_TIMER_POOL,
+};
+
+struct core;
+struct function;
+struct lane;
+struct pool;
+struct slot;
+
+/* The shell's: bytes and fds of a value, and texts that the core does not look at. */
+struct payload;
+struct future_extra;
+
+enum future_state {
+	FUTURE_DELAYED,
+	FUTURE_BLOCKED,
+	FUTURE_QUEUED, /* also in a worker's inbox behind another job: it can be taken back */
+	FUTURE_RUNNING,
+	FUTURE_CANCELLING, /* the bell was rung; `ending` tells what it will become */
+	FUTURE_DONE,	   /* this and all behind it are final */
+	FUTURE_FAILED,
+	FUTURE_CANCELLED,
+	FUTURE_TIMEOUT,
+	FUTURE_LOST,
+	FUTURE_ABORTED,
+	_FUTURE_STATE_MAX,
+};
+
+static inline bool future_state_is_final(enum future_state s)
+{
+	return s >= FUTURE_DONE;
+}
+
+/* Why a future is not `done`. */
+enum future_failure {
+	FAILURE_NONE,
+	FAILURE_FUNCTION,  /* the function said so: details in `value` */
+	FAILURE_EXIT,	   /* a command's exit code */
+	FAILURE_SIGNAL,	   /* a command's signal */
+	FAILURE_TOO_LARGE, /* the result */
+	FAILURE_QUOTA,	   /* max_result exceeds the owner's whole quota */
+	FAILURE_TIMEOUT,
+	FAILURE_CANCELLED,
+	FAILURE_LOST,	  /* details in `value` */
+	FAILURE_SHUTDOWN, /* aborted: the daemon stops */
+	FAILURE_POOL,	  /* aborted: the pool is gone */
+};
+
+enum future_ending {
+	ENDING_NONE,
+	ENDING_CANCEL,
+	ENDING_TIMEOUT,
+	ENDING_SHUTDOWN,
+};
+
+enum cancel_mode {
+	CANCEL_QUEUED,
+	CANCEL_TERM,
+	CANCEL_KILL,
+};
+
+/* Somebody who wants to know the end. Embedded by the shell; told once, then out of the list. */
+struct waiter {
+	TAILQ_ENTRY(waiter) in_future;
+	struct future *future; /* NULL: waits for nothing */
+};
+
+TAILQ_HEAD(waiters, waiter);
+
+/* Bytes by the way they went. */
+struct moved {
+	uint64_t inline_bytes;
+	uint64_t memfd_bytes;
+	uint64_t copied_bytes;
+};
+
+struct future {
+	uint64_t id;
+	struct future *next_in_table;
+	struct account *account;
+	struct pool *pool;	   /* NULL: an object */
+	struct function *function; /* NULL: an object */
+	struct payload *input;	   /* gone at the end */
+	struct payload *value;	   /* result, or details of a failure */
+	struct future_extra *extra;
+	struct waiters waiters;
+
+	enum future_state state : 8;
+	enum future_failure failure : 8;
+	enum future_ending ending : 8;
+	enum cancel_mode cancel_mode : 8;
+	bool is_released : 1; /* nobody finds it any more; it goes when its last waiter is told */
+	bool is_expired : 1;  /* released by time, not by hand */
+	bool is_reserved : 1; /* room for its result is taken */
+	bool is_counted : 1;  /* as a job that is not final */
+	uint16_t attempt;
+	uint32_t n_pins; /* the shell still sends from it */
+	int32_t priority;
+	uint32_t msgid;	     /* on the link of its slot */
+	uint32_t cancel_uid; /* who cancelled it */
+
+	struct lane *lane;	     /* while it is in the queue */
+	struct slot *slot;	     /* while it is handed over */
+	TAILQ_ENTRY(future) in_line; /* queue, slot, or the list of what is to be freed */
+	TAILQ_ENTRY(future) in_uid;  /* all of one uid, by ID */
+	TAILQ_ENTRY(future) in_all;  /* all, by ID */
+	struct heap_node rank;	     /* in its lane, if its priority is not 0 */
+	struct heap_node timer;	     /* run time, grace, or time to live: whatever is next */
+
+	uint64_t input_bytes; /* charged to the account while the input is kept */
+	uint64_t kept_bytes;  /* charged as long as the record: texts, value */
+	uint16_t input_fds;
+	uint16_t kept_fds;
+	uint64_t final_seq; /* order of completion; 0: not final */
+
+	uint64_t timeout_us; /* 0: none */
+	uint64_t grace_us;
+	uint64_t ttl_us;
+	uint64_t submitted_us;
+	uint64_t head_us; /* first in its worker's line; 0: never */
+	uint64_t started_us;
+	uint64_t run_us;
+	uint64_t finished_us;
+	struct moved in;
+	struct moved out;
+};
+
+/* ---- the table of all futures, by ID ---- */
+
+struct future_table {
+	struct future **buckets;
+	uint32_t n_buckets; /* a power of two */
+	uint32_t n;
+};
+
+__attribute__((warn_unused_result)) int future_table_init(struct future_table *t);
+void future_table_deinit(struct future_table *t);
+void future_table_add(struct future_table *t, struct future *f);
+void future_table_remove(struct future_table *t, struct future *f);
+struct future *future_table_find(const struct future_table *t, uint64_t id);
+
+/* ---- one future ---- */
+
+/* The one door: asserts that the move is legal. */
+void future_set_state(struct future *f, enum future_state to);
+bool future_may_become(enum future_state from, enum future_state to);
+/* Seconds of its life, in µs; what did not happen is 0. */
+struct future_timing {
+	uint64_t queued_us;
+	uint64_t handover_us;
+	uint64_t run_us;
+	uint64_t return_us;
+};
+struct future_timing future_timing(const struct future *f, uint64_t now_us);
+uint32_t future_uid(const struct future *f);

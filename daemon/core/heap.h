@@ -1,0 +1,33 @@
+/* What comes first: a heap of nodes, each embedded in the object that it stands for. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HEAP_NEVER UINT64_MAX
+
+struct heap_node {
+	uint64_t key;	/* smaller comes first: a time in µs, or a rank */
+	uint64_t order; /* among equal keys, smaller comes first */
+	uint32_t pos;	/* 1 + place in the heap; 0: in none */
+	uint32_t owner; /* of the embedder's choice: what kind of object it is */
+};
+
+struct heap {
+	struct heap_node **nodes;
+	uint32_t n;
+	uint32_t size;
+};
+
+void heap_deinit(struct heap *h);
+/* Room for n nodes in all, so that heap_set() cannot fail. -ENOMEM. */
+__attribute__((warn_unused_result)) int heap_reserve(struct heap *h, uint32_t n);
+/* Puts a node in, or moves it. Room was reserved. */
+void heap_set(struct heap *h, struct heap_node *node, uint64_t key, uint64_t order);
+/* Takes a node out; one that is in no heap is fine. */
+void heap_clear(struct heap *h, struct heap_node *node);
+/* The first node, or NULL. */
+static inline struct heap_node *heap_first(const struct heap *h)
+{
+	return h->n ? h->nodes[0] : NULL;
+}

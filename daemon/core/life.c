@@ -1,0 +1,324 @@
+/* Birth and end of futures.
+ *
+ * A future is charged when it is made and gives back in three steps: the input at its end, the job
+ * at its end, the rest when it is forgotten. It is forgotten when it was released (by hand or by
+ * time), is final, and nobody waits for it or sends from it. Forgetting takes it out of every list
+ * at once; the memory goes at the end of the turn (core_sweep), since callers up the stack may hold
+ * it.
+ */
+#include "daemon/core/life.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/core/handover.h"
+#include "daemon/core/tombstone.h"
+
+int life_add_timer(struct core *c)
+{
+	int r;
+
+	r = heap_reserve(&c->timers, c->n_timers + 1);
+	if (r < 0)
+		return r;
+	c->n_timers++;
+	return 0;
+}
+
+static struct amounts amounts_of(const struct submission *s, bool is_job)
+{
+	return (struct amounts){.n = {
+					[ACCOUNT_BYTES] = s->input_bytes + s->extra_bytes,
+					[ACCOUNT_JOBS] = is_job,
+					[ACCOUNT_FUTURES] = 1,
+					[ACCOUNT_FDS] = s->input_fds,
+				}};
+}
+
+static int birth(struct core *c, const struct submission *s, bool is_job, uint64_t now_us,
+	struct future **ret, struct refusal *ret_refusal)
+{
+	struct amounts want = amounts_of(s, is_job);
+	struct future *f;
+	int r;
+
+	if (c->is_draining)
+		return CORE_E_DRAINING;
+	if (c->next_id >= c->id_end)
+		return -EAGAIN;
+	r = account_take(s->account, &want, ret_refusal);
+	if (r)
+		return r;
+	f = calloc(1, sizeof(*f));
+	r = f ? life_add_timer(c) : -ENOMEM;
+	if (r < 0) {
+		free(f);
+		account_give(s->account, &want);
+		return r;
+	}
+	f->id = c->next_id++;
+	f->account = account_ref(s->account);
+	f->extra = s->extra;
+	f->kept_bytes = s->extra_bytes;
+	f->in = s->in;
+	f->ttl_us = s->ttl_us;
+	f->submitted_us = now_us;
+	f->timer.owner = CORE_TIMER_FUTURE;
+	TAILQ_INIT(&f->waiters);
+	future_table_add(&c->table, f);
+	TAILQ_INSERT_TAIL(&c->all, f, in_all);
+	TAILQ_INSERT_TAIL(account_futures(f->account), f, in_uid);
+	*ret = f;
+	return 0;
+}
+
+static void give_input(struct core *c, struct future *f)
+{
+	if (f->input)
+		c->ops->drop_payload(c->shell, f->input);
+	f->input = NULL;
+	account_give_one(f->account, ACCOUNT_BYTES, f->input_bytes);
+	account_give_one(f->account, ACCOUNT_FDS, f->input_fds);
+	f->input_bytes = 0;
+	f->input_fds = 0;
+}
+
+static void forget(struct core *c, struct future *f)
+{
+	heap_clear(&c->timers, &f->timer);
+	c->n_timers--;
+	future_table_remove(&c->table, f);
+	TAILQ_REMOVE(&c->all, f, in_all);
+	TAILQ_REMOVE(account_futures(f->account), f, in_uid);
+	give_input(c, f);
+	if (f->value)
+		c->ops->drop_payload(c->shell, f->value);
+	if (f->extra)
+		c->ops->drop_extra(c->shell, f->extra);
+	account_give_one(f->account, ACCOUNT_BYTES, f->kept_bytes);
+	account_give_one(f->account, ACCOUNT_FDS, f->kept_fds);
+	account_give_one(f->account, ACCOUNT_FUTURES, 1);
+	f->account = account_unref(f->account);
+	f->value = NULL;
+	f->extra = NULL;
+	TAILQ_INSERT_TAIL(&c->freed, f, in_line);
+}
+
+static void forget_if_over(struct core *c, struct future *f)
+{
+	if (f->is_released && future_state_is_final(f->state) && !f->n_pins &&
+		TAILQ_EMPTY(&f->waiters))
+		forget(c, f);
+}
+
+static void give_job(struct future *f)
+{
+	account_give_one(f->account, ACCOUNT_JOBS, 1);
+	f->pool->core->n_unfinished--;
+}
+
+/* ---- from outside ---- */
+
+int core_submit(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
+	struct refusal *ret_refusal)
+{
+	struct pool *p = s->pool;
+	struct future *f;
+	int r;
+
+	if (p->state == POOL_FAILED)
+		return CORE_E_POOL_FAILED;
+	r = birth(c, s, true, now_us, &f, ret_refusal);
+	if (r)
+		return r;
+	f->pool = p;
+	f->function = s->function;
+	f->state = FUTURE_QUEUED;
+	f->priority = s->priority;
+	f->timeout_us = s->timeout_us ? s->timeout_us : p->config.timeout_us;
+	f->grace_us = s->grace_us ? s->grace_us : p->config.grace_us;
+	f->input_bytes = s->input_bytes;
+	f->input_fds = s->input_fds;
+	c->n_unfinished++;
+	r = queue_push(&p->queue, f);
+	if (r < 0) {
+		f->extra = NULL;
+		give_job(f);
+		forget(c, f);
+		return r;
+	}
+	f->input = s->input;
+	p->n_submitted++;
+	*ret = f;
+	return 0;
+}
+
+void core_withdraw(struct core *c, struct future *f)
+{
+	assert(f->state == FUTURE_QUEUED && f->lane && !f->slot);
+	queue_remove(&f->pool->queue, f);
+	f->pool->n_submitted--;
+	give_job(f);
+	forget(c, f);
+}
+
+int core_put(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
+	struct refusal *ret_refusal)
+{
+	struct future *f;
+	int r;
+
+	r = birth(c, s, false, now_us, &f, ret_refusal);
+	if (r)
+		return r;
+	f->value = s->input;
+	f->kept_bytes += s->input_bytes;
+	f->kept_fds = s->input_fds;
+	f->state = FUTURE_DONE;
+	f->finished_us = now_us;
+	f->final_seq = ++c->final_seq;
+	heap_set(&c->timers, &f->timer, now_us + f->ttl_us, f->id);
+	*ret = f;
+	return 0;
+}
+
+void core_release(struct core *c, struct future *f)
+{
+	f->is_released = true;
+	forget_if_over(c, f);
+}
+
+void life_expire(struct core *c, struct future *f)
+{
+	if (!f->is_released)
+		tombstones_add(c->tombstones, f->id, future_uid(f));
+	core_release(c, f);
+}
+
+struct future *core_find(const struct core *c, uint64_t id)
+{
+	struct future *f = future_table_find(&c->table, id);
+
+	return f && !f->is_released ? f : NULL;
+}
+
+bool core_find_expired(const struct core *c, uint64_t id, uint32_t *ret_uid)
+{
+	return tombstones_find(c->tombstones, id, ret_uid);
+}
+
+/* ---- the end of one ---- */
+
+int life_set_value(
+	struct core *c, struct future *f, struct payload *value, uint64_t bytes, uint16_t fds)
+{
+	struct amounts want = {.n = {[ACCOUNT_BYTES] = bytes, [ACCOUNT_FDS] = fds}};
+	int r;
+
+	if (!value)
+		return 0;
+	r = account_take(f->account, &want, NULL);
+	if (r) {
+		c->ops->drop_payload(c->shell, value);
+		return r;
+	}
+	f->value = value;
+	f->kept_bytes += bytes;
+	f->kept_fds += fds;
+	return 0;
+}
+
+static void tell_waiters(struct core *c, struct future *f)
+{
+	struct waiter *w;
+
+	core_pin(f);
+	while ((w = TAILQ_FIRST(&f->waiters))) {
+		core_unwait(c, w);
+		c->ops->tell(c->shell, w, f);
+	}
+	core_unpin(c, f);
+}
+
+void life_finish(struct core *c, struct future *f, enum future_state state,
+	enum future_failure failure, uint64_t now_us)
+{
+	assert(!f->lane && !f->slot && !f->is_reserved);
+	future_set_state(f, state);
+	f->failure = failure;
+	f->finished_us = now_us;
+	f->final_seq = ++c->final_seq;
+	f->pool->n_finished[state]++;
+	function_learn(f->function, f);
+	give_job(f);
+	give_input(c, f);
+	heap_set(&c->timers, &f->timer, now_us + f->ttl_us, f->id);
+	tell_waiters(c, f);
+}
+
+/* ---- who waits, who sends ---- */
+
+void core_wait(struct core *c, struct future *f, struct waiter *w)
+{
+	if (future_state_is_final(f->state)) {
+		w->future = NULL;
+		c->ops->tell(c->shell, w, f);
+		return;
+	}
+	w->future = f;
+	TAILQ_INSERT_TAIL(&f->waiters, w, in_future);
+}
+
+void core_unwait(struct core *c, struct waiter *w)
+{
+	struct future *f = w->future;
+
+	if (!f)
+		return;
+	TAILQ_REMOVE(&f->waiters, w, in_future);
+	w->future = NULL;
+	forget_if_over(c, f);
+}
+
+void core_pin(struct future *f)
+{
+	f->n_pins++;
+}
+
+void core_unpin(struct core *c, struct future *f)
+{
+	f->n_pins--;
+	forget_if_over(c, f);
+}
+
+void core_sweep(struct core *c)
+{
+	struct future *f;
+
+	while ((f = TAILQ_FIRST(&c->freed))) {
+		TAILQ_REMOVE(&c->freed, f, in_line);
+		free(f);
+	}
+}
+
+static void drop_all(struct core *c, struct future *f)
+{
+	assert(TAILQ_EMPTY(&f->waiters));
+	if (f->slot)
+		handover_end(f);
+	if (f->lane)
+		queue_remove(&f->pool->queue, f);
+	if (!future_state_is_final(f->state))
+		give_job(f);
+	forget(c, f);
+}
+
+void life_clear(struct core *c)
+{
+	struct future *f;
+
+	while ((f = TAILQ_FIRST(&c->all)))
+		drop_all(c, f);
+	core_sweep(c);
+}

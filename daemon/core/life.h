@@ -1,0 +1,17 @@
+/* Birth and end of futures: inside the core only. */
+#pragma once
+
+#include "daemon/core/core.h"
+
+/* The one way to a final state. f stands in no queue and no line, and holds no reservation. */
+void life_finish(struct core *c, struct future *f, enum future_state state,
+	enum future_failure failure, uint64_t now_us);
+/* Gives a future its value, charged: 0, or dropped with an ACCOUNT_E_. */
+__attribute__((warn_unused_result)) int life_set_value(
+	struct core *c, struct future *f, struct payload *value, uint64_t bytes, uint16_t fds);
+/* The time to live is over: nobody finds it, its owner is told `expired`. */
+void life_expire(struct core *c, struct future *f);
+/* Forgets all futures, whatever their state. */
+void life_clear(struct core *c);
+/* One more object that owns a timer. -ENOMEM. */
+__attribute__((warn_unused_result)) int life_add_timer(struct core *c);

@@ -1,0 +1,208 @@
+/* Pools: slots by state, and what is known of their functions.
+ *
+ *	empty ──► starting ──► idle ◄──► busy ──► ringing ──► leaving ──► empty
+ *
+ * and from every state with a worker to empty, when that worker dies.
+ *
+ * How far ahead of need a job is handed over depends on what its function took so far: at most
+ *AHEAD_US of work behind the running job, one job of a function without history. So a long job
+ *never keeps others in its worker's inbox for long, and nothing has to be stolen back at every
+ *submit.
+ */
+#include "daemon/core/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AHEAD_US    500
+#define MEAN_WEIGHT 8 /* a run counts for 1/8 of the moving average */
+
+#define TO(s) (1u << SLOT_##s)
+
+static const uint8_t legal[_SLOT_STATE_MAX] = {
+	[SLOT_EMPTY] = TO(STARTING),
+	[SLOT_STARTING] = TO(IDLE) | TO(LEAVING) | TO(EMPTY),
+	[SLOT_IDLE] = TO(BUSY) | TO(LEAVING) | TO(EMPTY),
+	[SLOT_BUSY] = TO(IDLE) | TO(RINGING) | TO(LEAVING) | TO(EMPTY),
+	[SLOT_RINGING] = TO(LEAVING) | TO(EMPTY),
+	[SLOT_LEAVING] = TO(EMPTY),
+};
+
+static_assert(_SLOT_STATE_MAX <= 8, "a set of states fits its type");
+
+bool slot_may_become(enum slot_state from, enum slot_state to)
+{
+	return legal[from] >> to & 1;
+}
+
+void slot_set_state(struct slot *s, enum slot_state to, uint64_t now_us)
+{
+	struct pool *p = s->pool;
+
+	assert(slot_may_become(s->state, to));
+	TAILQ_REMOVE(&p->by_state[s->state], s, in_state);
+	p->n_by_state[s->state]--;
+	s->state = to;
+	s->since_us = now_us;
+	TAILQ_INSERT_TAIL(&p->by_state[to], s, in_state);
+	p->n_by_state[to]++;
+}
+
+int pool_new(struct core *core, const struct pool_config *config, void *shell, struct pool **ret)
+{
+	struct pool *p;
+
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	queue_init(&p->queue);
+	for (int s = 0; s < _SLOT_STATE_MAX; s++)
+		TAILQ_INIT(&p->by_state[s]);
+	p->name = strdup(config->name);
+	p->slots = calloc(config->n_workers, sizeof(*p->slots));
+	if (!p->name || !p->slots) {
+		pool_free(p);
+		return -ENOMEM;
+	}
+	p->core = core;
+	p->timer.owner = CORE_TIMER_POOL;
+	p->shell = shell;
+	p->config = *config;
+	p->config.name = p->name;
+	for (unsigned i = 0; i < config->n_workers; i++) {
+		struct slot *s = &p->slots[i];
+
+		*s = (struct slot){.pool = p, .number = i};
+		s->timer.owner = CORE_TIMER_SLOT;
+		TAILQ_INIT(&s->line);
+		TAILQ_INIT(&s->returned);
+		TAILQ_INSERT_TAIL(&p->by_state[SLOT_EMPTY], s, in_state);
+		p->n_by_state[SLOT_EMPTY]++;
+	}
+	*ret = p;
+	return 0;
+}
+
+static struct function *function_free(struct function *fn)
+{
+	if (fn) {
+		free(fn->name);
+		free(fn->doc);
+		free(fn);
+	}
+	return NULL;
+}
+
+struct pool *pool_free(struct pool *p)
+{
+	if (!p)
+		return NULL;
+	for (struct function *fn = p->functions, *next; fn; fn = next) {
+		next = fn->next;
+		function_free(fn);
+	}
+	queue_deinit(&p->queue);
+	free(p->slots);
+	free(p->reason);
+	free(p->name);
+	free(p);
+	return NULL;
+}
+
+static struct function *find(struct pool *p, const char *name, size_t len)
+{
+	for (struct function *fn = p->functions; fn; fn = fn->next)
+		if (strlen(fn->name) == len && memcmp(fn->name, name, len) == 0)
+			return fn;
+	return NULL;
+}
+
+int pool_put_function(struct pool *p, const char *name, const char *doc, bool is_pure)
+{
+	struct function *fn = find(p, name, strlen(name)), **link = &p->functions;
+	char *copy = strdup(doc);
+
+	if (!copy)
+		return -ENOMEM;
+	if (fn) {
+		free(fn->doc);
+		fn->doc = copy;
+	} else {
+		fn = calloc(1, sizeof(*fn));
+		if (!fn || !(fn->name = strdup(name))) {
+			free(copy);
+			function_free(fn);
+			return -ENOMEM;
+		}
+		fn->pool = p;
+		fn->doc = copy;
+		while (*link)
+			link = &(*link)->next;
+		*link = fn;
+	}
+	fn->is_pure = is_pure;
+	fn->is_gone = false;
+	p->n_functions++;
+	return 0;
+}
+
+void pool_clear_functions(struct pool *p)
+{
+	for (struct function *fn = p->functions; fn; fn = fn->next)
+		fn->is_gone = true;
+	p->n_functions = 0;
+}
+
+struct function *pool_find_function(struct pool *p, const char *name, size_t len)
+{
+	struct function *fn = find(p, name, len);
+
+	return fn && !fn->is_gone ? fn : NULL;
+}
+
+void pool_set_failed(struct pool *p, const char *reason)
+{
+	p->state = POOL_FAILED;
+	free(p->reason);
+	p->reason = strdup(reason);
+}
+
+unsigned pool_ahead(const struct pool *p, const struct function *fn)
+{
+	uint64_t n = fn->mean_run_us ? AHEAD_US / fn->mean_run_us : 1;
+
+	return n < p->config.ahead_max ? (unsigned)n : p->config.ahead_max;
+}
+
+static void add_moved(struct moved *sum, const struct moved *m)
+{
+	sum->inline_bytes += m->inline_bytes;
+	sum->memfd_bytes += m->memfd_bytes;
+	sum->copied_bytes += m->copied_bytes;
+}
+
+void function_learn(struct function *fn, const struct future *f)
+{
+	struct future_timing t = future_timing(f, f->finished_us);
+	uint64_t run_us = t.run_us ? t.run_us : 1;
+
+	if (f->state == FUTURE_DONE)
+		fn->n_done++;
+	else
+		fn->n_failed++;
+	add_moved(&fn->in, &f->in);
+	add_moved(&fn->out, &f->out);
+	if (!f->started_us)
+		return;
+	fn->mean_run_us = fn->mean_run_us
+				  ? (fn->mean_run_us * (MEAN_WEIGHT - 1) + run_us) / MEAN_WEIGHT
+				  : run_us;
+	if (!fn->mean_run_us)
+		fn->mean_run_us = 1;
+	fn->total.queued_us += t.queued_us;
+	fn->total.handover_us += t.handover_us;
+	fn->total.run_us += t.run_us;
+	fn->total.return_us += t.return_us;
+}

@@ -1,0 +1,118 @@
+/* A pool as the core sees it: functions, worker slots, and the queue before them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "daemon/core/queue.h"
+
+enum pool_state {
+	POOL_STARTING, /* the zygote has not reported yet */
+	POOL_READY,
+	POOL_FAILED, /* its preload failed: jobs are refused with the reason */
+};
+
+enum slot_state {
+	SLOT_EMPTY,    /* no worker; one is wanted */
+	SLOT_STARTING, /* a fork was asked for; not ready yet */
+	SLOT_IDLE,
+	SLOT_BUSY,    /* jobs are handed over */
+	SLOT_RINGING, /* a bell was rung: nothing more goes to this worker */
+	SLOT_LEAVING, /* its link is closed, or it was killed; its death is awaited */
+	_SLOT_STATE_MAX,
+};
+
+/* A function of a pool. Lives as long as the pool, also when a restarted zygote no longer has it.
+ */
+struct function {
+	char *name;
+	char *doc;
+	struct pool *pool;
+	bool is_pure;
+	bool is_gone;
+	uint64_t mean_run_us; /* moving average; 0: no history */
+	uint64_t n_done;
+	uint64_t n_failed;	    /* in whatever way */
+	struct future_timing total; /* sums over finished runs, for the work share */
+	struct moved in;
+	struct moved out;
+	struct function *next;
+};
+
+/* A place for a worker: when its worker dies, the next one takes the same place. */
+struct slot {
+	struct pool *pool;
+	unsigned number; /* within the pool, from 0 */
+	enum slot_state state;
+	void *shell; /* the worker's link */
+	struct futures
+		line; /* handed over, neither answered nor taken back; the first is running */
+	struct futures returned; /* taken back just now, in the order of the line */
+	unsigned n_line;
+	uint32_t next_msgid;
+	uint64_t n_done;	/* answers of this worker */
+	uint64_t since_us;	/* in this state */
+	struct heap_node timer; /* leaving: when to kill */
+	TAILQ_ENTRY(slot) in_state;
+};
+
+TAILQ_HEAD(slots, slot);
+
+struct pool_config {
+	const char *name;
+	unsigned n_workers;
+	unsigned ahead_max; /* jobs handed over beyond the running one, at most */
+	uint64_t max_result_bytes;
+	uint16_t max_result_fds;
+	uint64_t grace_us;   /* default of its jobs */
+	uint64_t timeout_us; /* default of its jobs; 0: none */
+};
+
+struct pool {
+	struct core *core;
+	char *name;
+	struct pool_config config; /* name: the pool's own copy */
+	enum pool_state state;
+	char *reason; /* failed: why */
+	void *shell;
+	struct function *functions;
+	unsigned n_functions;
+	struct slot *slots;
+	struct slots by_state[_SLOT_STATE_MAX];
+	unsigned n_by_state[_SLOT_STATE_MAX];
+	unsigned n_ahead; /* jobs handed over that are not the first in their line */
+	struct queue queue;
+	unsigned n_failed_starts;		/* in a row */
+	uint64_t spawn_at_us;			/* not before: back-off */
+	struct heap_node timer;			/* that time */
+	uint64_t n_finished[_FUTURE_STATE_MAX]; /* final states so far */
+	uint64_t n_submitted;
+	uint64_t n_spawned;
+	uint64_t n_deaths; /* not by our wish */
+	TAILQ_ENTRY(pool) in_core;
+};
+
+TAILQ_HEAD(pools, pool);
+
+__attribute__((warn_unused_result)) int pool_new(
+	struct core *core, const struct pool_config *config, void *shell, struct pool **ret);
+/* Its queue and its slots' lines are empty. */
+struct pool *pool_free(struct pool *p);
+/* The one door; `now_us` starts the time in the new state. */
+void slot_set_state(struct slot *s, enum slot_state to, uint64_t now_us);
+bool slot_may_become(enum slot_state from, enum slot_state to);
+
+/* Adds a function, or brings back one that was gone, with new words. -ENOMEM. */
+__attribute__((warn_unused_result)) int pool_put_function(
+	struct pool *p, const char *name, const char *doc, bool is_pure);
+/* All functions are gone until pool_put_function() brings them back: before a zygote's report. */
+void pool_clear_functions(struct pool *p);
+/* NULL if there is none, or it is gone. */
+struct function *pool_find_function(struct pool *p, const char *name, size_t len);
+/* Remembers why it failed; the text is copied (out of memory: no reason). */
+void pool_set_failed(struct pool *p, const char *reason);
+/* How many jobs of this function may stand in a line behind the running one. */
+unsigned pool_ahead(const struct pool *p, const struct function *f);
+/* Learns from a finished run. */
+void function_learn(struct function *fn, const struct future *f);
