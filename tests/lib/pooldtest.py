@@ -1,0 +1,121 @@
+"""Starts the poold of the build tree for a test: own folder, own socket, waits for READY."""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SRC = os.environ["POOLD_TEST_SRCDIR"]
+BUILD = os.environ["POOLD_TEST_BUILDDIR"]
+POOLD = os.path.join(BUILD, "poold")
+POOLCTL = os.path.join(BUILD, "poolctl")
+WORKER = os.path.join(BUILD, "poold-worker")
+MODULES = os.path.join(BUILD, ".libs")
+
+# Long enough for a loaded machine under valgrind; nothing waits this long unless it is broken.
+PATIENCE = 120
+
+POOLS = """
+[pool default]
+handler = exec
+workers = 2
+
+[pool digest]
+handler = module
+module = digest
+workers = 2
+
+[pool bench]
+handler = module
+module = bench
+workers = 2
+"""
+
+
+def skip(why):
+    print("skipped:", why)
+    sys.exit(77)
+
+
+def fail(what):
+    print("FAILED:", what)
+    sys.exit(1)
+
+
+class Folder:
+    """A temporary folder with a configuration in it, removed at the end."""
+
+    def __init__(self, pools=POOLS, daemon=""):
+        self.path = tempfile.mkdtemp(prefix="poold-test.")
+        self.socket = self.at("poold.sock")
+        self.config = self.at("poold.conf")
+        os.mkdir(self.at("state"))
+        with open(self.config, "w") as f:
+            f.write(f"[daemon]\nsocket = {self.socket}\nstate_dir = {self.at('state')}\n"
+                    f"worker = {WORKER}\nmodule_dir = {MODULES}\n{daemon}{pools}")
+
+    def at(self, name):
+        return os.path.join(self.path, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        shutil.rmtree(self.path)
+
+
+class Poold:
+    """A running daemon. Leaves by SIGTERM and must exit with 0."""
+
+    def __init__(self, folder, argv=(), command=None, env=None):
+        self.folder = folder
+        self.log = folder.at("poold.log")
+        argv = command or [POOLD, "--config", folder.config, *argv]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, env=env)
+
+    def said(self):
+        with open(self.log, errors="replace") as f:
+            return f.read()
+
+    def await_that(self, condition, what):
+        """Looks until the condition holds; the death of the daemon ends it at once."""
+        deadline = time.monotonic() + PATIENCE
+        pidfd = os.pidfd_open(self.process.pid)
+        try:
+            while not condition():
+                if select.select([pidfd], [], [], 0.02)[0]:
+                    fail(f"poold ended before {what}:\n{self.said()}")
+                if time.monotonic() > deadline:
+                    fail(f"waited in vain: {what}:\n{self.said()}")
+        finally:
+            os.close(pidfd)
+
+    def await_ready(self):
+        self.await_that(lambda: "READY" in self.said(), "READY")
+        return self
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            fail(f"poold did not stop:\n{self.said()}")
+
+    def __enter__(self):
+        return self.await_ready()
+
+    def __exit__(self, kind, value, trace):
+        code = self.stop()
+        if kind is not None:
+            print(self.said())
+        elif code != 0:
+            fail(f"poold exited with {code}:\n{self.said()}")
