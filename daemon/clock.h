@@ -1,0 +1,19 @@
+/* Time, read in one place so that the rest can be told it. */
+#pragma once
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t clock_us(clockid_t which)
+{
+	struct timespec t;
+
+	clock_gettime(which, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Monotonic: for everything that is waited for or measured. */
+static inline uint64_t clock_now_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
+}

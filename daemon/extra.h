@@ -1,0 +1,37 @@
+/* What a future carries that the core does not look at: texts, progress, captured output. Made when the
+ * first of them is needed. */
+#pragma once
+
+#include "daemon/core/future.h"
+#include "proto/base.h"
+#include "proto/jobspec.h"
+
+enum extra_stream {
+	STREAM_STDOUT,
+	STREAM_STDERR,
+	_STREAM_MAX,
+};
+
+struct future_extra {
+	char *group, *label, *trace; /* NULL: none; in the same block */
+	char *reason;		     /* of its cancelling; NULL: none */
+	bool has_progress;
+	uint64_t progress_done, progress_total;
+	char *progress_text;	    /* NULL: none */
+	int output_fd[_STREAM_MAX]; /* memfds that grow while a command runs; -1 */
+	int32_t worker_pid;	    /* of its last run; 0 */
+	char texts[];
+};
+
+/* Bytes that extra_new() would charge for these texts; 0: nothing to keep, no extra needed. */
+size_t extra_size(const struct jobspec *spec);
+/* Copies the texts. *ret = NULL if there are none. -ENOMEM. */
+must_check int extra_new(const struct jobspec *spec, struct future_extra **ret);
+/* f's extra, made empty if it has none, charged to its owner. NULL: no memory or no room. */
+struct future_extra *extra_of(struct future *f);
+struct future_extra *extra_free(struct future_extra *e);
+/* Charged to f's owner; without room or memory it stays without. */
+void extra_set_reason(struct future *f, const char *text, size_t len);
+void extra_set_progress(struct future *f, uint64_t done, uint64_t total, const char *text, size_t len);
+/* Consumes fd in any case; charged as one fd. */
+void extra_set_output(struct future *f, enum extra_stream stream, int fd);
