@@ -1,0 +1,75 @@
+/* What the operator decided: one INI file and its drop-ins, checked whole before anything is used. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "daemon/core/account.h"
+#include "daemon/log.h"
+#include "proto/base.h"
+
+enum config_handler {
+	HANDLER_EXEC,
+	HANDLER_MODULE,
+};
+
+/* Who may use a pool. The daemon's own uid and root always may. */
+struct config_allow {
+	bool everybody;
+	uid_t *uids;
+	size_t n_uids;
+	gid_t *gids;
+	size_t n_gids;
+};
+
+struct config_pool {
+	char *name;
+	enum config_handler handler;
+	char *module; /* absolute path; handler module */
+	unsigned workers;
+	unsigned ahead; /* jobs handed over beyond the running one, at most */
+	uint64_t max_result_bytes;
+	uint64_t output_bytes; /* of stdout, of stderr: more is cut */
+	uint64_t grace_us;
+	uint64_t timeout_us; /* 0: none */
+	char *cwd;	     /* "/" if not told */
+	char **env;	     /* "NAME=value", NULL-terminated */
+	struct config_allow allow;
+};
+
+struct config {
+	char *socket;
+	mode_t socket_mode;
+	char *socket_group; /* NULL: as it comes */
+	char *state_dir;    /* NULL: none */
+	char *admin_group;  /* NULL: none */
+	gid_t admin_gid;    /* (gid_t)-1: none */
+	char *worker;	    /* path of poold-worker */
+	char *module_dir;
+	enum log_level log_level;
+	uint64_t stop_timeout_us; /* running jobs may finish within this after SIGTERM */
+	uint64_t ttl_us;	  /* a future is kept this long after its end if the job does not say */
+	struct account_limits limits;
+	struct config_pool *pools;
+	size_t n_pools;
+};
+
+/* Where it went wrong and why, for people. */
+struct config_error {
+	char file[256];
+	int line; /* 0: no certain line */
+	char message[512]; /* names the key, the value, the limit; the nearest key for an unknown one */
+};
+
+/* What the command line decides over the file; NULL: the file, or the default. */
+struct config_override {
+	const char *file;   /* NULL: the standard places; none there is fine */
+	const char *socket;
+};
+
+/* 0; 1 with *ret_error filled; -ENOMEM. Without any file: pool `default`, handler exec, one worker per CPU, on
+ * the per-user socket (root: /run/poold/poold.sock). */
+must_check int config_load(const struct config_override *o, struct config **ret,
+	struct config_error *ret_error);
+struct config *config_free(struct config *c);
+DEFINE_CLEANUP(struct config *, config_free)
