@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#define HASH_NONFATAL_OOM 1 /* out of memory is an error like others, not the end */
 #include <uthash.h>
 
 struct account {
@@ -53,6 +54,10 @@ int account_get(struct accounts *all, uint32_t uid, struct account **ret)
 		a->all = all;
 		TAILQ_INIT(&a->futures);
 		HASH_ADD(hh, all->by_uid, uid, sizeof(a->uid), a);
+		if (!a->hh.tbl) {
+			free(a);
+			return -ENOMEM;
+		}
 	}
 	*ret = account_ref(a);
 	return 0;

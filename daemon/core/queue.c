@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#define HASH_NONFATAL_OOM 1 /* out of memory is an error like others, not the end */
 #include <uthash.h>
 
 struct lane {
@@ -60,6 +61,10 @@ static int lane_get(struct queue *q, uint32_t uid, struct lane **ret)
 		l->uid = uid;
 		TAILQ_INIT(&l->plain);
 		HASH_ADD(hh, q->by_uid, uid, sizeof(l->uid), l);
+		if (!l->hh.tbl) {
+			free(l);
+			return -ENOMEM;
+		}
 	}
 	*ret = l;
 	return 0;

@@ -7,6 +7,7 @@
 #include "daemon/core/tombstone.h"
 
 #include <stdlib.h>
+#define HASH_NONFATAL_OOM 1 /* out of memory is an error like others, not the end */
 #include <uthash.h>
 
 #define BUCKETS (1u << 17)
@@ -101,6 +102,10 @@ void tombstones_add(struct tombstones *t, uint64_t id, uint32_t uid)
 			return; /* the answer will be `unknown_future`: less said, nothing wrong */
 		u->uid = uid;
 		HASH_ADD(hh, t->by_uid, uid, sizeof(u->uid), u);
+		if (!u->hh.tbl) {
+			free(u);
+			return;
+		}
 	}
 	*s = (struct stone){.id = id, .uid = uid, .next_in_bucket = *bucket};
 	*bucket = t->next;

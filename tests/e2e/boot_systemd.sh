@@ -245,10 +245,11 @@ echo "stopped, nothing is left of it"
 # --- a user's own ----------------------------------------------------------------------------
 
 uid=$(inside id -u member)
+home=$(inside getent passwd member | cut -d: -f6)
 inside systemctl start "user@$uid.service"
 user()
 {
-	as member env XDG_RUNTIME_DIR="/run/user/$uid" HOME=/home/member "$@"
+	as member env XDG_RUNTIME_DIR="/run/user/$uid" HOME="$home" "$@"
 }
 user systemctl --user enable --now poold.socket 2>/dev/null || fail "the user's socket"
 [ "$(user poolctl run -- id -un)" = member ] || fail "the user's own daemon does not run commands"
@@ -256,7 +257,7 @@ user systemctl --user enable --now poold.socket 2>/dev/null || fail "the user's 
 	fail "the user's service is not active"
 user systemctl --user stop poold.socket poold.service
 [ "$(user systemctl --user show -P Result poold.service)" = success ] || fail "the user's stop"
-inside test ! -e /home/member/.config/poold || fail "state in ~/.config"
+inside test ! -e "$home/.config/poold" || fail "state in ~/.config"
 echo "the user's own daemon ran a command as the user"
 
 nspawn_pid=$nspawn
