@@ -1,1 +1,136 @@
+/* Rules that the kernel's behaviour gives:
+ *
+ * - the control buffer is announced with CMSG_LEN, not CMSG_SPACE: the kernel fills alignment
+ * padding with one more fd if it can;
+ * - near the limit of open files it passes what still fits, or no control message at all, and says
+ * MSG_CTRUNC; the bytes arrive all the same. So fds may be there although the message is broken:
+ * they are closed;
+ * - a receive on a stream stops where the next sendmsg() with fds begins, so one call brings one
+ * sender's array.
+ */
 #include "proto/fdpass.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(PROTO_PACKET_FDS * sizeof(int))];
+};
+
+void fdqueue_init(struct fdqueue *q, unsigned max)
+{
+	assert(max <= PROTO_PACKET_FDS);
+	q->n = 0;
+	q->max = max;
+}
+
+void fdqueue_deinit(struct fdqueue *q)
+{
+	while (q->n > 0)
+		fd_close(q->fds[--q->n]);
+}
+
+bool fdqueue_take(struct fdqueue *q, int *fds, unsigned n)
+{
+	if (n > q->n)
+		return false;
+	if (n == 0)
+		return true;
+	memcpy(fds, q->fds, n * sizeof(int));
+	q->n -= n;
+	memmove(q->fds, q->fds + n, q->n * sizeof(int));
+	return true;
+}
+
+/* Every fd in the control messages goes behind q, or is closed if q is full or NULL. Returns how
+ * many were closed. */
+static unsigned collect(struct msghdr *msg, struct fdqueue *q)
+{
+	unsigned n_closed = 0;
+
+	for (struct cmsghdr *cm = CMSG_FIRSTHDR(msg); cm; cm = CMSG_NXTHDR(msg, cm)) {
+		size_t n;
+
+		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(cm) + i * sizeof(int), sizeof(int));
+			if (q && q->n < q->max) {
+				q->fds[q->n++] = fd;
+			} else {
+				fd_close(fd);
+				n_closed++;
+			}
+		}
+	}
+	return n_closed;
+}
+
+/* The fds of one received message: all into q, or none and why. */
+static int take_fds(struct msghdr *msg, struct fdqueue *q)
+{
+	unsigned before = q->n;
+
+	if (msg->msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
+		collect(msg, NULL);
+		return FDPASS_E_TRUNCATED;
+	}
+	if (collect(msg, q) == 0)
+		return 0;
+	while (q->n > before)
+		fd_close(q->fds[--q->n]);
+	return FDPASS_E_TOO_MANY;
+}
+
+ssize_t fdpass_recv(
+	int sock, void *bytes, size_t len, int flags, struct fdqueue *q, int *ret_condition)
+{
+	struct iovec iov = {.iov_base = bytes, .iov_len = len};
+	union control control;
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = CMSG_LEN(PROTO_PACKET_FDS * sizeof(int)),
+	};
+	ssize_t n;
+
+	n = recvmsg(sock, &msg, flags | MSG_CMSG_CLOEXEC);
+	if (n < 0)
+		return -errno;
+	*ret_condition = msg.msg_controllen > 0 || msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)
+				 ? take_fds(&msg, q)
+				 : 0;
+	return n;
+}
+
+ssize_t fdpass_send(
+	int sock, const struct iovec *iov, int n_iov, int flags, const int *fds, unsigned n_fds)
+{
+	struct msghdr msg = {
+		.msg_iov = (struct iovec *)iov,
+		.msg_iovlen = (size_t)n_iov,
+	};
+	union control control;
+	ssize_t n;
+
+	if (n_fds > PROTO_PACKET_FDS)
+		return -EINVAL;
+	if (n_fds > 0) {
+		memset(&control, 0, sizeof(control));
+		control.align.cmsg_level = SOL_SOCKET;
+		control.align.cmsg_type = SCM_RIGHTS;
+		control.align.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(&control.align), fds, n_fds * sizeof(int));
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = control.align.cmsg_len;
+	}
+	n = sendmsg(sock, &msg, flags | MSG_NOSIGNAL);
+	return n < 0 ? -errno : n;
+}

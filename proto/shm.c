@@ -1,1 +1,274 @@
 #include "proto/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+
+/* What one system call is asked to copy at most. */
+#define COPY_BYTES (1u << 30)
+#define READ_BYTES (64u * 1024u)
+
+/* Kernels before 6.3 do not know MFD_NOEXEC_SEAL: the first refusal is remembered. */
+static atomic_bool is_noexec_unknown;
+
+static int memfd_new(const char *name)
+{
+	int fd;
+
+	if (!atomic_load_explicit(&is_noexec_unknown, memory_order_relaxed)) {
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+		if (fd >= 0 || errno != EINVAL)
+			return fd < 0 ? -errno : fd;
+	}
+	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	atomic_store_explicit(&is_noexec_unknown, true, memory_order_relaxed);
+	return fd;
+}
+
+int shm_new(const char *name, size_t n)
+{
+	cleanup_fd int fd = memfd_new(name);
+
+	if (fd < 0)
+		return fd;
+	if (n > INT64_MAX)
+		return -EFBIG;
+	if (n > 0 && ftruncate(fd, (off_t)n) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static int write_all(int fd, const uint8_t *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = write(fd, bytes, n < COPY_BYTES ? n : COPY_BYTES);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		bytes += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+/* Seals a finished memfd and hands it out. */
+static int seal_and_take(int *fd)
+{
+	int r = shm_seal(*fd);
+
+	return r < 0 ? r : take_fd(fd);
+}
+
+int shm_from_bytes(const char *name, const void *bytes, size_t n)
+{
+	cleanup_fd int fd = shm_new(name, 0);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = write_all(fd, bytes, n);
+	return r < 0 ? r : seal_and_take(&fd);
+}
+
+/* The ways to copy, best first. One that does not work for this kind of file gives way to the next.
+ */
+enum copy {
+	COPY_RANGE,
+	COPY_SENDFILE,
+	COPY_READ,
+};
+
+static ssize_t copy_by_read(int to, int file, size_t n)
+{
+	uint8_t bytes[READ_BYTES];
+	ssize_t got;
+	int r;
+
+	got = read(file, bytes, n < sizeof(bytes) ? n : sizeof(bytes));
+	if (got < 0)
+		return -errno;
+	r = write_all(to, bytes, (size_t)got);
+	return r < 0 ? r : got;
+}
+
+static ssize_t copy_some(enum copy how, int to, int file, size_t n)
+{
+	ssize_t done;
+
+	if (n > COPY_BYTES)
+		n = COPY_BYTES;
+	switch (how) {
+	case COPY_RANGE: done = copy_file_range(file, NULL, to, NULL, n, 0); break;
+	case COPY_SENDFILE: done = sendfile(to, file, NULL, n); break;
+	default: return copy_by_read(to, file, n);
+	}
+	return done < 0 ? -errno : done;
+}
+
+/* Somebody else may have made the file non-blocking: a terminal, say. */
+static int wait_readable(int file)
+{
+	struct pollfd p = {.fd = file, .events = POLLIN};
+
+	return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* Copies to the end of the file. Its size is no guide: it can change meanwhile, and files of /proc
+ * have none. */
+static int copy_all(int to, int file, size_t max, size_t *ret_len)
+{
+	enum copy how = COPY_RANGE;
+	size_t len = 0;
+
+	for (;;) {
+		/* one byte more than allowed tells whether the file goes on */
+		size_t want = max - len < COPY_BYTES ? max - len + 1 : COPY_BYTES;
+		ssize_t n = copy_some(how, to, file, want);
+
+		if (n > 0) {
+			len += (size_t)n;
+			if (len > max)
+				return -EFBIG;
+		} else if (n == -EINTR) {
+			continue;
+		} else if (n == -EAGAIN) {
+			int r = wait_readable(file);
+
+			if (r < 0)
+				return r;
+		} else if (how == COPY_READ) {
+			if (n < 0)
+				return (int)n;
+			break;
+		} else if (n == 0 && len > 0) {
+			break;
+		} else if (n == -ENOMEM || n == -ENOSPC || n == -EIO) {
+			return (int)n;
+		} else {
+			how++; /* 0 bytes at the start: files of /proc, on some kernels */
+		}
+	}
+	*ret_len = len;
+	return 0;
+}
+
+int shm_from_file(const char *name, int file, size_t max, size_t *ret_len)
+{
+	cleanup_fd int fd = -1;
+	struct stat st;
+	off_t at;
+	size_t len = 0;
+	int r;
+
+	if (fstat(file, &st) < 0)
+		return -errno;
+	/* too large is known before the first byte is copied */
+	at = S_ISREG(st.st_mode) ? lseek(file, 0, SEEK_CUR) : -1;
+	if (at >= 0 && st.st_size > at && (uint64_t)(st.st_size - at) > max)
+		return -EFBIG;
+	fd = shm_new(name, 0);
+	if (fd < 0)
+		return fd;
+	r = copy_all(fd, file, max, &len);
+	if (r < 0)
+		return r;
+	r = seal_and_take(&fd);
+	if (r >= 0)
+		*ret_len = len;
+	return r;
+}
+
+int shm_seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;
+}
+
+int shm_check(int fd, size_t max, size_t *ret_len)
+{
+	struct statfs fs;
+	struct stat st;
+	int seals, flags;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* fails for what cannot be sealed, and for O_PATH; files of a tmpfs have it too, but have
+	 * names */
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 0)
+		return SHM_E_KIND;
+	/* huge pages can be sealed too, but a reader may get SIGBUS for want of one */
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (fs.f_type != TMPFS_MAGIC)
+		return SHM_E_KIND;
+	/* opened anew through /proc for writing only: nobody could map it */
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		return SHM_E_KIND;
+	if ((seals & SEALS) != SEALS)
+		return SHM_E_SEALS;
+	*ret_len = (size_t)st.st_size;
+	return (uint64_t)st.st_size > max ? SHM_E_SIZE : 0;
+}
+
+static int map(int fd, size_t n, int prot, int flags, void **ret)
+{
+	static uint8_t nothing[1];
+	void *p = nothing;
+
+	if (n > 0)
+		p = mmap(NULL, n, prot, flags, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	*ret = p;
+	return 0;
+}
+
+int shm_map(int fd, size_t n, const void **ret)
+{
+	void *p = NULL;
+	int r = map(fd, n, PROT_READ, MAP_PRIVATE, &p);
+
+	if (r == 0)
+		*ret = p;
+	return r;
+}
+
+int shm_map_write(int fd, size_t n, void **ret)
+{
+	return map(fd, n, PROT_READ | PROT_WRITE, MAP_SHARED, ret);
+}
+
+void shm_unmap(const void *p, size_t n)
+{
+	if (p && n > 0)
+		munmap((void *)p, n);
+}
+
+const char *shm_strerror(int r)
+{
+	switch (r) {
+	case SHM_E_KIND: return "not a memfd";
+	case SHM_E_SEALS: return "not sealed against write, grow, shrink and seal";
+	case SHM_E_SIZE: return "larger than allowed";
+	default: return "unknown condition";
+	}
+}
