@@ -1,0 +1,172 @@
+/* Few futures have any of this, so it is a block of its own. Everything in it is charged to the
+ * future's owner before it is made: into what the record keeps, so that the core gives it back when
+ * the record goes.
+ */
+#include "daemon/extra.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/core/account.h"
+
+static bool has(const struct jobspec *spec, uint32_t bit)
+{
+	return spec->set & bit;
+}
+
+size_t extra_size(const struct jobspec *spec)
+{
+	size_t n = 0;
+
+	if (has(spec, JOBSPEC_BIT(GROUP)))
+		n += spec->group_len + 1;
+	if (has(spec, JOBSPEC_BIT(LABEL)))
+		n += spec->label_len + 1;
+	if (has(spec, JOBSPEC_BIT(TRACE)))
+		n += spec->trace_len + 1;
+	return n ? sizeof(struct future_extra) + n : 0;
+}
+
+static struct future_extra *new_empty(size_t size)
+{
+	struct future_extra *e = malloc(size);
+
+	if (!e)
+		return NULL;
+	*e = (struct future_extra){};
+	for (int i = 0; i < _STREAM_MAX; i++)
+		e->output_fd[i] = -1;
+	return e;
+}
+
+/* Copies a text to *at and moves on. */
+static char *put_text(char **at, const char *text, size_t len)
+{
+	char *copy = *at;
+
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	*at += len + 1;
+	return copy;
+}
+
+int extra_new(const struct jobspec *spec, struct future_extra **ret)
+{
+	size_t size = extra_size(spec);
+	struct future_extra *e = NULL;
+	char *at;
+
+	if (size) {
+		e = new_empty(size);
+		if (!e)
+			return -ENOMEM;
+		at = e->texts;
+		if (has(spec, JOBSPEC_BIT(GROUP)))
+			e->group = put_text(&at, spec->group, spec->group_len);
+		if (has(spec, JOBSPEC_BIT(LABEL)))
+			e->label = put_text(&at, spec->label, spec->label_len);
+		if (has(spec, JOBSPEC_BIT(TRACE)))
+			e->trace = put_text(&at, spec->trace, spec->trace_len);
+	}
+	*ret = e;
+	return 0;
+}
+
+struct future_extra *extra_free(struct future_extra *e)
+{
+	if (!e)
+		return NULL;
+	for (int i = 0; i < _STREAM_MAX; i++)
+		fd_close(e->output_fd[i]);
+	free(e->reason);
+	free(e->progress_text);
+	free(e);
+	return NULL;
+}
+
+static bool charge(struct future *f, size_t bytes)
+{
+	if (account_take_one(f->account, ACCOUNT_BYTES, bytes, NULL) != 0)
+		return false;
+	f->kept_bytes += bytes;
+	return true;
+}
+
+static void give_back(struct future *f, size_t bytes)
+{
+	account_give_one(f->account, ACCOUNT_BYTES, bytes);
+	f->kept_bytes -= bytes;
+}
+
+struct future_extra *extra_of(struct future *f)
+{
+	if (f->extra)
+		return f->extra;
+	if (!charge(f, sizeof(*f->extra)))
+		return NULL;
+	f->extra = new_empty(sizeof(*f->extra));
+	if (!f->extra)
+		give_back(f, sizeof(*f->extra));
+	return f->extra;
+}
+
+static char *drop_text(struct future *f, char *text)
+{
+	if (text)
+		give_back(f, strlen(text) + 1);
+	free(text);
+	return NULL;
+}
+
+/* NULL for no text, without room, and without memory. */
+static char *keep_text(struct future *f, const char *text, size_t len)
+{
+	char *copy;
+
+	len = strnlen(text, len);
+	if (len == 0 || !charge(f, len + 1))
+		return NULL;
+	copy = strndup(text, len);
+	if (!copy)
+		give_back(f, len + 1);
+	return copy;
+}
+
+void extra_set_reason(struct future *f, const char *text, size_t len)
+{
+	struct future_extra *e = extra_of(f);
+
+	if (!e)
+		return;
+	e->reason = drop_text(f, e->reason);
+	e->reason = keep_text(f, text, len);
+}
+
+void extra_set_progress(
+	struct future *f, uint64_t done, uint64_t total, const char *text, size_t len)
+{
+	struct future_extra *e = extra_of(f);
+
+	if (!e)
+		return;
+	e->has_progress = true;
+	e->progress_done = done;
+	e->progress_total = total;
+	e->progress_text = drop_text(f, e->progress_text);
+	e->progress_text = keep_text(f, text, len);
+}
+
+void extra_set_output(struct future *f, enum extra_stream stream, int fd)
+{
+	struct future_extra *e = extra_of(f);
+
+	if (e && e->output_fd[stream] < 0 &&
+		account_take_one(f->account, ACCOUNT_FDS, 1, NULL) == 0) {
+		f->kept_fds++;
+		e->output_fd[stream] = take_fd(&fd);
+	} else if (e && e->output_fd[stream] >= 0) {
+		fd_close(e->output_fd[stream]); /* of an earlier run */
+		e->output_fd[stream] = take_fd(&fd);
+	}
+	fd_close(fd);
+}

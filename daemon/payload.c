@@ -1,0 +1,141 @@
+/* Values are made once, where they come in, and from then on shared by reference: the future holds
+ * one, each connection that still sends it another. Nothing here looks into the encoding; who makes
+ * a payload has let scan accept it and has matched the indexes in it with the fds.
+ */
+#include "daemon/payload.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "proto/shm.h"
+
+/* A sparse memfd may claim 2^63 bytes, so sums stop at the end of the number. */
+static uint64_t add_bytes(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+static void close_fds(const int *fds, unsigned n_fds)
+{
+	for (unsigned i = 0; i < n_fds; i++)
+		fd_close(fds[i]);
+}
+
+/* Moves the fds in, each checked. */
+static int take_fds(struct payload *p, const int *fds, unsigned n_fds, const char **ret_reason)
+{
+	for (unsigned i = 0; i < n_fds; i++) {
+		size_t size;
+		int r;
+
+		r = shm_check(fds[i], SIZE_MAX, &size);
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			*ret_reason = shm_strerror(r);
+			return PAYLOAD_E_FD;
+		}
+		p->fd_bytes[i] = size;
+		p->memfd_bytes = add_bytes(p->memfd_bytes, size);
+	}
+	if (n_fds > 0)
+		memcpy(p->fds, fds, n_fds * sizeof(*fds));
+	p->n_fds = n_fds;
+	return 0;
+}
+
+static int set_encoding(struct payload *p, const uint8_t *encoding, size_t len)
+{
+	p->len = len;
+	if (len <= PROTO_INLINE_BYTES) {
+		memcpy(p->bytes, encoding, len);
+		return 0;
+	}
+	p->spill_fd = shm_from_bytes("poold-value", encoding, len);
+	p->copied_bytes = len;
+	return p->spill_fd < 0 ? p->spill_fd : 0;
+}
+
+int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_fds,
+	struct payload **ret, const char **ret_reason)
+{
+	struct payload *p = NULL;
+	int r = PAYLOAD_E_FD;
+
+	if (n_fds > PROTO_RESULT_FDS) {
+		*ret_reason = "more fds than a value may have";
+		goto fail;
+	}
+	r = -ENOMEM;
+	p = malloc(sizeof(*p) + (len <= PROTO_INLINE_BYTES ? len : 0));
+	if (!p)
+		goto fail;
+	*p = (struct payload){.n_refs = 1, .spill_fd = -1};
+	r = set_encoding(p, encoding, len);
+	if (r == 0)
+		r = take_fds(p, fds, n_fds, ret_reason);
+	if (r != 0)
+		goto fail;
+	*ret = p;
+	return 0;
+fail:
+	close_fds(fds, n_fds);
+	payload_unref(p);
+	return r;
+}
+
+struct payload *payload_ref(struct payload *p)
+{
+	p->n_refs++;
+	return p;
+}
+
+struct payload *payload_unref(struct payload *p)
+{
+	if (!p || --p->n_refs > 0)
+		return NULL;
+	close_fds(p->fds, p->n_fds);
+	fd_close(p->spill_fd);
+	free(p);
+	return NULL;
+}
+
+uint64_t payload_charge_bytes(const struct payload *p)
+{
+	return add_bytes(sizeof(*p) + p->len, p->memfd_bytes);
+}
+
+uint16_t payload_charge_fds(const struct payload *p)
+{
+	return (uint16_t)(p->n_fds + (p->spill_fd >= 0));
+}
+
+struct moved payload_moved(const struct payload *p)
+{
+	return (struct moved){
+		.inline_bytes = p->len,
+		.memfd_bytes = p->memfd_bytes,
+		.copied_bytes = p->copied_bytes,
+	};
+}
+
+int payload_measure(
+	size_t len, const int *fds, unsigned n_fds, uint64_t *ret_bytes, uint16_t *ret_fds)
+{
+	uint64_t bytes = sizeof(struct payload) + len;
+
+	for (unsigned i = 0; i < n_fds; i++) {
+		struct stat st;
+
+		if (fstat(fds[i], &st) < 0)
+			return -errno;
+		if (st.st_size > 0)
+			bytes = add_bytes(bytes, (uint64_t)st.st_size);
+	}
+	*ret_bytes = bytes;
+	*ret_fds = (uint16_t)(n_fds + (len > PROTO_INLINE_BYTES));
+	return 0;
+}
