@@ -16,6 +16,9 @@ POOLCTL = os.path.join(BUILD, "poolctl")
 WORKER = os.path.join(BUILD, "poold-worker")
 MODULES = os.path.join(BUILD, ".libs")
 
+# Where the daemon finds the rest of the build tree.
+PATHS = f"worker = {WORKER}\nmodule_dir = {MODULES}\n"
+
 # Long enough for a loaded machine under valgrind; nothing waits this long unless it is broken.
 PATIENCE = 120
 
@@ -49,14 +52,14 @@ def fail(what):
 class Folder:
     """A temporary folder with a configuration in it, removed at the end."""
 
-    def __init__(self, pools=POOLS, daemon=""):
+    def __init__(self, pools=POOLS, daemon="", paths=PATHS):
         self.path = tempfile.mkdtemp(prefix="poold-test.")
         self.socket = self.at("poold.sock")
         self.config = self.at("poold.conf")
         os.mkdir(self.at("state"))
         with open(self.config, "w") as f:
             f.write(f"[daemon]\nsocket = {self.socket}\nstate_dir = {self.at('state')}\n"
-                    f"worker = {WORKER}\nmodule_dir = {MODULES}\n{daemon}{pools}")
+                    f"{paths}{daemon}{pools}")
 
     def at(self, name):
         return os.path.join(self.path, name)
