@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define must_check    __attribute__((warn_unused_result))
+#define must_check	  __attribute__((warn_unused_result))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
-#define cleanup(func) __attribute__((cleanup(func)))
-#define poold_public  __attribute__((visibility("default")))
+#define cleanup(func)	  __attribute__((cleanup(func)))
+#define poold_public	  __attribute__((visibility("default")))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

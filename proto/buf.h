@@ -18,7 +18,7 @@ struct buf {
 	size_t max; /* size never exceeds this */
 };
 
-#define BUF_INIT(cap) ((struct buf){ .max = (cap) })
+#define BUF_INIT(cap) ((struct buf){.max = (cap)})
 
 void buf_init(struct buf *b, size_t max);
 /* Gives the memory back; the buffer can be used again. */
@@ -52,8 +52,9 @@ void buf_truncate(struct buf *b, size_t n);
 /* The bytes become the caller's (free() them); the buffer is empty. NULL if it was empty. */
 uint8_t *buf_take(struct buf *b, size_t *ret_n);
 
-/* A msgpack-c packer that writes behind a buffer. It remembers its first failure, so a caller checks
- * bufpack_error() once at the end and then buf_truncate()s, instead of checking every call. */
+/* A msgpack-c packer that writes behind a buffer. It remembers its first failure, so a caller
+ * checks bufpack_error() once at the end and then buf_truncate()s, instead of checking every call.
+ */
 struct bufpack {
 	msgpack_packer pk;
 	struct buf *buf;

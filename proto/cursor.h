@@ -26,7 +26,7 @@ enum cursor_type {
 
 static inline struct cursor cursor_of(const void *bytes, size_t n)
 {
-	return (struct cursor){ bytes, n ? (const uint8_t *)bytes + n : bytes };
+	return (struct cursor){bytes, n ? (const uint8_t *)bytes + n : bytes};
 }
 
 static inline bool cursor_at_end(const struct cursor *c)
@@ -36,21 +36,24 @@ static inline bool cursor_at_end(const struct cursor *c)
 
 /* By the first byte alone. */
 enum cursor_type cursor_peek(const struct cursor *c);
-/* Each reads one element and moves on; false, and nothing moved, if it is of another type. They stay within
- * [p, end) whatever the bytes are. */
+/* Each reads one element and moves on; false, and nothing moved, if it is of another type. They
+ * stay within [p, end) whatever the bytes are. */
 must_check bool cursor_nil(struct cursor *c);
 must_check bool cursor_bool(struct cursor *c, bool *ret);
-must_check bool cursor_uint(struct cursor *c, uint64_t *ret); /* also a signed encoding that is ≥ 0 */
+must_check bool cursor_uint(
+	struct cursor *c, uint64_t *ret); /* also a signed encoding that is ≥ 0 */
 must_check bool cursor_int(struct cursor *c, int64_t *ret);
-must_check bool cursor_number(struct cursor *c, double *ret); /* int or float */
-must_check bool cursor_text(struct cursor *c, const char **ret, size_t *ret_len);  /* str or bin */
-must_check bool cursor_bytes(struct cursor *c, const void **ret, size_t *ret_len); /* the same, as bytes */
+must_check bool cursor_number(struct cursor *c, double *ret);			  /* int or float */
+must_check bool cursor_text(struct cursor *c, const char **ret, size_t *ret_len); /* str or bin */
+must_check bool cursor_bytes(
+	struct cursor *c, const void **ret, size_t *ret_len); /* the same, as bytes */
 must_check bool cursor_array(struct cursor *c, uint32_t *ret_n);
 must_check bool cursor_map(struct cursor *c, uint32_t *ret_n);
 must_check bool cursor_ext(struct cursor *c, int8_t *ret_type, const void **ret, size_t *ret_len);
 /* Steps over one whole value; *ret_value (may be NULL) becomes a cursor over exactly its bytes. */
 must_check bool cursor_skip(struct cursor *c, struct cursor *ret_value);
-/* How deep the value at the cursor nests: 0 for a scalar, 1 for an array of scalars. At most PROTO_DEPTH + 1. */
+/* How deep the value at the cursor nests: 0 for a scalar, 1 for an array of scalars. At most
+ * PROTO_DEPTH + 1. */
 unsigned cursor_depth(const struct cursor *c);
 static inline size_t cursor_len(const struct cursor *c)
 {

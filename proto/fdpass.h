@@ -1,7 +1,7 @@
 /* File descriptors over Unix sockets, both ways, in order.
  *
- * What arrives is kept in a FIFO: a message takes its own from the front. Sent fds go with the sendmsg()
- * whose first byte is the first byte of their message. */
+ * What arrives is kept in a FIFO: a message takes its own from the front. Sent fds go with the
+ * sendmsg() whose first byte is the first byte of their message. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,12 +29,13 @@ void fdqueue_deinit(struct fdqueue *q);
 /* Moves the first n to fds[]; the caller owns them. False, nothing moved, if there are fewer. */
 must_check bool fdqueue_take(struct fdqueue *q, int *fds, unsigned n);
 
-/* recvmsg() with MSG_CMSG_CLOEXEC and `flags`; received fds go behind q. Returns the number of bytes (0: end of
- * input, unless len is 0), -errno, and in *ret_condition 0 or an FDPASS_E_ (then the fds were closed; the
- * bytes count all the same). On a SEQPACKET socket a packet longer than len is FDPASS_E_TRUNCATED too. */
-must_check ssize_t fdpass_recv(int sock, void *bytes, size_t len, int flags, struct fdqueue *q,
-	int *ret_condition);
-/* sendmsg() with MSG_NOSIGNAL and `flags`, n_fds of them attached (0: plain). Bytes sent or -errno. fds stay the
- * caller's. */
-must_check ssize_t fdpass_send(int sock, const struct iovec *iov, int n_iov, int flags, const int *fds,
-	unsigned n_fds);
+/* recvmsg() with MSG_CMSG_CLOEXEC and `flags`; received fds go behind q. Returns the number of
+ * bytes (0: end of input, unless len is 0), -errno, and in *ret_condition 0 or an FDPASS_E_ (then
+ * the fds were closed; the bytes count all the same). On a SEQPACKET socket a packet longer than
+ * len is FDPASS_E_TRUNCATED too. */
+must_check ssize_t fdpass_recv(
+	int sock, void *bytes, size_t len, int flags, struct fdqueue *q, int *ret_condition);
+/* sendmsg() with MSG_NOSIGNAL and `flags`, n_fds of them attached (0: plain). Bytes sent or -errno.
+ * fds stay the caller's. */
+must_check ssize_t fdpass_send(
+	int sock, const struct iovec *iov, int n_iov, int flags, const int *fds, unsigned n_fds);

@@ -1,4 +1,5 @@
-/* The options of submit, submit_many, call and put: one struct, packed by clients, parsed by the daemon. */
+/* The options of submit, submit_many, call and put: one struct, packed by clients, parsed by the
+ * daemon. */
 #pragma once
 
 #include "proto/buf.h"
@@ -20,10 +21,10 @@ enum jobspec_option {
 #define X(name, word) JOBSPEC_##name,
 	JOBSPEC_OPTIONS(X)
 #undef X
-	_JOBSPEC_MAX,
+		_JOBSPEC_MAX,
 };
 
-#define JOBSPEC_BIT(name) (1u << JOBSPEC_##name)
+#define JOBSPEC_BIT(name)  (1u << JOBSPEC_##name)
 #define JOBSPEC_FOR_SUBMIT ((1u << _JOBSPEC_MAX) - 1)
 #define JOBSPEC_FOR_PUT                                                                            \
 	(JOBSPEC_BIT(ATTACHED) | JOBSPEC_BIT(GROUP) | JOBSPEC_BIT(LABEL) | JOBSPEC_BIT(TTL))
@@ -41,20 +42,22 @@ struct jobspec {
 	size_t group_len, label_len, trace_len;
 };
 
-/* Why parsing failed: an error code of the wire and a sentence that names the option, value and limit. */
+/* Why parsing failed: an error code of the wire and a sentence that names the option, value and
+ * limit. */
 struct jobspec_error {
 	int code; /* enum outcome_code */
 	char message[256];
 };
 
-/* c stands on a map. 0, or 1 with *ret_error filled. Options outside `allowed` are unknown_option. */
-must_check int jobspec_parse(struct jobspec *ret, struct cursor *c, uint32_t allowed,
-	struct jobspec_error *ret_error);
+/* c stands on a map. 0, or 1 with *ret_error filled. Options outside `allowed` are unknown_option.
+ */
+must_check int jobspec_parse(
+	struct jobspec *ret, struct cursor *c, uint32_t allowed, struct jobspec_error *ret_error);
 /* Packs the map of the options that are set. */
 void jobspec_pack(struct bufpack *p, const struct jobspec *s);
 /* The word of an option. */
 const char *jobspec_option_name(enum jobspec_option o);
 
-/* A time in seconds (int or float) as microseconds: > 0 (0 too if zero_ok), at most 100 years. False if it is
- * none. */
+/* A time in seconds (int or float) as microseconds: > 0 (0 too if zero_ok), at most 100 years.
+ * False if it is none. */
 must_check bool jobspec_seconds(struct cursor *c, bool zero_ok, uint64_t *ret_us);

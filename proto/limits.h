@@ -7,7 +7,8 @@
 #define PROTO_MESSAGE_BYTES (1024u * 1024u)
 /* A value up to this travels inline; above it, its bytes go into a memfd. */
 #define PROTO_INLINE_BYTES (64u * 1024u)
-/* One packet on a worker's link, in bytes and fds. SCM_MAX_FD is 253; 64 keeps the control buffer small. */
+/* One packet on a worker's link, in bytes and fds. SCM_MAX_FD is 253; 64 keeps the control buffer
+ * small. */
 #define PROTO_PACKET_BYTES (128u * 1024u)
 #define PROTO_PACKET_FDS   64u
 /* fds of one message from a client: the most attacked part of a local bus, so few. */
@@ -20,21 +21,21 @@
 /* Nesting: 16 for a value, counted from itself, inside at most 4 of the envelope. */
 #define PROTO_VALUE_DEPTH    16u
 #define PROTO_ENVELOPE_DEPTH 4u
-#define PROTO_DEPTH          (PROTO_ENVELOPE_DEPTH + PROTO_VALUE_DEPTH)
+#define PROTO_DEPTH	     (PROTO_ENVELOPE_DEPTH + PROTO_VALUE_DEPTH)
 /* `data` of a failure, in bytes of its encoding. */
 #define PROTO_DATA_BYTES (16u * 1024u)
 /* IDs stay below 2^53, so that a double holds them. */
 #define PROTO_ID_END (1ull << 53)
 
 /* Text, in bytes. A function is addressed "pool/function". */
-#define PROTO_NAME_BYTES    64u
-#define PROTO_ADDRESS_BYTES (2u * PROTO_NAME_BYTES + 1u)
-#define PROTO_LABEL_BYTES   256u
-#define PROTO_GROUP_BYTES   128u
-#define PROTO_TRACE_BYTES   64u
-#define PROTO_REASON_BYTES  256u
+#define PROTO_NAME_BYTES	 64u
+#define PROTO_ADDRESS_BYTES	 (2u * PROTO_NAME_BYTES + 1u)
+#define PROTO_LABEL_BYTES	 256u
+#define PROTO_GROUP_BYTES	 128u
+#define PROTO_TRACE_BYTES	 64u
+#define PROTO_REASON_BYTES	 256u
 #define PROTO_MESSAGE_TEXT_BYTES 1024u /* message of a failure */
-#define PROTO_DOC_BYTES     256u
+#define PROTO_DOC_BYTES		 256u
 
 /* Futures that `list` gives at most in one answer. */
 #define PROTO_LIST_MAX 1000u
@@ -42,6 +43,7 @@
 #define PROTO_FUNCTIONS_MAX 1024u
 
 /* Ext types. */
-#define PROTO_EXT_FD     1 /* uint8 index: the bytes of a passed memfd, or a passed stdio fd */
+#define PROTO_EXT_FD	 1 /* uint8 index: the bytes of a passed memfd, or a passed stdio fd */
 #define PROTO_EXT_FUTURE 2 /* uint64 big endian: the value of that future */
-#define PROTO_EXT_VALUE  3 /* uint8 index: a passed memfd that holds the value's encoding; daemon to worker only */
+#define PROTO_EXT_VALUE                                                                            \
+	3 /* uint8 index: a passed memfd that holds the value's encoding; daemon to worker only */

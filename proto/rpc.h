@@ -16,10 +16,10 @@ struct rpc {
 	uint32_t msgid;	    /* request, answer */
 	const char *method; /* request, notification */
 	size_t method_len;
-	uint32_t n_params;	/* request, notification: elements of params */
-	struct cursor params;	/* request, notification: stands on the first parameter */
-	struct cursor error;	/* answer: exactly the value */
-	struct cursor result;	/* answer: exactly the value */
+	uint32_t n_params;    /* request, notification: elements of params */
+	struct cursor params; /* request, notification: stands on the first parameter */
+	struct cursor error;  /* answer: exactly the value */
+	struct cursor result; /* answer: exactly the value */
 };
 
 enum { RPC_E_ENVELOPE = 1 }; /* MessagePack, but no MessagePack-RPC */

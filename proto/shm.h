@@ -7,27 +7,27 @@
 #include "proto/base.h"
 
 enum {
-	SHM_E_KIND = 1,	  /* no memfd (a file, pipe, socket, device, …) */
-	SHM_E_SEALS = 2,  /* write, grow, shrink and seal are not all sealed */
-	SHM_E_SIZE = 3,	  /* larger than the caller takes */
+	SHM_E_KIND = 1,	 /* no memfd (a file, pipe, socket, device, …) */
+	SHM_E_SEALS = 2, /* write, grow, shrink and seal are not all sealed */
+	SHM_E_SIZE = 3,	 /* larger than the caller takes */
 };
 
-/* A memfd of n bytes that can be sealed; close-on-exec, not executable where the kernel can. Returns the fd
- * or -errno. `name` shows in /proc. */
+/* A memfd of n bytes that can be sealed; close-on-exec, not executable where the kernel can.
+ * Returns the fd or -errno. `name` shows in /proc. */
 must_check int shm_new(const char *name, size_t n);
 /* A sealed memfd with these bytes: one copy. Returns the fd or -errno. */
 must_check int shm_from_bytes(const char *name, const void *bytes, size_t n);
-/* A sealed memfd with the content of a file from its current offset to its end, copied in the kernel
- * (copy_file_range, sendfile, or read where neither works: pipes). Returns the fd or -errno; -EFBIG over max.
- * *ret_len: its size. */
+/* A sealed memfd with the content of a file from its current offset to its end, copied in the
+ * kernel (copy_file_range, sendfile, or read where neither works: pipes). Returns the fd or -errno;
+ * -EFBIG over max. *ret_len: its size. */
 must_check int shm_from_file(const char *name, int file, size_t max, size_t *ret_len);
 /* Seals write, grow, shrink, seal. -EBUSY while somebody has it mapped writable. */
 must_check int shm_seal(int fd);
 /* Is it a memfd, wholly sealed, of at most max bytes? 0 and *ret_len, an SHM_E_, or -errno. On
  * SHM_E_SIZE *ret_len is set too. */
 must_check int shm_check(int fd, size_t max, size_t *ret_len);
-/* Maps a sealed memfd for reading (private: kernels before 6.7 refuse shared). n = 0 maps nothing and gives a
- * valid pointer. Undo with shm_unmap(). */
+/* Maps a sealed memfd for reading (private: kernels before 6.7 refuse shared). n = 0 maps nothing
+ * and gives a valid pointer. Undo with shm_unmap(). */
 must_check int shm_map(int fd, size_t n, const void **ret);
 /* Maps a memfd that is not sealed yet for writing. */
 must_check int shm_map_write(int fd, size_t n, void **ret);
