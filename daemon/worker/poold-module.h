@@ -2,8 +2,8 @@
  * poold-module.h - functions for a poold pool
  *
  * A module is a shared object (.so) with functions that jobs call. A pool names it in poold's
- * configuration (`handler = module`, `module = NAME`); every worker of that pool then has it loaded.
- * It exports one symbol, the table `poold_module`:
+ * configuration (`handler = module`, `module = NAME`); every worker of that pool then has it
+ *loaded. It exports one symbol, the table `poold_module`:
  *
  *	#include <poold-module.h>
  *
@@ -25,33 +25,34 @@
  * poold-worker, which loads it, has the functions that are declared here. A client then calls
  * POOL/hello.
  *
- * Processes. One process per pool, the zygote, loads the module and runs its preload(): there the module
- * reads its tables and opens its files, once. Workers are forked from the zygote and share that memory
- * until they write to it. No thread may run in the zygote, so neither a constructor nor preload() may
- * start one: such a module is refused by name. init() runs in each worker before its first job, fini()
- * at its regular end. A worker runs one job at a time; a crash costs that job and that worker, nothing
- * else.
+ * Processes. One process per pool, the zygote, loads the module and runs its preload(): there the
+ *module reads its tables and opens its files, once. Workers are forked from the zygote and share
+ *that memory until they write to it. No thread may run in the zygote, so neither a constructor nor
+ *preload() may start one: such a module is refused by name. init() runs in each worker before its
+ *first job, fini() at its regular end. A worker runs one job at a time; a crash costs that job and
+ *that worker, nothing else.
  *
- * Input and result are one MessagePack value each. A large byte string is no part of the encoding: it lies
- * in shared memory, and ext type 1 (payload: one byte, an index) stands for it. poold_job_input_bytes()
- * gives a byte string wherever it is. Ext type 2 (payload: 8 bytes, big endian) stands for the value of
- * that future, which poold_job_value() gives. The encoding was checked before run() sees it: it is one
- * whole value and nests at most 16 deep, so a MessagePack decoder can be used on it.
+ * Input and result are one MessagePack value each. A large byte string is no part of the encoding:
+ *it lies in shared memory, and ext type 1 (payload: one byte, an index) stands for it.
+ *poold_job_input_bytes() gives a byte string wherever it is. Ext type 2 (payload: 8 bytes, big
+ *endian) stands for the value of that future, which poold_job_value() gives. The encoding was
+ *checked before run() sees it: it is one whole value and nests at most 16 deep, so a MessagePack
+ *decoder can be used on it.
  *
  * A job without a result call has the result nil. A result call replaces what an earlier one set.
  *
- * Failure. run() returns 0, or a negative errno value: then the job fails with the code "failed" and that
- * error's text. poold_job_fail() says it better, and what it said stands whatever run() returns. Of the
- * functions here, those that return int return 0 or more on success and a negative errno value on
- * failure.
+ * Failure. run() returns 0, or a negative errno value: then the job fails with the code "failed"
+ *and that error's text. poold_job_fail() says it better, and what it said stands whatever run()
+ *returns. Of the functions here, those that return int return 0 or more on success and a negative
+ *errno value on failure.
  *
- * Cancelling. A job that is to end gets a soft flag and the signal SIGTERM, whose handler is poold-worker's
- * and only notes it; a blocking system call returns EINTR. A function that runs long asks
- * poold_job_cancelled() now and then and waits with poold_job_wait(). Who does not is killed when the job's
- * grace is over.
+ * Cancelling. A job that is to end gets a soft flag and the signal SIGTERM, whose handler is
+ *poold-worker's and only notes it; a blocking system call returns EINTR. A function that runs long
+ *asks poold_job_cancelled() now and then and waits with poold_job_wait(). Who does not is killed
+ *when the job's grace is over.
  *
- * Threads. Only the thread that called run(), and only until run() returns, may use the job and what it got
- * from it. Standard output and standard error go to poold's log.
+ * Threads. Only the thread that called run(), and only until run() returns, may use the job and
+ *what it got from it. Standard output and standard error go to poold's log.
  */
 #ifndef POOLD_MODULE_H
 #define POOLD_MODULE_H
@@ -74,8 +75,8 @@ extern "C" {
 /** The version of this interface. A module with another one is refused. */
 #define POOLD_MODULE_ABI 1u
 
-/** The result depends on nothing but the input, and running it again does no harm: such jobs may be handed to a
- * worker several at a time, and one that was lost with its worker may be run again. */
+/** The result depends on nothing but the input, and running it again does no harm: such jobs may be
+ * handed to a worker several at a time, and one that was lost with its worker may be run again. */
 #define POOLD_FUNCTION_PURE 0x1u
 
 /** A job that runs. */
@@ -101,7 +102,8 @@ struct poold_module {
 	const char *name;
 	/** The last has the name NULL. */
 	const struct poold_function *functions;
-	/** Once per zygote, before any worker exists. 0, or a negative errno value: the pool fails. */
+	/** Once per zygote, before any worker exists. 0, or a negative errno value: the pool fails.
+	 */
 	int (*preload)(void);
 	/** Once per worker, before its first job. 0, or a negative errno value: the worker ends. */
 	int (*init)(void);
@@ -196,7 +198,8 @@ POOLD_MODULE_API const void *poold_job_input(const poold_job *job, size_t *ret_l
  * @ret:      its bytes, not terminated
  * @ret_len:  their number
  *
- * For an input that is a str, a bin, or a byte string in shared memory, which is mapped on first use.
+ * For an input that is a str, a bin, or a byte string in shared memory, which is mapped on first
+ * use.
  *
  * Blocks:   no.
  * Owner:    the job's; valid until run() returns; must not be written to.
@@ -222,8 +225,8 @@ POOLD_MODULE_API int poold_job_input_bytes(poold_job *job, const void **ret, siz
  * Errors:   -EINVAL that is no byte string; others as poold_job_value() and poold_job_map().
  * Since:    0.1
  */
-POOLD_MODULE_API int poold_job_bytes(poold_job *job, const void *encoded, size_t len, const void **ret,
-	size_t *ret_len);
+POOLD_MODULE_API int poold_job_bytes(
+	poold_job *job, const void *encoded, size_t len, const void **ret, size_t *ret_len);
 
 /**
  * poold_job_value() - the value of a future that the input names by ext type 2
@@ -238,7 +241,8 @@ POOLD_MODULE_API int poold_job_bytes(poold_job *job, const void *encoded, size_t
  * Errors:   -ENOENT the input does not name that future; others as poold_job_map().
  * Since:    0.1
  */
-POOLD_MODULE_API int poold_job_value(poold_job *job, uint64_t id, const void **ret, size_t *ret_len);
+POOLD_MODULE_API int poold_job_value(
+	poold_job *job, uint64_t id, const void **ret, size_t *ret_len);
 
 /**
  * poold_job_fd() - the file descriptor that ext type 1 stands for
@@ -265,10 +269,11 @@ POOLD_MODULE_API int poold_job_fd(const poold_job *job, unsigned int index);
  * Blocks:   no; the first touch of a page may.
  * Owner:    the job's; valid until run() returns; must not be written to.
  * Returns:  0.
- * Errors:   -ENOENT there is none of that index; -EBADF it is no sealed memfd; -ENOMEM no room for it.
- * Since:    0.1
+ * Errors:   -ENOENT there is none of that index; -EBADF it is no sealed memfd; -ENOMEM no room for
+ * it. Since:    0.1
  */
-POOLD_MODULE_API int poold_job_map(poold_job *job, unsigned int index, const void **ret, size_t *ret_len);
+POOLD_MODULE_API int poold_job_map(
+	poold_job *job, unsigned int index, const void **ret, size_t *ret_len);
 
 /**
  * poold_job_result_bytes() - the result is a byte string, by copy
@@ -307,9 +312,8 @@ POOLD_MODULE_API int poold_job_result_text(poold_job *job, const char *text, siz
  * Blocks:   no.
  * Owner:    copied.
  * Returns:  0.
- * Errors:   -EFBIG too long: the job fails with the code "too_large"; -EINVAL it is not one such value: the job
- *           fails with the code "bad_result"; -ENOMEM.
- * Since:    0.1
+ * Errors:   -EFBIG too long: the job fails with the code "too_large"; -EINVAL it is not one such
+ * value: the job fails with the code "bad_result"; -ENOMEM. Since:    0.1
  */
 POOLD_MODULE_API int poold_job_result_encoded(poold_job *job, const void *encoded, size_t len);
 
@@ -319,8 +323,8 @@ POOLD_MODULE_API int poold_job_result_encoded(poold_job *job, const void *encode
  * @len:  its size in bytes
  * @ret:  where to write; zeros at first
  *
- * Above 64 KiB this is shared memory from the beginning: what is written there reaches the client without a
- * copy.
+ * Above 64 KiB this is shared memory from the beginning: what is written there reaches the client
+ * without a copy.
  *
  * Blocks:   no.
  * Owner:    the job's; writable until run() returns or another result call is made.
@@ -347,23 +351,23 @@ POOLD_MODULE_API int poold_job_result_shorten(poold_job *job, size_t len);
  * poold_job_result_input() - the result is the input
  * @job:  the job
  *
- * Byte strings in shared memory go back as the same shared memory. After this call, poold_job_fd() no longer has
- * the file descriptors that went into the result.
+ * Byte strings in shared memory go back as the same shared memory. After this call, poold_job_fd()
+ * no longer has the file descriptors that went into the result.
  *
  * Blocks:   no.
  * Owner:    nothing changes hands.
  * Returns:  0.
- * Errors:   -EFBIG the encoding is longer than 64 KiB, or the result over the job's largest: the job fails with
- *           the code "too_large"; -ENOMEM.
- * Since:    0.1
+ * Errors:   -EFBIG the encoding is longer than 64 KiB, or the result over the job's largest: the
+ * job fails with the code "too_large"; -ENOMEM. Since:    0.1
  */
 POOLD_MODULE_API int poold_job_result_input(poold_job *job);
 
 /**
  * poold_job_fail() - the job fails
  * @job:     the job
- * @code:    a stable word for programs: lower-case letters, digits, '_', '-', '.', at most 64 bytes; "failed" stands
- *           for any other. "exit", "signal", "too_large" and "cancelled" are poold's own
+ * @code:    a stable word for programs: lower-case letters, digits, '_', '-', '.', at most 64
+ * bytes; "failed" stands for any other. "exit", "signal", "too_large" and "cancelled" are poold's
+ * own
  * @format:  a sentence for people, as for printf(); cut at 1024 bytes
  *
  * Blocks:   no.
@@ -389,8 +393,8 @@ POOLD_MODULE_API int poold_job_fail(poold_job *job, const char *code, const char
  * Errors:   none.
  * Since:    0.1
  */
-POOLD_MODULE_API int poold_job_fail_data(poold_job *job, const char *code, const char *message,
-	const void *encoded, size_t len);
+POOLD_MODULE_API int poold_job_fail_data(
+	poold_job *job, const char *code, const char *message, const void *encoded, size_t len);
 
 /**
  * poold_job_cancelled() - is the job to end?
@@ -418,7 +422,7 @@ POOLD_MODULE_API int poold_job_cancelled(poold_job *job);
  * Blocks:   yes, up to @timeout_us.
  * Owner:    nothing changes hands.
  * Returns:  the events of @fd as poll() gives them, or 0 when the time is over.
- * Errors:   -ECANCELED the job is to end; -EINTR another signal came; those of poll().
+ * Errors:   -ECANCELED the job is to end; those of poll().
  * Since:    0.1
  */
 POOLD_MODULE_API int poold_job_wait(poold_job *job, int fd, short events, uint64_t timeout_us);
@@ -430,7 +434,8 @@ POOLD_MODULE_API int poold_job_wait(poold_job *job, int fd, short events, uint64
  * @total:  of how much, or 0 if that is not known
  * @text:   a few words for people, or NULL; cut at 256 bytes
  *
- * Meant to be called often: at most one in 20 ms is sent, and none if poold is behind with reading. One with
+ * Meant to be called often: at most one in 20 ms is sent, and none if poold is behind with reading.
+ * One with
  * @done equal to @total is not held back.
  *
  * Blocks:   no.
@@ -439,7 +444,8 @@ POOLD_MODULE_API int poold_job_wait(poold_job *job, int fd, short events, uint64
  * Errors:   none.
  * Since:    0.1
  */
-POOLD_MODULE_API void poold_job_progress(poold_job *job, uint64_t done, uint64_t total, const char *text);
+POOLD_MODULE_API void poold_job_progress(
+	poold_job *job, uint64_t done, uint64_t total, const char *text);
 
 #ifdef __cplusplus
 }

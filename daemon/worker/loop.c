@@ -1,0 +1,179 @@
+/* The worker protocol of PROTOCOL.md.
+ *
+ * One packet at a time: its messages are looked at in turn, its runs are run in turn, and all their
+ * answers are sent before the next packet is received. Answers of short runs wait for each other;
+ * one that has waited FLUSH_US goes out before the next run starts. */
+#include "daemon/worker/loop.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/worker/job.h"
+#include "daemon/worker/modules.h"
+
+#define FLUSH_US 100u
+
+struct loop {
+	struct link *link;
+	const struct poold_module *module;
+	struct poold_job job;
+	struct meter_base base;
+	uint64_t out_since_us; /* when the oldest answer that waits was packed */
+};
+
+static int send_ready(struct link *link, const struct poold_module *module)
+{
+	struct bufpack p;
+	int r;
+
+	bufpack_init(&p, &link->out);
+	rpc_pack_notification(&p, "ready");
+	bufpack_array(&p, 1);
+	bufpack_map(&p, 2);
+	bufpack_text(&p, "protocol");
+	bufpack_uint(&p, PROTO_VERSION);
+	bufpack_text(&p, "functions");
+	modules_pack_functions(&p, module);
+	r = bufpack_error(&p);
+	return r < 0 ? r : link_flush(link, 0);
+}
+
+static int pack_answer(struct poold_job *job)
+{
+	struct link *l = job->link;
+	struct bufpack p;
+
+	bufpack_init(&p, &l->out);
+	rpc_pack_answer(&p, job->msgid);
+	result_pack(&p, job);
+	return bufpack_error(&p);
+}
+
+static int answer(struct poold_job *job)
+{
+	struct result *res = &job->result;
+	int r;
+
+	r = link_make_room(job->link, result_pack_len(res), res->n_fds);
+	if (r == 0)
+		r = pack_answer(job);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < res->n_fds; i++)
+		link_attach(job->link, res->fds[i]);
+	res->n_fds = 0;
+	return 0;
+}
+
+static void run_function(struct loop *loop, const struct poold_function *f)
+{
+	struct poold_job *job = &loop->job;
+	int r;
+
+	r = f->run(job);
+	if (r < 0 && !job->result.is_failed)
+		poold_job_fail(job, "failed", "%s: %s", f->name, strerror(-r));
+	result_finish(job);
+}
+
+/* The job as far as it goes: an answer is due in any case. */
+static void run_job(struct loop *loop, int begun)
+{
+	struct poold_job *job = &loop->job;
+	const struct poold_function *f;
+
+	if (begun == JOB_E_PARAMS) {
+		poold_job_fail(
+			job, "bad_request", "The parameters of run are [function, input, meta]");
+		return;
+	}
+	if (begun == JOB_E_VALUE) {
+		poold_job_fail(job, "bad_request",
+			"A value that the input stands for is not there or cannot be read");
+		return;
+	}
+	if (link_is_cancelled(job->link, job->id)) {
+		poold_job_fail(job, "cancelled", "The job was cancelled before it started");
+		return;
+	}
+	f = modules_find(loop->module, job->function, job->function_len);
+	if (!f) {
+		poold_job_fail(job, "unknown_function", "%s has no function %.*s",
+			loop->module->name, (int)job->function_len, job->function);
+		return;
+	}
+	run_function(loop, f);
+}
+
+static int run(struct loop *loop, const struct message *m)
+{
+	struct poold_job *job = &loop->job;
+	uint64_t now_us = meter_now_us();
+	int r, begun;
+
+	if (link_has_out(loop->link) && now_us - loop->out_since_us >= FLUSH_US) {
+		r = link_flush(loop->link, 0);
+		if (r < 0)
+			return r;
+	}
+	begun = job_begin(job, m);
+	if (begun < 0)
+		return begun;
+	meter_start(&job->meter, &loop->base, now_us);
+	run_job(loop, begun);
+	now_us = meter_now_us();
+	meter_stop(&job->meter, &loop->base, now_us);
+	if (!link_has_out(loop->link))
+		loop->out_since_us = now_us;
+	r = answer(job);
+	job_end(job);
+	return r;
+}
+
+/* Notifications are `cancel`s that came too late to matter; answers nobody asked for. */
+static int handle(struct loop *loop, const struct message *m)
+{
+	char text[128];
+
+	if (m->rpc.type != RPC_REQUEST)
+		return 0;
+	if (text_equal(m->rpc.method, m->rpc.method_len, "run"))
+		return run(loop, m);
+	snprintf(text, sizeof(text), "A worker has no method %.*s",
+		(int)(m->rpc.method_len < 64 ? m->rpc.method_len : 64), m->rpc.method);
+	return link_answer_error(loop->link, m->rpc.msgid, "unknown_method", text);
+}
+
+static int handle_packet(struct loop *loop)
+{
+	struct message m;
+	int r;
+
+	while ((r = link_next(loop->link, &m)) == 1) {
+		r = handle(loop, &m);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? r : link_flush(loop->link, 0);
+}
+
+int loop_run(struct link *link, const struct poold_module *module, const char *pool)
+{
+	/* static: two of its parts are large, and there is one loop in a process */
+	static struct loop loop;
+	int r;
+
+	loop = (struct loop){.link = link, .module = module};
+	job_init(&loop.job, link, pool);
+	r = send_ready(link, module);
+	while (r == 0) {
+		r = link_receive(link);
+		if (r == 0)
+			break;
+		if (r > 0)
+			r = handle_packet(&loop);
+	}
+	job_deinit(&loop.job);
+	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+}
