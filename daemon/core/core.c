@@ -184,18 +184,21 @@ enum cancel_outcome core_cancel(
 		return CANCEL_CANCELLED;
 	if (future_state_is_final(f->state))
 		return CANCEL_TOO_LATE;
-	if (f->slot && mode == CANCEL_QUEUED)
+	if (f->slot && mode == CANCEL_QUEUED) {
 		handover_take_back(f->slot, now_us);
-	else if (f->slot && (f->state != FUTURE_CANCELLING || mode == CANCEL_KILL))
+	} else if (f->slot && (f->state != FUTURE_CANCELLING || mode == CANCEL_KILL)) {
 		handover_stop(f, ENDING_CANCEL, mode, now_us);
+		if (f->ending == ENDING_CANCEL) {
+			f->cancel_mode = mode;
+			f->cancel_uid = by_uid;
+		}
+	}
 	if (f->state == FUTURE_QUEUED && !f->slot)
 		return cancel_waiting(c, f, mode, by_uid, now_us);
 	if (future_state_is_final(f->state))
 		return f->state == FUTURE_CANCELLED ? CANCEL_CANCELLED : CANCEL_TOO_LATE;
 	if (mode == CANCEL_QUEUED)
 		return f->state == FUTURE_CANCELLING ? CANCEL_CANCELLING : CANCEL_RUNNING;
-	if (f->ending == ENDING_CANCEL)
-		f->cancel_uid = by_uid;
 	return CANCEL_CANCELLING;
 }
 
@@ -213,15 +216,22 @@ void core_drain(struct core *c, uint64_t now_us)
 	}
 }
 
+/* Reading a worker's answers may bring the next job to its head: that one is stopped too. */
+static void stop_running(struct slot *s, uint64_t now_us)
+{
+	struct future *f;
+
+	while ((f = slot_first(s)) && f->state == FUTURE_RUNNING)
+		handover_stop(f, ENDING_SHUTDOWN, CANCEL_TERM, now_us);
+}
+
 void core_stop_running(struct core *c, uint64_t now_us)
 {
 	struct pool *p;
 
 	TAILQ_FOREACH (p, &c->pools, in_core)
 		for (unsigned i = 0; i < p->config.n_workers; i++)
-			if (p->slots[i].state == SLOT_BUSY)
-				handover_stop(slot_first(&p->slots[i]), ENDING_SHUTDOWN,
-					CANCEL_TERM, now_us);
+			stop_running(&p->slots[i], now_us);
 }
 
 uint64_t core_unfinished(const struct core *c)

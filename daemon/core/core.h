@@ -39,7 +39,8 @@ struct core_ops {
 	/* Asks the zygote for a worker in this slot; the answer is core_worker_ready() or
 	 * core_worker_died(). False: not now; asked again by the next core_turn(). */
 	bool (*fork_worker)(void *shell, struct slot *s);
-	/* f is final; w is out of its list. */
+	/* f is final; w is out of its list. May find, pin, unpin, release, wait and unwait, nothing
+	 * else of the core. */
 	void (*tell)(void *shell, struct waiter *w, struct future *f);
 	/* Details of the loss of f, which this dead worker had received, and their size: becomes
 	 * f->value. NULL: none. */
@@ -115,8 +116,8 @@ struct submission {
 	uint64_t ttl_us;
 };
 
-/* 0, CORE_E_QUOTA or CORE_E_FULL with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED, -ENOMEM.
- */
+/* 0, CORE_E_QUOTA or CORE_E_FULL with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED, -ENOMEM,
+ * -EAGAIN: the IDs up to id_end are used up. */
 __attribute__((warn_unused_result)) int core_submit(struct core *c, const struct submission *s,
 	uint64_t now_us, struct future **ret, struct refusal *ret_refusal);
 /* A job that was submitted in this turn never was: undoes half of an all-or-none. No waiter is on

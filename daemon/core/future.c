@@ -2,13 +2,15 @@
  *
  *	            ┌──────────────── taken back ──────────────┐
  *	            ▼                                          │
- *	delayed ► queued ──────────── first in its line ───► running ──► done, failed, lost, aborted
+ *	delayed ► queued ──────────── first in its line ───► running ──► done, failed, lost
  *	blocked ►   │                                          │ bell
  *	            └─► cancelled, failed (quota), aborted     ▼
  *	                                                  cancelling ──► cancelled, timeout, aborted
  *
  * `running` is the daemon's best knowledge: the job is the first in its worker's line. If the
- *worker turns out not to have received it, the job goes back to the queue and nothing happened.
+ * worker turns out not to have received it, the job goes back to the queue and nothing happened.
+ * Only a worker that breaks the protocol, by receiving what it does not run, makes a queued job
+ * lost or cancelling.
  */
 #include "daemon/core/future.h"
 
@@ -21,8 +23,8 @@
 static const uint16_t legal[_FUTURE_STATE_MAX] = {
 	[FUTURE_DELAYED] = TO(QUEUED) | TO(BLOCKED) | TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED),
 	[FUTURE_BLOCKED] = TO(QUEUED) | TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED),
-	[FUTURE_QUEUED] = TO(RUNNING) | TO(FAILED) | TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED) |
-			  TO(LOST),
+	[FUTURE_QUEUED] = TO(RUNNING) | TO(CANCELLING) | TO(FAILED) | TO(CANCELLED) | TO(TIMEOUT) |
+			  TO(LOST) | TO(ABORTED),
 	[FUTURE_RUNNING] = TO(QUEUED) | TO(CANCELLING) | TO(DONE) | TO(FAILED) | TO(LOST),
 	[FUTURE_CANCELLING] = TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED),
 };

@@ -104,9 +104,7 @@ struct future {
 	enum future_ending ending : 8;
 	enum cancel_mode cancel_mode : 8;
 	bool is_released : 1; /* nobody finds it any more; it goes when its last waiter is told */
-	bool is_expired : 1;  /* released by time, not by hand */
 	bool is_reserved : 1; /* room for its result is taken */
-	bool is_counted : 1;  /* as a job that is not final */
 	uint16_t attempt;
 	uint32_t n_pins; /* the shell still sends from it */
 	int32_t priority;

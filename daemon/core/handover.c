@@ -22,7 +22,7 @@
 
 /* A worker whose link was closed has this long to leave. */
 #define LEAVE_US (5 * 1000 * 1000ull)
-/* Back-off for workers that die before they are ready: doubles from the first to the last. */
+/* Back-off for workers that die before they did anything: doubles from the first to the last. */
 #define BACKOFF_FIRST_US (100 * 1000ull)
 #define BACKOFF_LAST_US	 (10 * 1000 * 1000ull)
 
@@ -39,10 +39,13 @@ static struct amounts reservation_of(const struct future *f)
 
 static bool never_fits(const struct future *f)
 {
-	const struct amounts *max = &f->pool->core->accounts.limits.uid;
+	const struct account_limits *max = &f->pool->core->accounts.limits;
+	struct amounts want = reservation_of(f);
 
-	return f->pool->config.max_result_bytes > max->n[ACCOUNT_BYTES] ||
-	       f->pool->config.max_result_fds > max->n[ACCOUNT_FDS];
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		if (want.n[k] > max->uid.n[k] || want.n[k] > max->all.n[k])
+			return true;
+	return false;
 }
 
 static bool reserve(struct future *f)
@@ -83,10 +86,12 @@ static void make_first(struct future *f, uint64_t now_us)
 {
 	struct core *c = f->pool->core;
 
-	future_set_state(f, FUTURE_RUNNING);
 	f->head_us = now_us;
+	if (f->state == FUTURE_CANCELLING)
+		return;
+	future_set_state(f, FUTURE_RUNNING);
 	if (f->timeout_us)
-		heap_set(&c->timers, &f->timer, now_us + f->timeout_us, f->id);
+		heap_set(&c->timers, &f->timer, heap_after(now_us, f->timeout_us), f->id);
 }
 
 static void line_append(struct slot *s, struct future *f, uint64_t now_us)
@@ -148,14 +153,23 @@ static void finish_by_ending(struct future *f, uint64_t now_us)
 /* ---- handing over -------------------------------------------------------------------------------
  */
 
+/* Its running job takes longer than others should wait behind it. */
+static bool runs_late(const struct slot *s, uint64_t now_us)
+{
+	return now_us - slot_first(s)->head_us > POOL_AHEAD_US;
+}
+
 /* The least burdened worker that may have this job ahead of need. */
-static struct slot *slot_for_ahead(struct pool *p, const struct function *fn)
+static struct slot *slot_for_ahead(struct pool *p, const struct function *fn, uint64_t now_us)
 {
 	unsigned room = pool_ahead(p, fn);
 	struct slot *s, *best = NULL;
 
+	if (room == 0)
+		return NULL;
 	TAILQ_FOREACH (s, &p->by_state[SLOT_BUSY], in_state)
-		if (s->n_line <= room && (!best || s->n_line < best->n_line))
+		if (s->n_line <= room && (!best || s->n_line < best->n_line) &&
+			!runs_late(s, now_us))
 			best = s;
 	return best;
 }
@@ -164,15 +178,14 @@ static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
 {
 	struct pool *p = s->pool;
 
-	queue_pop(&p->queue, f);
 	f->msgid = s->next_msgid;
 	f->attempt = 1;
 	if (p->core->ops->hand_over(p->core->shell, s, f) != 0) {
 		unreserve(f);
-		queue_put_back(&p->queue, f);
 		p->core->want_turn = true;
 		return false;
 	}
+	queue_pop(&p->queue, f);
 	s->next_msgid++;
 	line_append(s, f, now_us);
 	if (s->state == SLOT_IDLE)
@@ -194,22 +207,38 @@ static void assign(struct pool *p, uint64_t now_us)
 		}
 		s = TAILQ_LAST(&p->by_state[SLOT_IDLE], slots); /* its caches are the warmest */
 		if (!s)
-			s = slot_for_ahead(p, f->function);
+			s = slot_for_ahead(p, f->function, now_us);
 		if (!s || !reserve(f) || !hand_over(s, f, now_us))
 			break;
 	}
 }
 
-/* An idle worker, nothing in the queue, but jobs in another one's inbox: bring them back. */
+/* Jobs in the inbox of a worker whose running job takes long: back, before younger ones start
+ * elsewhere. */
+static void take_back_late(struct pool *p, uint64_t now_us)
+{
+	for (unsigned i = 0; i < p->config.n_workers; i++) {
+		struct slot *s = &p->slots[i];
+
+		if (s->state == SLOT_BUSY && s->n_line > 1 && runs_late(s, now_us))
+			handover_take_back(s, now_us);
+	}
+}
+
+/* Idle workers, nothing else for them in the queue, but jobs in others' inboxes: back, as many as
+ * there are idle workers. */
 static void steal(struct pool *p, uint64_t now_us)
 {
-	struct slot *s, *longest = NULL;
+	uint64_t others = p->queue.n;
 
-	TAILQ_FOREACH (s, &p->by_state[SLOT_BUSY], in_state)
-		if (s->n_line > 1 && (!longest || s->n_line > longest->n_line))
-			longest = s;
-	if (longest)
-		handover_take_back(longest, now_us);
+	for (unsigned i = 0; i < p->config.n_workers; i++) {
+		struct slot *s = &p->slots[i];
+
+		if (p->queue.n - others >= p->n_by_state[SLOT_IDLE])
+			break;
+		if (s->state == SLOT_BUSY && s->n_line > 1)
+			handover_take_back(s, now_us);
+	}
 }
 
 static void spawn(struct pool *p, uint64_t now_us)
@@ -225,6 +254,8 @@ static void spawn(struct pool *p, uint64_t now_us)
 			heap_set(&c->timers, &p->timer, p->spawn_at_us, 0);
 			return;
 		}
+		if (p->n_failed_starts && p->n_by_state[SLOT_STARTING])
+			return; /* one trial at a time */
 		if (!c->ops->fork_worker(c->shell, s)) {
 			c->want_turn = true;
 			return;
@@ -240,9 +271,11 @@ void handover_turn(struct pool *p, uint64_t now_us)
 {
 	if (p->n_by_state[SLOT_EMPTY])
 		spawn(p, now_us);
+	if (p->n_ahead)
+		take_back_late(p, now_us);
 	if (p->queue.n)
 		assign(p, now_us);
-	if (p->n_ahead && p->n_by_state[SLOT_IDLE] && !p->queue.n) {
+	if (p->n_ahead && p->n_by_state[SLOT_IDLE]) {
 		steal(p, now_us);
 		assign(p, now_us);
 	}
@@ -314,7 +347,7 @@ static void line_moved(struct slot *s, uint64_t now_us)
 	struct core *c = s->pool->core;
 	struct future *first = slot_first(s);
 
-	if (first && first->state == FUTURE_QUEUED)
+	if (first && !first->head_us)
 		make_first(first, now_us);
 	if (first || (s->state != SLOT_BUSY && s->state != SLOT_RINGING))
 		return;
@@ -347,8 +380,6 @@ void core_worker_ready(struct slot *s, uint64_t now_us)
 {
 	if (s->state != SLOT_STARTING)
 		return;
-	s->pool->n_failed_starts = 0;
-	s->pool->spawn_at_us = 0;
 	slot_set_state(s, SLOT_IDLE, now_us);
 	if (s->pool->core->is_draining)
 		dismiss(s, now_us);
@@ -400,6 +431,7 @@ int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 		return CORE_E_PROTOCOL;
 	}
 	s->n_done++;
+	s->pool->n_failed_starts = 0;
 	set_times(f, a, now_us);
 	handover_end(f);
 	settle_answer(c, f, a, now_us);
@@ -424,6 +456,14 @@ static void lose(struct slot *s, struct future *f, uint64_t now_us)
 	life_finish(c, f, FUTURE_LOST, FAILURE_LOST, now_us);
 }
 
+/* It died before it was of any use: no job is to blame. */
+static bool is_failed_start(const struct slot *s, uint64_t now_us)
+{
+	if (s->state == SLOT_STARTING)
+		return true;
+	return s->state == SLOT_IDLE && !s->n_done && now_us - s->since_us < BACKOFF_LAST_US;
+}
+
 static void back_off(struct pool *p, uint64_t now_us)
 {
 	uint64_t delay_us = BACKOFF_LAST_US;
@@ -443,9 +483,9 @@ void core_worker_died(struct slot *s, uint64_t now_us)
 	while ((f = slot_first(s)))
 		lose(s, f, now_us);
 	heap_clear(&p->core->timers, &s->timer);
-	if (s->state == SLOT_STARTING)
+	if (is_failed_start(s, now_us))
 		back_off(p, now_us);
-	if (s->state != SLOT_LEAVING)
+	if (s->state != SLOT_LEAVING && s->state != SLOT_RINGING)
 		p->n_deaths++;
 	slot_set_state(s, SLOT_EMPTY, now_us);
 }
@@ -473,22 +513,19 @@ void handover_stop(
 		c->ops->read_answers(c->shell, s);
 	if (!f->slot)
 		return; /* back in the queue, or answered */
-	if (f->state == FUTURE_QUEUED) {
-		/* Received, yet not the first: this worker receives what it does not run. */
-		handover_kill(s, now_us);
-		return;
-	}
-	if (f->state == FUTURE_RUNNING) {
+	if (f->state != FUTURE_CANCELLING) {
 		future_set_state(f, FUTURE_CANCELLING);
 		f->ending = ending;
 		f->cancel_mode = mode;
 		heap_clear(&c->timers, &f->timer);
 	}
-	if (mode == CANCEL_KILL) {
+	/* One that is not the first, or whose worker was rung for another one: this worker receives
+	 * what it does not run, and a bell would hit the wrong job. */
+	if (mode == CANCEL_KILL || s->state != SLOT_BUSY || f != slot_first(s)) {
 		handover_kill(s, now_us);
-	} else if (s->state == SLOT_BUSY) {
-		slot_set_state(s, SLOT_RINGING, now_us);
-		heap_set(&c->timers, &f->timer, now_us + f->grace_us, f->id);
-		c->ops->ring(c->shell, s, f);
+		return;
 	}
+	slot_set_state(s, SLOT_RINGING, now_us);
+	heap_set(&c->timers, &f->timer, heap_after(now_us, f->grace_us), f->id);
+	c->ops->ring(c->shell, s, f);
 }

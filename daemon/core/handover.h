@@ -18,7 +18,7 @@ void handover_dismiss(struct pool *p, uint64_t now_us);
 void handover_end(struct future *f);
 
 /* Ends a job that may be in a worker's hands, by the three steps: take back, read, ring. After it,
- * f is in the queue, or final, or `cancelling`, or its worker is being killed. */
+ * f is in the queue, or final, or `cancelling`. */
 void handover_stop(
 	struct future *f, enum future_ending ending, enum cancel_mode mode, uint64_t now_us);
 /* The time of a slot or of a job in a worker's hands has come. */

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#define MAX_NODES (1u << 30)
+
 void heap_deinit(struct heap *h)
 {
 	free(h->nodes);
@@ -22,6 +24,8 @@ int heap_reserve(struct heap *h, uint32_t n)
 
 	if (n <= h->size)
 		return 0;
+	if (n > MAX_NODES)
+		return -ENOMEM;
 	while (size < n)
 		size *= 2;
 	nodes = realloc(h->nodes, size * sizeof(*nodes));

@@ -19,6 +19,12 @@ struct heap {
 	uint32_t size;
 };
 
+/* A time after another, never before it: HEAP_NEVER rather than a wrap around. */
+static inline uint64_t heap_after(uint64_t now_us, uint64_t span_us)
+{
+	return span_us < HEAP_NEVER - now_us ? now_us + span_us : HEAP_NEVER;
+}
+
 void heap_deinit(struct heap *h);
 /* Room for n nodes in all, so that heap_set() cannot fail. -ENOMEM. */
 __attribute__((warn_unused_result)) int heap_reserve(struct heap *h, uint32_t n);

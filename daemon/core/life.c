@@ -178,7 +178,7 @@ int core_put(struct core *c, const struct submission *s, uint64_t now_us, struct
 	f->state = FUTURE_DONE;
 	f->finished_us = now_us;
 	f->final_seq = ++c->final_seq;
-	heap_set(&c->timers, &f->timer, now_us + f->ttl_us, f->id);
+	heap_set(&c->timers, &f->timer, heap_after(now_us, f->ttl_us), f->id);
 	*ret = f;
 	return 0;
 }
@@ -253,7 +253,7 @@ void life_finish(struct core *c, struct future *f, enum future_state state,
 	function_learn(f->function, f);
 	give_job(f);
 	give_input(c, f);
-	heap_set(&c->timers, &f->timer, now_us + f->ttl_us, f->id);
+	heap_set(&c->timers, &f->timer, heap_after(now_us, f->ttl_us), f->id);
 	tell_waiters(c, f);
 }
 

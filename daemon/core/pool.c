@@ -5,9 +5,9 @@
  * and from every state with a worker to empty, when that worker dies.
  *
  * How far ahead of need a job is handed over depends on what its function took so far: at most
- *AHEAD_US of work behind the running job, one job of a function without history. So a long job
- *never keeps others in its worker's inbox for long, and nothing has to be stolen back at every
- *submit.
+ * POOL_AHEAD_US of work behind the running job, one job of a function without history. So nothing
+ * has to be stolen back at every submit; when the running job takes longer, what waits behind it is
+ * taken back.
  */
 #include "daemon/core/pool.h"
 
@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AHEAD_US    500
 #define MEAN_WEIGHT 8 /* a run counts for 1/8 of the moving average */
 
 #define TO(s) (1u << SLOT_##s)
@@ -138,13 +137,14 @@ int pool_put_function(struct pool *p, const char *name, const char *doc, bool is
 		}
 		fn->pool = p;
 		fn->doc = copy;
+		fn->is_gone = true;
 		while (*link)
 			link = &(*link)->next;
 		*link = fn;
 	}
 	fn->is_pure = is_pure;
+	p->n_functions += fn->is_gone;
 	fn->is_gone = false;
-	p->n_functions++;
 	return 0;
 }
 
@@ -171,7 +171,7 @@ void pool_set_failed(struct pool *p, const char *reason)
 
 unsigned pool_ahead(const struct pool *p, const struct function *fn)
 {
-	uint64_t n = fn->mean_run_us ? AHEAD_US / fn->mean_run_us : 1;
+	uint64_t n = fn->mean_run_us ? POOL_AHEAD_US / fn->mean_run_us : 1;
 
 	return n < p->config.ahead_max ? (unsigned)n : p->config.ahead_max;
 }

@@ -13,6 +13,10 @@ enum pool_state {
 	POOL_FAILED, /* its preload failed: jobs are refused with the reason */
 };
 
+/* How much work a worker is given beyond its running job; a job that runs longer than this runs
+ * late. */
+#define POOL_AHEAD_US 500
+
 enum slot_state {
 	SLOT_EMPTY,    /* no worker; one is wanted */
 	SLOT_STARTING, /* a fork was asked for; not ready yet */
@@ -83,7 +87,7 @@ struct pool {
 	unsigned n_by_state[_SLOT_STATE_MAX];
 	unsigned n_ahead; /* jobs handed over that are not the first in their line */
 	struct queue queue;
-	unsigned n_failed_starts;		/* in a row */
+	unsigned n_failed_starts;		/* since a worker last did something */
 	uint64_t spawn_at_us;			/* not before: back-off */
 	struct heap_node timer;			/* that time */
 	uint64_t n_finished[_FUTURE_STATE_MAX]; /* final states so far */

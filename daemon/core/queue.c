@@ -32,8 +32,10 @@ void queue_init(struct queue *q)
 	TAILQ_INIT(&q->waiting);
 }
 
-static void lane_free(struct queue *q, struct lane *l)
+static void lane_free_if_unused(struct queue *q, struct lane *l)
 {
+	if (l->n_users > 0)
+		return;
 	HASH_DEL(q->by_uid, l);
 	heap_deinit(&l->ranked);
 	free(l);
@@ -41,12 +43,8 @@ static void lane_free(struct queue *q, struct lane *l)
 
 void queue_deinit(struct queue *q)
 {
-	struct lane *l, *tmp;
-
-	HASH_ITER (hh, q->by_uid, l, tmp) {
-		assert(l->n == 0);
-		lane_free(q, l);
-	}
+	assert(!q->by_uid);
+	(void)q;
 }
 
 static int lane_get(struct queue *q, uint32_t uid, struct lane **ret)
@@ -81,12 +79,25 @@ static uint64_t rank_key(int32_t priority)
 	return (uint64_t)((int64_t)INT32_MAX - priority);
 }
 
+/* By ID. Only those that came back just before can be older, so this looks at few. */
+static void insert_back(struct lane *l, struct future *f)
+{
+	struct future *next = TAILQ_FIRST(&l->plain);
+
+	while (next && next->id < f->id)
+		next = TAILQ_NEXT(next, in_line);
+	if (next)
+		TAILQ_INSERT_BEFORE(next, f, in_line);
+	else
+		TAILQ_INSERT_TAIL(&l->plain, f, in_line);
+}
+
 static void insert(struct queue *q, struct lane *l, struct future *f, bool is_back)
 {
 	if (f->priority)
 		heap_set(&l->ranked, &f->rank, rank_key(f->priority), f->id);
 	else if (is_back)
-		TAILQ_INSERT_HEAD(&l->plain, f, in_line);
+		insert_back(l, f);
 	else
 		TAILQ_INSERT_TAIL(&l->plain, f, in_line);
 	if (l->n++ == 0)
@@ -102,10 +113,9 @@ int queue_push(struct queue *q, struct future *f)
 	r = lane_get(q, future_uid(f), &l);
 	if (r < 0)
 		return r;
-	if (f->priority) {
-		r = heap_reserve(&l->ranked, l->n_users + 1);
-		if (r < 0)
-			return r;
+	if (f->priority && heap_reserve(&l->ranked, l->n_users + 1) < 0) {
+		lane_free_if_unused(q, l);
+		return -ENOMEM;
 	}
 	l->n_users++;
 	f->lane = l;
@@ -136,8 +146,8 @@ void queue_leave(struct queue *q, struct future *f)
 	struct lane *l = f->lane;
 
 	f->lane = NULL;
-	if (--l->n_users == 0)
-		lane_free(q, l);
+	l->n_users--;
+	lane_free_if_unused(q, l);
 }
 
 void queue_remove(struct queue *q, struct future *f)

@@ -21,7 +21,7 @@ void queue_init(struct queue *q);
 void queue_deinit(struct queue *q);
 /* Behind its equals. -ENOMEM. */
 __attribute__((warn_unused_result)) int queue_push(struct queue *q, struct future *f);
-/* A job that was handed over and taken back: before its equals. It was in this queue once, so this
+/* A job that was handed over and taken back: where it stood. It was in this queue once, so this
  * cannot fail. */
 void queue_put_back(struct queue *q, struct future *f);
 /* Takes out a job that waits, for good. */
