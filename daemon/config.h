@@ -1,4 +1,5 @@
-/* What the operator decided: one INI file and its drop-ins, checked whole before anything is used. */
+/* What the operator decided: one INI file and its drop-ins, checked whole before anything is used.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -41,6 +42,7 @@ struct config {
 	char *socket;
 	mode_t socket_mode;
 	char *socket_group; /* NULL: as it comes */
+	gid_t socket_gid;   /* (gid_t)-1: as it comes */
 	char *state_dir;    /* NULL: none */
 	char *admin_group;  /* NULL: none */
 	gid_t admin_gid;    /* (gid_t)-1: none */
@@ -48,7 +50,7 @@ struct config {
 	char *module_dir;
 	enum log_level log_level;
 	uint64_t stop_timeout_us; /* running jobs may finish within this after SIGTERM */
-	uint64_t ttl_us;	  /* a future is kept this long after its end if the job does not say */
+	uint64_t ttl_us; /* a future is kept this long after its end if the job does not say */
 	struct account_limits limits;
 	struct config_pool *pools;
 	size_t n_pools;
@@ -56,20 +58,21 @@ struct config {
 
 /* Where it went wrong and why, for people. */
 struct config_error {
-	char file[256];
-	int line; /* 0: no certain line */
-	char message[512]; /* names the key, the value, the limit; the nearest key for an unknown one */
+	char file[256];	   /* "": no file is to blame */
+	int line;	   /* 0: no certain line */
+	char message[512]; /* names the key, the value, the limit; the nearest key for an unknown
+			      one */
 };
 
 /* What the command line decides over the file; NULL: the file, or the default. */
 struct config_override {
-	const char *file;   /* NULL: the standard places; none there is fine */
+	const char *file; /* NULL: the standard places; none there is fine */
 	const char *socket;
 };
 
-/* 0; 1 with *ret_error filled; -ENOMEM. Without any file: pool `default`, handler exec, one worker per CPU, on
- * the per-user socket (root: /run/poold/poold.sock). */
-must_check int config_load(const struct config_override *o, struct config **ret,
-	struct config_error *ret_error);
+/* 0; 1 with *ret_error filled; -ENOMEM. Without any file: pool `default`, handler exec, one worker
+ * per CPU, on the per-user socket (root: /run/poold/poold.sock). */
+must_check int config_load(
+	const struct config_override *o, struct config **ret, struct config_error *ret_error);
 struct config *config_free(struct config *c);
 DEFINE_CLEANUP(struct config *, config_free)
