@@ -186,7 +186,7 @@ inside systemctl enable --now poold.socket 2>/dev/null
 input=$(inside sh -c 'head -c 100000 /dev/zero | tee /tmp/input | sha256sum | cut -d" " -f1; chmod 644 /tmp/input')
 hash_as()
 {
-	as "$1" poolctl call --input /tmp/input --raw digest/sha256 2>&1 || :
+	as "$1" poolctl call digest/sha256 --input /tmp/input 2>&1 || :
 }
 case $(hash_as member) in
 *"$input"*) ;;
