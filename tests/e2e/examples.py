@@ -65,19 +65,29 @@ def blocks(path):
 
 
 def commands(start, lines):
-    """The commands of one block; a line that ends in a backslash goes on in the next."""
-    found, going_on = [], False
+    """The commands of one block. One goes on after a backslash, and up to the end of <<WORD."""
+    found, goes_on = [], None
     for number, line in enumerate(lines, start):
         line = line[1:] if line.startswith("\t") else line
-        if going_on:
+        if goes_on:
             found[-1].text += "\n" + line
-            going_on = line.endswith("\\")
+            goes_on = goes_on(line)
         elif line.startswith("$ "):
             found.append(Command(number, line[2:]))
-            going_on = line.endswith("\\")
+            goes_on = continuation(line)
         elif found:
             found[-1].expected.append(line)
     return found
+
+
+def continuation(line):
+    """Says of each further line whether the command goes on; None: it ends here."""
+    here = re.search(r"<<-?'?(\w+)", line)
+    if here:
+        def until_word(line):
+            return None if line == here.group(1) else until_word
+        return until_word
+    return continuation if line.endswith("\\") else None
 
 
 def run_session(name, session, folder, env):
