@@ -1,5 +1,5 @@
-/* What a future carries that the core does not look at: texts, progress, captured output. Made when the
- * first of them is needed. */
+/* What a future carries that the core does not look at: texts, progress, captured output. Made when
+ * the first of them is needed. */
 #pragma once
 
 #include "daemon/core/future.h"
@@ -32,6 +32,7 @@ struct future_extra *extra_of(struct future *f);
 struct future_extra *extra_free(struct future_extra *e);
 /* Charged to f's owner; without room or memory it stays without. */
 void extra_set_reason(struct future *f, const char *text, size_t len);
-void extra_set_progress(struct future *f, uint64_t done, uint64_t total, const char *text, size_t len);
+void extra_set_progress(
+	struct future *f, uint64_t done, uint64_t total, const char *text, size_t len);
 /* Consumes fd in any case; charged as one fd. */
 void extra_set_output(struct future *f, enum extra_stream stream, int fd);

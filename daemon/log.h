@@ -1,5 +1,5 @@
-/* Log lines on stderr, with the priority prefixes that the journal reads. One line per event, by the layer that
- * decides. */
+/* Log lines on stderr, with the priority prefixes that the journal reads. One line per event, by
+ * the layer that decides. */
 #pragma once
 
 #include <stdbool.h>

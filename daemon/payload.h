@@ -1,5 +1,6 @@
-/* A value on its way: its MessagePack encoding, and the memfds that stand in it as ext 1. Shared by reference
- * between a future and the connections that still send it. The daemon never maps a memfd. */
+/* A value on its way: its MessagePack encoding, and the memfds that stand in it as ext 1. Shared by
+ * reference between a future and the connections that still send it. The daemon never maps a memfd.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -10,11 +11,12 @@
 
 struct payload {
 	unsigned n_refs;
-	unsigned n_fds;	      /* of fds[]: what ext 1 index i of the encoding stands for */
-	size_t len;	      /* bytes of the encoding */
-	int spill_fd;	      /* ≥ 0: the encoding lies in this sealed memfd, not in bytes[] (above inline_bytes) */
-	uint64_t memfd_bytes; /* sum of the sizes behind fds[] */
-	uint64_t copied_bytes; /* that the daemon had to copy (spilled) */
+	unsigned n_fds; /* of fds[]: what ext 1 index i of the encoding stands for */
+	size_t len;	/* bytes of the encoding */
+	int spill_fd;	/* ≥ 0: the encoding lies in this sealed memfd, not in bytes[] (above
+			   inline_bytes) */
+	uint64_t memfd_bytes;		     /* sum of the sizes behind fds[] */
+	uint64_t copied_bytes;		     /* that the daemon had to copy (spilled) */
 	uint64_t fd_bytes[PROTO_RESULT_FDS]; /* size behind each */
 	int fds[PROTO_RESULT_FDS];
 	uint8_t bytes[];
@@ -24,8 +26,9 @@ enum {
 	PAYLOAD_E_FD = 1, /* an fd is no sealed memfd: *ret_reason says what is wrong */
 };
 
-/* A copy of the encoding (into a memfd above PROTO_INLINE_BYTES), which scan accepted. fds[n_fds] are checked and
- * consumed in any case. 0, PAYLOAD_E_FD with *ret_reason (static text), -ENOMEM, -errno. */
+/* A copy of the encoding (into a memfd above PROTO_INLINE_BYTES), which scan accepted. fds[n_fds]
+ * are checked and consumed in any case. 0, PAYLOAD_E_FD with *ret_reason (static text), -ENOMEM,
+ * -errno. */
 must_check int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_fds,
 	struct payload **ret, const char **ret_reason);
 struct payload *payload_ref(struct payload *p);
@@ -38,5 +41,5 @@ uint64_t payload_charge_bytes(const struct payload *p);
 uint16_t payload_charge_fds(const struct payload *p);
 struct moved payload_moved(const struct payload *p);
 /* The same before it is made, so that it can be charged first: sizes by fstat(). */
-must_check int payload_measure(size_t len, const int *fds, unsigned n_fds, uint64_t *ret_bytes,
-	uint16_t *ret_fds);
+must_check int payload_measure(
+	size_t len, const int *fds, unsigned n_fds, uint64_t *ret_bytes, uint16_t *ret_fds);

@@ -1,4 +1,5 @@
-/* The way to the workers and back: zygotes, workers' links, and the processes that they leave behind.
+/* The way to the workers and back: zygotes, workers' links, and the processes that they leave
+ * behind.
  *
  * Implements the half of core_ops that is about workers, and tells the core what workers do. */
 #pragma once
@@ -11,8 +12,9 @@
 
 struct workers;
 
-/* config is borrowed and outlives it. Makes this process a child subreaper, adds the pools to the core, starts their
- * zygotes. The pools are settled (ready or failed) some turns of the loop later: workers_are_settled(). */
+/* config is borrowed and outlives it. Makes this process a child subreaper, adds the pools to the
+ * core, starts their zygotes. The pools are settled (ready or failed) some turns of the loop later:
+ * workers_are_settled(). */
 must_check int workers_new(struct event_base *base, const struct config *config, struct core *core,
 	struct workers **ret);
 /* Kills and reaps every process that is left, without waiting for jobs. */
@@ -23,8 +25,8 @@ bool workers_are_settled(const struct workers *w);
 unsigned workers_left(const struct workers *w);
 /* The zygotes go home too: after core_drain(), when no job is left. */
 void workers_dismiss(struct workers *w);
-/* Once per turn of the loop, after the events and before core_turn(): death paths that could not be finished in
- * their own callback. */
+/* Once per turn of the loop, after the events and before core_turn(): death paths that could not be
+ * finished in their own callback. */
 void workers_turn(struct workers *w, uint64_t now_us);
 
 /* For struct core_ops: same contracts. */
@@ -35,7 +37,8 @@ void workers_ring(struct workers *w, struct slot *s, struct future *f);
 void workers_kill(struct workers *w, struct slot *s);
 void workers_close_link(struct workers *w, struct slot *s);
 bool workers_fork(struct workers *w, struct slot *s);
-struct payload *workers_describe_loss(struct workers *w, struct slot *s, struct future *f, uint64_t *ret_bytes);
+struct payload *workers_describe_loss(
+	struct workers *w, struct slot *s, struct future *f, uint64_t *ret_bytes);
 
 /* For `workers` and `info`: 0 if there is none. */
 pid_t workers_pid(const struct slot *s);
