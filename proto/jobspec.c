@@ -129,7 +129,8 @@ static int parse_time(uint64_t *ret_us, struct cursor *c, const char *name, stru
 		return fail(
 			e, OUTCOME_E_BAD_REQUEST, "option \"%s\": a time of 0 is refused", name);
 	return fail(e, OUTCOME_E_BAD_REQUEST,
-		"option \"%s\": a time of %g seconds is refused, it must be above 0 and at most %u",
+		"option \"%s\": a time of %.16g seconds is refused, it must be above 0 and at most "
+		"%u",
 		name, s, SECONDS_MAX);
 }
 

@@ -130,8 +130,9 @@ int scan_value(const uint8_t *bytes, size_t len, unsigned max_depth, struct scan
 
 	scan_init(&s, len, max_depth);
 	r = scan_step(&s, bytes, len);
-	/* too long for exactly these bytes means that they end early */
-	if (r == SCAN_E_LONG || (r == SCAN_DONE && s.pos != len))
+	/* too long for exactly these bytes means that they end early; more is wanted only of none
+	 */
+	if (r == SCAN_E_LONG || r == SCAN_MORE || (r == SCAN_DONE && s.pos != len))
 		r = SCAN_E_BYTES;
 	if (r == SCAN_DONE && ret)
 		*ret = s;

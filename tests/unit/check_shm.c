@@ -1,0 +1,526 @@
+#include "proto/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "tests/unit/suite.h"
+
+#define ALL_SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+
+/* What the linker puts between shm.c and the kernel: each refuses as an older kernel, or another
+ * kind of file would. */
+static struct {
+	unsigned known_flags; /* of memfd_create(); others are EINVAL */
+	unsigned n_memfd_calls;
+	int range_error, sendfile_error, write_error; /* errno, 0: as the kernel says */
+	unsigned n_interruptions;		      /* EINTRs before the next call goes through */
+} kernel = {.known_flags = UINT_MAX};
+
+int __wrap_memfd_create(const char *name, unsigned flags);
+int __real_memfd_create(const char *name, unsigned flags);
+ssize_t __wrap_copy_file_range(
+	int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags);
+ssize_t __real_copy_file_range(
+	int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags);
+ssize_t __wrap_sendfile(int out, int in, off_t *at, size_t n);
+ssize_t __real_sendfile(int out, int in, off_t *at, size_t n);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+
+int __wrap_memfd_create(const char *name, unsigned flags)
+{
+	kernel.n_memfd_calls++;
+	if (flags & ~kernel.known_flags) {
+		errno = EINVAL;
+		return -1;
+	}
+	return __real_memfd_create(name, flags);
+}
+
+static bool refuse(int error)
+{
+	if (kernel.n_interruptions > 0) {
+		kernel.n_interruptions--;
+		error = EINTR;
+	}
+	errno = error;
+	return error != 0;
+}
+
+ssize_t __wrap_copy_file_range(
+	int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
+{
+	return refuse(kernel.range_error)
+		       ? -1
+		       : __real_copy_file_range(in, in_at, out, out_at, n, flags);
+}
+
+ssize_t __wrap_sendfile(int out, int in, off_t *at, size_t n)
+{
+	return refuse(kernel.sendfile_error) ? -1 : __real_sendfile(out, in, at, n);
+}
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t n)
+{
+	return refuse(kernel.write_error) ? -1 : __real_write(fd, bytes, n);
+}
+
+static void expect_content(int fd, const void *bytes, size_t n)
+{
+	const void *p;
+	size_t len;
+
+	ck_assert_int_eq(shm_check(fd, SIZE_MAX, &len), 0);
+	ck_assert_uint_eq(len, n);
+	ck_assert_int_eq(shm_map(fd, len, &p), 0);
+	ck_assert_ptr_nonnull(p);
+	if (n > 0)
+		ck_assert(memcmp(p, bytes, n) == 0);
+	shm_unmap(p, len);
+}
+
+/* A file of n counted bytes, and the same bytes. */
+static int counted_file(uint8_t **ret_bytes, size_t n)
+{
+	char path[] = "/tmp/check_shm.XXXXXX";
+	uint8_t *bytes = malloc(n + 1);
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	ck_assert_ptr_nonnull(bytes);
+	ck_assert_int_ge(fd, 0);
+	unlink(path);
+	for (size_t i = 0; i < n; i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 251);
+	ck_assert_int_eq(__real_write(fd, bytes, n), (ssize_t)n);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	*ret_bytes = bytes;
+	return fd;
+}
+
+START_TEST(bytes_become_a_sealed_memfd)
+{
+	static const uint8_t bytes[100000] = {1, 2, 3};
+	static const size_t sizes[] = {0, 1, 4096, 4097, sizeof(bytes)};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		cleanup_fd int fd = shm_from_bytes("check", bytes, sizes[i]);
+
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+		expect_content(fd, bytes, sizes[i]);
+		ck_assert_int_eq(pwrite(fd, "x", 1, 0), -1);
+		ck_assert_int_eq(ftruncate(fd, 200000), -1);
+		ck_assert_int_eq(ftruncate(fd, 0), sizes[i] == 0 ? 0 : -1);
+	}
+}
+END_TEST
+
+START_TEST(a_new_one_is_written_through_a_mapping_and_sealed_after_it)
+{
+	cleanup_fd int fd = shm_new("check", 5000);
+	void *p;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(shm_map_write(fd, 5000, &p), 0);
+	memset(p, 9, 5000);
+	ck_assert_int_eq(shm_seal(fd), -EBUSY);
+	shm_unmap(p, 5000);
+	ck_assert_int_eq(shm_seal(fd), 0);
+	ck_assert_int_lt(shm_map_write(fd, 5000, &p), 0);
+	ck_assert_int_eq(shm_map(fd, 5000, (const void **)&p), 0);
+	ck_assert_uint_eq(((uint8_t *)p)[4999], 9);
+	shm_unmap(p, 5000);
+}
+END_TEST
+
+START_TEST(nothing_has_a_valid_pointer_too)
+{
+	const void *p = NULL;
+	void *w = NULL;
+
+	ck_assert_int_eq(shm_map(-1, 0, &p), 0);
+	ck_assert_ptr_nonnull(p);
+	shm_unmap(p, 0);
+	ck_assert_int_eq(shm_map_write(-1, 0, &w), 0);
+	ck_assert_ptr_nonnull(w);
+	shm_unmap(w, 0);
+	shm_unmap(NULL, 0);
+}
+END_TEST
+
+START_TEST(errors_come_back_as_such)
+{
+	size_t len = 77;
+	const void *p = NULL;
+
+	ck_assert_int_eq(shm_new("check", SIZE_MAX), -EFBIG);
+	ck_assert_int_eq(shm_check(-1, 1, &len), -EBADF);
+	ck_assert_int_eq(shm_map(-1, 1, &p), -EBADF);
+	ck_assert_ptr_null(p);
+	ck_assert_int_eq(shm_from_file("check", -1, 1, &len), -EBADF);
+	ck_assert_int_eq(shm_seal(-1), -EBADF);
+	kernel.write_error = ENOSPC;
+	ck_assert_int_eq(shm_from_bytes("check", "x", 1), -ENOSPC);
+	kernel.write_error = 0;
+	kernel.known_flags = 0;
+	ck_assert_int_eq(shm_new("check", 1), -EINVAL);
+	ck_assert_int_eq(shm_from_bytes("check", "x", 1), -EINVAL);
+	ck_assert_int_eq(shm_from_file("check", STDIN_FILENO, 1, &len), -EINVAL);
+	ck_assert_uint_eq(len, 77);
+}
+END_TEST
+
+START_TEST(a_kernel_without_noexec_is_asked_once)
+{
+	unsigned n_fds = suite_open_fds();
+
+	kernel.known_flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	for (unsigned i = 0; i < 3; i++) {
+		cleanup_fd int fd = shm_from_bytes("check", "x", 1);
+
+		expect_content(fd, "x", 1);
+		ck_assert_uint_eq(kernel.n_memfd_calls, i + 2);
+	}
+	ck_assert_uint_eq(suite_open_fds(), n_fds);
+}
+END_TEST
+
+START_TEST(a_kernel_with_noexec_seals_execution)
+{
+	cleanup_fd int fd = shm_from_bytes("check", "x", 1);
+	struct stat st;
+
+	ck_assert_int_ge(fd, 0);
+	if (kernel.n_memfd_calls > 1)
+		return; /* this kernel does not know it */
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0111, 0);
+}
+END_TEST
+
+START_TEST(an_interrupted_call_is_made_again)
+{
+	cleanup_free uint8_t *bytes = NULL;
+	cleanup_fd int file = counted_file(&bytes, 1000);
+	cleanup_fd int fd = -1, copy = -1;
+	size_t len = 0;
+
+	kernel.n_interruptions = 5;
+	fd = shm_from_bytes("check", bytes, 1000);
+	expect_content(fd, bytes, 1000);
+	ck_assert_uint_eq(kernel.n_interruptions, 0);
+	kernel.n_interruptions = 5;
+	copy = shm_from_file("check", file, 1000, &len);
+	expect_content(copy, bytes, 1000);
+	ck_assert_uint_eq(kernel.n_interruptions, 0);
+}
+END_TEST
+
+START_TEST(a_file_is_copied_from_its_offset_by_whatever_works)
+{
+	static const struct {
+		int range_error, sendfile_error;
+	} ways[] = {{0, 0}, {EXDEV, 0}, {ENOSYS, EINVAL}, {EINVAL, ENOSYS}};
+	static const size_t sizes[] = {0, 1, 65536, 300001};
+
+	for (size_t w = 0; w < ARRAY_SIZE(ways); w++)
+		for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+			size_t from = sizes[i] / 3, len = 77;
+			cleanup_free uint8_t *bytes = NULL;
+			cleanup_fd int file = counted_file(&bytes, sizes[i]);
+			cleanup_fd int fd = -1;
+
+			kernel.range_error = ways[w].range_error;
+			kernel.sendfile_error = ways[w].sendfile_error;
+			ck_assert_int_eq(lseek(file, (off_t)from, SEEK_SET), (off_t)from);
+			fd = shm_from_file("check", file, sizes[i] - from, &len);
+			ck_assert_msg(fd >= 0, "way %zu, %zu bytes: %d", w, sizes[i], fd);
+			ck_assert_uint_eq(len, sizes[i] - from);
+			expect_content(fd, bytes + from, len);
+			ck_assert_int_eq(lseek(file, 0, SEEK_CUR), (off_t)sizes[i]);
+		}
+}
+END_TEST
+
+START_TEST(a_file_over_the_limit_is_refused)
+{
+	static const int errors[] = {0, EXDEV};
+	unsigned n_fds = suite_open_fds();
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		cleanup_free uint8_t *bytes = NULL;
+		cleanup_fd int file = counted_file(&bytes, 1000);
+		size_t len = 77;
+
+		kernel.range_error = errors[i];
+		ck_assert_int_eq(shm_from_file("check", file, 999, &len), -EFBIG);
+		ck_assert_int_eq(shm_from_file("check", file, 0, &len), -EFBIG);
+		ck_assert_uint_eq(len, 77);
+	}
+	ck_assert_uint_eq(suite_open_fds(), n_fds);
+}
+END_TEST
+
+START_TEST(an_error_of_the_medium_is_no_reason_to_try_another_way)
+{
+	cleanup_free uint8_t *bytes = NULL;
+	cleanup_fd int file = counted_file(&bytes, 1000);
+	size_t len;
+
+	kernel.range_error = EIO;
+	ck_assert_int_eq(shm_from_file("check", file, 1000, &len), -EIO);
+	kernel.range_error = EXDEV;
+	kernel.sendfile_error = ENOSPC;
+	ck_assert_int_eq(shm_from_file("check", file, 1000, &len), -ENOSPC);
+	kernel.sendfile_error = EINVAL;
+	kernel.write_error = ENOSPC;
+	ck_assert_int_eq(shm_from_file("check", file, 1000, &len), -ENOSPC);
+}
+END_TEST
+
+START_TEST(a_file_of_proc_is_copied_though_its_size_is_0)
+{
+	cleanup_fd int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	cleanup_fd int fd = -1;
+	size_t len = 0;
+
+	ck_assert_int_ge(file, 0);
+	fd = shm_from_file("check", file, 1 << 20, &len);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_uint_gt(len, 100);
+}
+END_TEST
+
+START_TEST(a_directory_is_no_file_to_copy)
+{
+	cleanup_fd int file = open("/", O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+	size_t len;
+
+	ck_assert_int_eq(shm_from_file("check", file, 1 << 20, &len), -EISDIR);
+}
+END_TEST
+
+/* The other end of a pipe: writes n bytes in pieces. */
+static pid_t fork_writer(int pipe_end, const uint8_t *bytes, size_t n)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid != 0)
+		return pid;
+	for (size_t at = 0; at < n;) {
+		ssize_t done = __real_write(pipe_end, bytes + at, n - at < 7777 ? n - at : 7777);
+
+		if (done < 0)
+			_exit(1);
+		at += (size_t)done;
+	}
+	_exit(0);
+}
+
+/* Also with a pipe that somebody made non-blocking, where the reader is ahead of the writer. */
+START_TEST(a_pipe_is_copied_to_its_end)
+{
+	static uint8_t bytes[300000];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 11 + i / 256);
+	for (int flags = 0; flags <= O_NONBLOCK; flags += O_NONBLOCK) {
+		cleanup_fd int fd = -1;
+		int ends[2], status;
+		size_t len = 0;
+		pid_t pid;
+
+		ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+		ck_assert_int_eq(fcntl(ends[0], F_SETFL, flags), 0);
+		pid = fork_writer(ends[1], bytes, sizeof(bytes));
+		close(ends[1]);
+		fd = shm_from_file("check", ends[0], sizeof(bytes), &len);
+		close(ends[0]);
+		ck_assert_int_ge(fd, 0);
+		expect_content(fd, bytes, sizeof(bytes));
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+	}
+}
+END_TEST
+
+START_TEST(a_pipe_over_the_limit_is_refused)
+{
+	size_t len = 77;
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(__real_write(ends[1], "123456", 6), 6);
+	close(ends[1]);
+	ck_assert_int_eq(shm_from_file("check", ends[0], 5, &len), -EFBIG);
+	ck_assert_uint_eq(len, 77);
+	close(ends[0]);
+}
+END_TEST
+
+static int memfd_with(unsigned flags, off_t n, int seals)
+{
+	int fd = __real_memfd_create("check", MFD_CLOEXEC | flags);
+
+	if (fd < 0)
+		return fd;
+	ck_assert_int_eq(ftruncate(fd, n), 0);
+	if (seals)
+		ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+static int reopened(int flags)
+{
+	cleanup_fd int fd = memfd_with(MFD_ALLOW_SEALING, 100, ALL_SEALS);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, flags | O_CLOEXEC);
+}
+
+static int unlinked_file(const char *folder)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/check_shm.XXXXXX", folder);
+	fd = mkostemp(path, O_CLOEXEC);
+	unlink(path);
+	return fd;
+}
+
+static int pipe_end(void)
+{
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[1]);
+	return ends[0];
+}
+
+START_TEST(only_a_wholly_sealed_memfd_passes)
+{
+	static const int sealable = MFD_ALLOW_SEALING;
+	const struct {
+		const char *what;
+		int fd;
+		int expected;
+	} rows[] = {
+		{"sealed", memfd_with(sealable, 100, ALL_SEALS), 0},
+		{"sealed, empty", memfd_with(sealable, 0, ALL_SEALS), 0},
+		{"sealed, of the largest size", memfd_with(sealable, 1000, ALL_SEALS), 0},
+		{"more seals", memfd_with(sealable, 100, ALL_SEALS | F_SEAL_FUTURE_WRITE), 0},
+		{"sealed, opened for reading", reopened(O_RDONLY), 0},
+		{"one byte too large", memfd_with(sealable, 1001, ALL_SEALS), SHM_E_SIZE},
+		{"sparse, 1 TiB", memfd_with(sealable, 1ll << 40, ALL_SEALS), SHM_E_SIZE},
+		{"unsealed", memfd_with(sealable, 100, 0), SHM_E_SEALS},
+		{"cannot be sealed", memfd_with(0, 100, 0), SHM_E_SEALS},
+		{"may be written", memfd_with(sealable, 100, ALL_SEALS & ~F_SEAL_WRITE),
+			SHM_E_SEALS},
+		{"may grow", memfd_with(sealable, 100, ALL_SEALS & ~F_SEAL_GROW), SHM_E_SEALS},
+		{"may shrink", memfd_with(sealable, 100, ALL_SEALS & ~F_SEAL_SHRINK), SHM_E_SEALS},
+		{"may get seals", memfd_with(sealable, 100, ALL_SEALS & ~F_SEAL_SEAL), SHM_E_SEALS},
+		{"future write only",
+			memfd_with(
+				sealable, 100, (ALL_SEALS & ~F_SEAL_WRITE) | F_SEAL_FUTURE_WRITE),
+			SHM_E_SEALS},
+		{"unsealed and large", memfd_with(sealable, 1ll << 40, 0), SHM_E_SEALS},
+		{"sealed, opened for writing", reopened(O_WRONLY), SHM_E_KIND},
+		{"sealed, opened as a path", reopened(O_PATH), SHM_E_KIND},
+		{"pipe", pipe_end(), SHM_E_KIND},
+		{"socket", socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), SHM_E_KIND},
+		{"/dev/zero", open("/dev/zero", O_RDWR | O_CLOEXEC), SHM_E_KIND},
+		{"/dev/null", open("/dev/null", O_RDWR | O_CLOEXEC), SHM_E_KIND},
+		{"directory", open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), SHM_E_KIND},
+		{"program", open("/proc/self/exe", O_RDONLY | O_CLOEXEC), SHM_E_KIND},
+		{"file of proc", open("/proc/self/status", O_RDONLY | O_CLOEXEC), SHM_E_KIND},
+		{"pidfd", (int)syscall(SYS_pidfd_open, getpid(), 0), SHM_E_KIND},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		size_t len = 77;
+		int r;
+
+		ck_assert_msg(rows[i].fd >= 0, "%s: no such fd here: %m", rows[i].what);
+		r = shm_check(rows[i].fd, 1000, &len);
+		ck_assert_msg(r == rows[i].expected, "%s: %d %s", rows[i].what, r, shm_strerror(r));
+		if (r == 0 || r == SHM_E_SIZE) {
+			struct stat st;
+
+			ck_assert_int_eq(fstat(rows[i].fd, &st), 0);
+			ck_assert_uint_eq(len, (size_t)st.st_size);
+		} else {
+			ck_assert_uint_eq(len, 77);
+		}
+		close(rows[i].fd);
+	}
+}
+END_TEST
+
+START_TEST(files_and_huge_pages_are_no_memfds)
+{
+	/* where they cannot be made there is nothing to refuse */
+	const int fds[] = {
+		unlinked_file("/tmp"),
+		unlinked_file("/dev/shm"),
+		memfd_with(MFD_ALLOW_SEALING | MFD_HUGETLB, 0, ALL_SEALS),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		size_t len = 77;
+
+		if (fds[i] < 0)
+			continue;
+		ck_assert_int_gt(shm_check(fds[i], 1000, &len), 0);
+		ck_assert_uint_eq(len, 77);
+		close(fds[i]);
+	}
+}
+END_TEST
+
+START_TEST(a_file_with_a_name_is_no_memfd)
+{
+	char path[] = "/dev/shm/check_shm.XXXXXX";
+	cleanup_fd int fd = mkostemp(path, O_CLOEXEC);
+	size_t len = 77;
+	int r;
+
+	if (fd < 0)
+		return; /* no such folder here */
+	r = shm_check(fd, 1000, &len);
+	unlink(path);
+	ck_assert_int_eq(r, SHM_E_KIND);
+	ck_assert_uint_eq(len, 77);
+}
+END_TEST
+
+START_TEST(every_condition_has_its_sentence)
+{
+	for (int r = SHM_E_KIND; r <= SHM_E_SIZE; r++)
+		for (int other = SHM_E_KIND; other < r; other++)
+			ck_assert_str_ne(shm_strerror(r), shm_strerror(other));
+	ck_assert_str_eq(shm_strerror(99), "unknown condition");
+}
+END_TEST
+
+SUITE_MAIN("shm", bytes_become_a_sealed_memfd,
+	a_new_one_is_written_through_a_mapping_and_sealed_after_it, nothing_has_a_valid_pointer_too,
+	errors_come_back_as_such, a_kernel_without_noexec_is_asked_once,
+	a_kernel_with_noexec_seals_execution, an_interrupted_call_is_made_again,
+	a_file_is_copied_from_its_offset_by_whatever_works, a_file_over_the_limit_is_refused,
+	an_error_of_the_medium_is_no_reason_to_try_another_way,
+	a_file_of_proc_is_copied_though_its_size_is_0, a_directory_is_no_file_to_copy,
+	a_pipe_is_copied_to_its_end, a_pipe_over_the_limit_is_refused,
+	only_a_wholly_sealed_memfd_passes, files_and_huge_pages_are_no_memfds,
+	a_file_with_a_name_is_no_memfd, every_condition_has_its_sentence)
