@@ -1,0 +1,79 @@
+/* Messages to the service manager. A failure to send is no reason to stop: who does not hear READY
+ * or a beat acts on it.
+ *
+ * The beat is sent by the loop itself, at the end of a turn, so it says that turns end. */
+#include "daemon/notify.h"
+
+#include <config.h> /* quotes would find daemon/config.h */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#else
+static int sd_notify(int unset_environment, const char *state)
+{
+	return 0;
+}
+
+static int sd_watchdog_enabled(int unset_environment, uint64_t *ret_us)
+{
+	return 0;
+}
+#endif
+
+enum { STATUS_BYTES = 256 };
+
+void notify_init(struct notify *n)
+{
+	uint64_t us = 0;
+
+	*n = (struct notify){0};
+	if (sd_watchdog_enabled(0, &us) > 0)
+		n->interval_us = us / 2 > 0 ? us / 2 : 1;
+}
+
+static void tell(const char *state, const char *format, va_list args)
+{
+	char status[STATUS_BYTES], message[STATUS_BYTES + 32];
+
+	vsnprintf(status, sizeof(status), format, args);
+	snprintf(message, sizeof(message), "%sSTATUS=%s", state, status);
+	(void)sd_notify(0, message);
+}
+
+void notify_ready(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	tell("READY=1\n", format, args);
+	va_end(args);
+}
+
+void notify_status(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	tell("", format, args);
+	va_end(args);
+}
+
+void notify_stopping(void)
+{
+	(void)sd_notify(0, "STOPPING=1");
+}
+
+uint64_t notify_watchdog(struct notify *n, uint64_t now_us)
+{
+	if (n->interval_us == 0)
+		return UINT64_MAX;
+	if (now_us >= n->next_at_us) {
+		(void)sd_notify(0, "WATCHDOG=1");
+		n->next_at_us = now_us + n->interval_us;
+	}
+	return n->next_at_us;
+}
