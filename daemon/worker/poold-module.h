@@ -3,7 +3,7 @@
  *
  * A module is a shared object (.so) with functions that jobs call. A pool names it in poold's
  * configuration (`handler = module`, `module = NAME`); every worker of that pool then has it
- *loaded. It exports one symbol, the table `poold_module`:
+ * loaded. It exports one symbol, the table `poold_module`:
  *
  *	#include <poold-module.h>
  *
@@ -25,34 +25,35 @@
  * poold-worker, which loads it, has the functions that are declared here. A client then calls
  * POOL/hello.
  *
- * Processes. One process per pool, the zygote, loads the module and runs its preload(): there the
- *module reads its tables and opens its files, once. Workers are forked from the zygote and share
- *that memory until they write to it. No thread may run in the zygote, so neither a constructor nor
- *preload() may start one: such a module is refused by name. init() runs in each worker before its
- *first job, fini() at its regular end. A worker runs one job at a time; a crash costs that job and
- *that worker, nothing else.
+ * Processes. One process per pool, the zygote, loads the module and runs its preload(): there
+ * the module reads its tables and opens its files, once. Workers are forked from the zygote and
+ * share that memory until they write to it. No thread may run in the zygote, so neither a
+ * constructor nor preload() may start one: such a module is refused by name. init() runs in
+ * each worker before its first job, fini() at its regular end. A worker runs one job at a time;
+ * a crash costs that job and that worker, nothing else.
  *
- * Input and result are one MessagePack value each. A large byte string is no part of the encoding:
- *it lies in shared memory, and ext type 1 (payload: one byte, an index) stands for it.
- *poold_job_input_bytes() gives a byte string wherever it is. Ext type 2 (payload: 8 bytes, big
- *endian) stands for the value of that future, which poold_job_value() gives. The encoding was
- *checked before run() sees it: it is one whole value and nests at most 16 deep, so a MessagePack
- *decoder can be used on it.
+ * Input and result are one MessagePack value each. A large byte string is no part of the
+ * encoding: it lies in shared memory, and ext type 1 (payload: one byte, an index) stands for
+ * it. poold_job_input_bytes() gives a byte string wherever it is. Ext type 2 (payload: 8 bytes,
+ * big endian) stands for the value of that future, which poold_job_value() gives. The encoding
+ * was checked before run() sees it: it is one whole value and nests at most 16 deep, so a
+ * MessagePack decoder can be used on it.
  *
- * A job without a result call has the result nil. A result call replaces what an earlier one set.
+ * A job without a result call has the result nil. A result call replaces what an earlier one
+ * set.
  *
- * Failure. run() returns 0, or a negative errno value: then the job fails with the code "failed"
- *and that error's text. poold_job_fail() says it better, and what it said stands whatever run()
- *returns. Of the functions here, those that return int return 0 or more on success and a negative
- *errno value on failure.
+ * Failure. run() returns 0, or a negative errno value: then the job fails with the code
+ * "failed" and that error's text. poold_job_fail() says it better, and what it said stands
+ * whatever run() returns. Of the functions here, those that return int return 0 or more on
+ * success and a negative errno value on failure.
  *
  * Cancelling. A job that is to end gets a soft flag and the signal SIGTERM, whose handler is
- *poold-worker's and only notes it; a blocking system call returns EINTR. A function that runs long
- *asks poold_job_cancelled() now and then and waits with poold_job_wait(). Who does not is killed
- *when the job's grace is over.
+ * poold-worker's and only notes it; a blocking system call returns EINTR. A function that runs
+ * long asks poold_job_cancelled() now and then and waits with poold_job_wait(). Who does not is
+ * killed when the job's grace is over.
  *
  * Threads. Only the thread that called run(), and only until run() returns, may use the job and
- *what it got from it. Standard output and standard error go to poold's log.
+ * what it got from it. Standard output and standard error go to poold's log.
  */
 #ifndef POOLD_MODULE_H
 #define POOLD_MODULE_H
@@ -75,8 +76,9 @@ extern "C" {
 /** The version of this interface. A module with another one is refused. */
 #define POOLD_MODULE_ABI 1u
 
-/** The result depends on nothing but the input, and running it again does no harm: such jobs may be
- * handed to a worker several at a time, and one that was lost with its worker may be run again. */
+/** The result depends on nothing but the input, and running it again does no harm: such jobs may
+ * be handed to a worker several at a time, and one that was lost with its worker may be run again.
+ */
 #define POOLD_FUNCTION_PURE 0x1u
 
 /** A job that runs. */
@@ -182,7 +184,8 @@ POOLD_MODULE_API const char *poold_job_trace(const poold_job *job, size_t *ret_l
  * @job:      the job
  * @ret_len:  its length in bytes
  *
- * If the whole input stands for the value of a future (ext type 2), it is that value's encoding.
+ * If the whole input stands for the value of a future (ext type 2), it is that value's
+ * encoding.
  *
  * Blocks:   no.
  * Owner:    the job's; valid until run() returns; must not be written to.
@@ -198,8 +201,8 @@ POOLD_MODULE_API const void *poold_job_input(const poold_job *job, size_t *ret_l
  * @ret:      its bytes, not terminated
  * @ret_len:  their number
  *
- * For an input that is a str, a bin, or a byte string in shared memory, which is mapped on first
- * use.
+ * For an input that is a str, a bin, or a byte string in shared memory, which is mapped on
+ * first use.
  *
  * Blocks:   no.
  * Owner:    the job's; valid until run() returns; must not be written to.
@@ -269,8 +272,9 @@ POOLD_MODULE_API int poold_job_fd(const poold_job *job, unsigned int index);
  * Blocks:   no; the first touch of a page may.
  * Owner:    the job's; valid until run() returns; must not be written to.
  * Returns:  0.
- * Errors:   -ENOENT there is none of that index; -EBADF it is no sealed memfd; -ENOMEM no room for
- * it. Since:    0.1
+ * Errors:   -ENOENT there is none of that index; -EBADF it is no sealed memfd; -ENOMEM no room
+ *           for it.
+ * Since:    0.1
  */
 POOLD_MODULE_API int poold_job_map(
 	poold_job *job, unsigned int index, const void **ret, size_t *ret_len);
@@ -284,7 +288,8 @@ POOLD_MODULE_API int poold_job_map(
  * Blocks:   no.
  * Owner:    copied.
  * Returns:  0.
- * Errors:   -EFBIG over the job's largest result: the job fails with the code "too_large"; -ENOMEM.
+ * Errors:   -EFBIG over the job's largest result: the job fails with the code "too_large";
+ *           -ENOMEM.
  * Since:    0.1
  */
 POOLD_MODULE_API int poold_job_result_bytes(poold_job *job, const void *bytes, size_t len);
@@ -312,8 +317,9 @@ POOLD_MODULE_API int poold_job_result_text(poold_job *job, const char *text, siz
  * Blocks:   no.
  * Owner:    copied.
  * Returns:  0.
- * Errors:   -EFBIG too long: the job fails with the code "too_large"; -EINVAL it is not one such
- * value: the job fails with the code "bad_result"; -ENOMEM. Since:    0.1
+ * Errors:   -EFBIG too long: the job fails with the code "too_large"; -EINVAL it is not one
+ *           such value: the job fails with the code "bad_result"; -ENOMEM.
+ * Since:    0.1
  */
 POOLD_MODULE_API int poold_job_result_encoded(poold_job *job, const void *encoded, size_t len);
 
@@ -323,13 +329,14 @@ POOLD_MODULE_API int poold_job_result_encoded(poold_job *job, const void *encode
  * @len:  its size in bytes
  * @ret:  where to write; zeros at first
  *
- * Above 64 KiB this is shared memory from the beginning: what is written there reaches the client
- * without a copy.
+ * Above 64 KiB this is shared memory from the beginning: what is written there reaches the
+ * client without a copy.
  *
  * Blocks:   no.
  * Owner:    the job's; writable until run() returns or another result call is made.
  * Returns:  0.
- * Errors:   -EFBIG over the job's largest result: the job fails with the code "too_large"; -ENOMEM.
+ * Errors:   -EFBIG over the job's largest result: the job fails with the code "too_large";
+ *           -ENOMEM.
  * Since:    0.1
  */
 POOLD_MODULE_API int poold_job_result_buffer(poold_job *job, size_t len, void **ret);
@@ -351,14 +358,15 @@ POOLD_MODULE_API int poold_job_result_shorten(poold_job *job, size_t len);
  * poold_job_result_input() - the result is the input
  * @job:  the job
  *
- * Byte strings in shared memory go back as the same shared memory. After this call, poold_job_fd()
- * no longer has the file descriptors that went into the result.
+ * Byte strings in shared memory go back as the same shared memory. After this call,
+ * poold_job_fd() no longer has the file descriptors that went into the result.
  *
  * Blocks:   no.
  * Owner:    nothing changes hands.
  * Returns:  0.
- * Errors:   -EFBIG the encoding is longer than 64 KiB, or the result over the job's largest: the
- * job fails with the code "too_large"; -ENOMEM. Since:    0.1
+ * Errors:   -EFBIG the encoding is longer than 64 KiB, or the result over the job's largest:
+ *           the job fails with the code "too_large"; -ENOMEM.
+ * Since:    0.1
  */
 POOLD_MODULE_API int poold_job_result_input(poold_job *job);
 
@@ -366,8 +374,8 @@ POOLD_MODULE_API int poold_job_result_input(poold_job *job);
  * poold_job_fail() - the job fails
  * @job:     the job
  * @code:    a stable word for programs: lower-case letters, digits, '_', '-', '.', at most 64
- * bytes; "failed" stands for any other. "exit", "signal", "too_large" and "cancelled" are poold's
- * own
+ *           bytes; "failed" stands for any other. "exit", "signal", "too_large" and "cancelled"
+ *           are poold's own
  * @format:  a sentence for people, as for printf(); cut at 1024 bytes
  *
  * Blocks:   no.
@@ -417,7 +425,8 @@ POOLD_MODULE_API int poold_job_cancelled(poold_job *job);
  * @events:      as for poll()
  * @timeout_us:  longest wait in microseconds, relative; UINT64_MAX waits for ever
  *
- * Unlike sleep() and poll() it misses no cancelling that comes between the question and the wait.
+ * Unlike sleep() and poll() it misses no cancelling that comes between the question and the
+ * wait.
  *
  * Blocks:   yes, up to @timeout_us.
  * Owner:    nothing changes hands.
@@ -434,9 +443,8 @@ POOLD_MODULE_API int poold_job_wait(poold_job *job, int fd, short events, uint64
  * @total:  of how much, or 0 if that is not known
  * @text:   a few words for people, or NULL; cut at 256 bytes
  *
- * Meant to be called often: at most one in 20 ms is sent, and none if poold is behind with reading.
- * One with
- * @done equal to @total is not held back.
+ * Meant to be called often: at most one in 20 ms is sent, and none if poold is behind with
+ * reading. One with @done equal to @total is not held back.
  *
  * Blocks:   no.
  * Owner:    copied.
