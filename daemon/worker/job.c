@@ -7,6 +7,8 @@
 #include "daemon/worker/job.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/worker/bell.h"
@@ -212,7 +214,9 @@ void job_end(struct poold_job *job)
 	result_reset(&job->result);
 }
 
-int job_bytes(struct poold_job *job, struct cursor c, const void **ret, size_t *ret_len)
+/* A byte string: either its bytes, or the index of its memfd. */
+static int find_bytes(
+	struct poold_job *job, struct cursor c, int *ret_index, const void **ret, size_t *ret_len)
 {
 	const void *payload;
 	struct cursor value;
@@ -223,11 +227,58 @@ int job_bytes(struct poold_job *job, struct cursor c, const void **ret, size_t *
 	r = resolve(job, c, &value);
 	if (r < 0)
 		return r;
+	*ret_index = -1;
 	if (cursor_bytes(&value, ret, ret_len))
 		return 0;
-	if (cursor_ext(&value, &type, &payload, &n) && type == PROTO_EXT_FD && n == 1)
-		return poold_job_map(job, *(const uint8_t *)payload, ret, ret_len);
-	return -EINVAL;
+	if (!cursor_ext(&value, &type, &payload, &n) || type != PROTO_EXT_FD || n != 1)
+		return -EINVAL;
+	*ret_index = *(const uint8_t *)payload;
+	return 0;
+}
+
+int job_bytes(struct poold_job *job, struct cursor c, const void **ret, size_t *ret_len)
+{
+	int index, r;
+
+	r = find_bytes(job, c, &index, ret, ret_len);
+	if (r < 0 || index < 0)
+		return r;
+	return poold_job_map(job, (unsigned)index, ret, ret_len);
+}
+
+/* The offset of a memfd belongs to all who got it: so it is opened once more. */
+static int reopen(int fd)
+{
+	char path[32];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = open(path, O_RDONLY | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
+int job_open_bytes(struct poold_job *job, struct cursor c)
+{
+	cleanup_fd int own = -1;
+	const void *bytes;
+	int index, fd, r;
+	size_t n;
+
+	r = find_bytes(job, c, &index, &bytes, &n);
+	if (r < 0)
+		return r;
+	if (index >= 0) {
+		fd = poold_job_fd(job, (unsigned)index);
+		if (fd < 0)
+			return fd;
+		r = shm_check(fd, SIZE_MAX, &n);
+	} else {
+		fd = own = shm_from_bytes("poold-stdin", bytes, n);
+		r = fd < 0 ? fd : 0;
+	}
+	if (r != 0)
+		return r > 0 ? -EBADF : r;
+	return reopen(fd);
 }
 
 poold_public uint64_t poold_job_id(const poold_job *job)

@@ -1,0 +1,493 @@
+/* All strings of a command are copied behind one another into one block, with the NUL that
+ * MessagePack has not: never longer than the input itself, since each string's head there takes a
+ * byte at least. */
+#include "daemon/worker/exec_spec.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* POOLD_* of a job, without its trace. */
+#define OWN_TEXT_BYTES 128u
+#define OWN_VARIABLES  4u
+
+extern char **environ;
+
+enum key {
+	KEY_ARGV,
+	KEY_SHELL,
+	KEY_ENV,
+	KEY_ENV_CLEAR,
+	KEY_CWD,
+	KEY_STDIN,
+	KEY_UMASK,
+	KEY_NICE,
+	KEY_LIMITS,
+	KEY_STDOUT,
+	KEY_STDERR,
+	KEY_CTTY,
+	_KEY_MAX,
+};
+
+static const char *const key_names[_KEY_MAX] = {
+	[KEY_ARGV] = "argv",
+	[KEY_SHELL] = "shell",
+	[KEY_ENV] = "env",
+	[KEY_ENV_CLEAR] = "env_clear",
+	[KEY_CWD] = "cwd",
+	[KEY_STDIN] = "stdin",
+	[KEY_UMASK] = "umask",
+	[KEY_NICE] = "nice",
+	[KEY_LIMITS] = "limits",
+	[KEY_STDOUT] = "stdout",
+	[KEY_STDERR] = "stderr",
+	[KEY_CTTY] = "ctty",
+};
+
+static const struct {
+	const char *name;
+	int resource;
+} limit_names[] = {
+	{"as", RLIMIT_AS},
+	{"core", RLIMIT_CORE},
+	{"cpu", RLIMIT_CPU},
+	{"data", RLIMIT_DATA},
+	{"fsize", RLIMIT_FSIZE},
+	{"memlock", RLIMIT_MEMLOCK},
+	{"nofile", RLIMIT_NOFILE},
+	{"nproc", RLIMIT_NPROC},
+	{"stack", RLIMIT_STACK},
+};
+
+/* Where each key's value stands; at its end: not given. */
+struct keys {
+	struct cursor of[_KEY_MAX];
+};
+
+static bool is_given(const struct keys *k, enum key key)
+{
+	return !cursor_at_end(&k->of[key]);
+}
+
+void exec_spec_init(struct exec_spec *s)
+{
+	*s = (struct exec_spec){.umask = -1};
+}
+
+void exec_spec_deinit(struct exec_spec *s)
+{
+	free(take_ptr(s->text));
+	free(take_ptr(s->pointers));
+}
+
+static int refuse_key(poold_job *job, enum key key, const char *what)
+{
+	return poold_job_fail(job, "bad_request", "%s: %s", key_names[key], what);
+}
+
+static enum key find_key(const char *text, size_t len)
+{
+	enum key key;
+
+	for (key = 0; key < _KEY_MAX; key++) {
+		if (text_equal(text, len, key_names[key]))
+			break;
+	}
+	return key;
+}
+
+static int parse_keys(poold_job *job, struct cursor c, struct keys *ret)
+{
+	char text[PROTO_NAME_BYTES];
+	struct cursor value;
+	const char *name;
+	enum key key;
+	uint32_t n;
+	size_t len;
+
+	if (!cursor_map(&c, &n))
+		return poold_job_fail(job, "bad_request",
+			"The input of a command is an array of strings or a map");
+	for (uint32_t i = 0; i < n; i++) {
+		if (!cursor_text(&c, &name, &len) || !cursor_skip(&c, &value))
+			return poold_job_fail(
+				job, "bad_request", "A key of the command is no text");
+		key = find_key(name, len);
+		if (key == _KEY_MAX)
+			return poold_job_fail(job, "bad_request",
+				"The command has the unknown key \"%s\"",
+				text_escape(text, sizeof(text), name, len));
+		if (cursor_peek(&value) == CURSOR_NIL)
+			continue;
+		if (key == KEY_STDOUT || key == KEY_STDERR || key == KEY_CTTY)
+			return refuse_key(job, key, "not supported in this version");
+		ret->of[key] = value;
+	}
+	return is_given(ret, KEY_ARGV) ? 0 : refuse_key(job, KEY_ARGV, "missing");
+}
+
+static int reserve(struct exec_spec *s, size_t text_bytes, size_t n_pointers)
+{
+	if (text_bytes > s->text_size) {
+		char *text = realloc(s->text, text_bytes);
+
+		if (!text)
+			return -ENOMEM;
+		s->text = text;
+		s->text_size = text_bytes;
+	}
+	if (n_pointers > s->pointers_size) {
+		char **pointers = realloc(s->pointers, n_pointers * sizeof(*pointers));
+
+		if (!pointers)
+			return -ENOMEM;
+		s->pointers = pointers;
+		s->pointers_size = n_pointers;
+	}
+	s->text_len = 0;
+	s->n_pointers = 0;
+	return 0;
+}
+
+static void add_pointer(struct exec_spec *s, char *p)
+{
+	s->pointers[s->n_pointers++] = p;
+}
+
+static void add_text(struct exec_spec *s, const char *text, size_t len)
+{
+	memcpy(s->text + s->text_len, text, len);
+	s->text_len += len;
+}
+
+/* Copies a string. NULL if it is none, or has a NUL inside. */
+static char *parse_string(struct exec_spec *s, struct cursor *c)
+{
+	char *start = s->text + s->text_len;
+	const char *text;
+	size_t len;
+
+	if (!cursor_text(c, &text, &len) || memchr(text, '\0', len))
+		return NULL;
+	add_text(s, text, len);
+	add_text(s, "", 1);
+	return start;
+}
+
+/* The array's head was read: n strings follow. */
+static int parse_argv(struct exec_spec *s, poold_job *job, struct cursor *c, uint32_t n)
+{
+	char *arg;
+
+	if (n == 0)
+		return refuse_key(job, KEY_ARGV, "empty");
+	add_pointer(s, NULL);
+	s->argv = s->pointers + s->n_pointers;
+	for (uint32_t i = 0; i < n; i++) {
+		arg = parse_string(s, c);
+		if (!arg)
+			return refuse_key(
+				job, KEY_ARGV, "an element is no string, or has a NUL byte inside");
+		add_pointer(s, arg);
+	}
+	add_pointer(s, NULL);
+	return s->argv[0][0] ? 0 : refuse_key(job, KEY_ARGV, "the command's name is empty");
+}
+
+static int parse_shell_argv(struct exec_spec *s, poold_job *job, struct cursor *c)
+{
+	char *script = parse_string(s, c);
+
+	if (!script)
+		return refuse_key(
+			job, KEY_ARGV, "with shell it is one string, without a NUL byte inside");
+	add_pointer(s, NULL);
+	s->argv = s->pointers + s->n_pointers;
+	add_pointer(s, (char *)"/bin/sh");
+	add_pointer(s, (char *)"-c");
+	add_pointer(s, script);
+	add_pointer(s, NULL);
+	return 0;
+}
+
+static bool parse_flag(struct keys *k, enum key key, bool *ret)
+{
+	*ret = false;
+	return !is_given(k, key) || cursor_bool(&k->of[key], ret);
+}
+
+static int parse_command(struct exec_spec *s, poold_job *job, struct keys *k)
+{
+	struct cursor c = k->of[KEY_ARGV];
+	bool is_shell;
+	uint32_t n;
+
+	if (!parse_flag(k, KEY_SHELL, &is_shell))
+		return refuse_key(job, KEY_SHELL, "neither true nor false");
+	if (is_shell)
+		return parse_shell_argv(s, job, &c);
+	if (!cursor_array(&c, &n))
+		return refuse_key(job, KEY_ARGV, "no array of strings");
+	return parse_argv(s, job, &c, n);
+}
+
+static void add_own_variable(struct exec_spec *s, const char *name, uint64_t value)
+{
+	char *start = s->text + s->text_len;
+
+	s->text_len += (size_t)sprintf(start, "%s=%llu", name, (unsigned long long)value) + 1;
+	add_pointer(s, start);
+}
+
+static void add_trace(struct exec_spec *s, const poold_job *job)
+{
+	char *start = s->text + s->text_len;
+
+	if (job->trace_len == 0 || memchr(job->trace, '\0', job->trace_len))
+		return;
+	add_text(s, "TRACEPARENT=", 12);
+	add_text(s, job->trace, job->trace_len);
+	add_text(s, "", 1);
+	add_pointer(s, start);
+}
+
+/* Is there an entry NAME=… in envp[0 … n)? */
+static bool has_variable(char *const *envp, size_t n, const char *name, size_t len)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strncmp(envp[i], name, len) == 0 && envp[i][len] == '=')
+			return true;
+	}
+	return false;
+}
+
+/* The map's entries; nil takes a variable of the pool's away. */
+static int parse_env(struct exec_spec *s, poold_job *job, struct cursor c)
+{
+	size_t n_own = (size_t)(s->pointers + s->n_pointers - s->envp);
+	uint32_t n;
+
+	if (!cursor_map(&c, &n))
+		return refuse_key(job, KEY_ENV, "no map");
+	for (uint32_t i = 0; i < n; i++) {
+		char *name = parse_string(s, &c);
+		size_t len = name ? strlen(name) : 0;
+
+		if (len == 0 || strchr(name, '='))
+			return refuse_key(
+				job, KEY_ENV, "a name is no text, empty, or has a = or NUL inside");
+		if (cursor_nil(&c))
+			continue;
+		s->text[s->text_len - 1] = '='; /* in place of the name's NUL */
+		if (!parse_string(s, &c))
+			return refuse_key(
+				job, KEY_ENV, "a value is no text, or has a NUL byte inside");
+		if (!has_variable(s->envp, n_own, name, len))
+			add_pointer(s, name);
+	}
+	return 0;
+}
+
+static bool map_names(struct cursor c, const char *name, size_t len)
+{
+	const char *key;
+	size_t key_len;
+	uint32_t n;
+
+	if (!cursor_map(&c, &n))
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!cursor_text(&c, &key, &key_len) || !cursor_skip(&c, NULL))
+			return false;
+		if (key_len == len && memcmp(key, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The pool's variables that the job does not replace. */
+static void add_pool_variables(struct exec_spec *s, struct cursor env)
+{
+	size_t n_own = (size_t)(s->pointers + s->n_pointers - s->envp);
+
+	for (char **v = environ; *v; v++) {
+		size_t len = strcspn(*v, "=");
+
+		if (!has_variable(s->envp, n_own, *v, len) && !map_names(env, *v, len))
+			add_pointer(s, *v);
+	}
+}
+
+static int build_env(struct exec_spec *s, poold_job *job, struct keys *k)
+{
+	bool is_cleared;
+	int r;
+
+	if (!parse_flag(k, KEY_ENV_CLEAR, &is_cleared))
+		return refuse_key(job, KEY_ENV_CLEAR, "neither true nor false");
+	s->envp = s->pointers + s->n_pointers;
+	add_own_variable(s, "POOLD_JOB_ID", job->id);
+	add_own_variable(s, "POOLD_ATTEMPT", job->attempt);
+	add_own_variable(s, "POOLD_SUBMIT_UID", job->uid);
+	add_trace(s, job);
+	if (is_given(k, KEY_ENV)) {
+		r = parse_env(s, job, k->of[KEY_ENV]);
+		if (r < 0)
+			return r;
+	}
+	if (!is_cleared)
+		add_pool_variables(s, k->of[KEY_ENV]);
+	add_pointer(s, NULL);
+	s->path = NULL;
+	for (char **v = s->envp; *v && !s->path; v++) {
+		if (strncmp(*v, "PATH=", 5) == 0)
+			s->path = *v + 5;
+	}
+	return 0;
+}
+
+static int parse_cwd(struct exec_spec *s, poold_job *job, struct keys *k)
+{
+	s->cwd = NULL;
+	if (!is_given(k, KEY_CWD))
+		return 0;
+	s->cwd = parse_string(s, &k->of[KEY_CWD]);
+	return s->cwd && s->cwd[0]
+		       ? 0
+		       : refuse_key(job, KEY_CWD, "no text, empty, or a NUL byte inside");
+}
+
+static int parse_numbers(struct exec_spec *s, poold_job *job, struct keys *k)
+{
+	int64_t v;
+
+	s->umask = -1;
+	s->has_nice = is_given(k, KEY_NICE);
+	if (is_given(k, KEY_UMASK)) {
+		if (!cursor_int(&k->of[KEY_UMASK], &v) || v < 0 || v > 0777)
+			return refuse_key(job, KEY_UMASK, "no number from 0 to 0777");
+		s->umask = (int)v;
+	}
+	if (s->has_nice) {
+		if (!cursor_int(&k->of[KEY_NICE], &v) || v < -20 || v > 19)
+			return refuse_key(job, KEY_NICE, "no number from -20 to 19");
+		s->nice = (int)v;
+	}
+	return 0;
+}
+
+/* -1 is no limit. */
+static bool parse_limit_value(struct cursor *c, rlim_t *ret)
+{
+	int64_t v;
+
+	if (!cursor_int(c, &v) || v < -1)
+		return false;
+	*ret = v < 0 ? RLIM_INFINITY : (rlim_t)v;
+	return true;
+}
+
+static bool parse_limit(struct cursor *c, struct rlimit *ret)
+{
+	uint32_t n;
+
+	if (cursor_array(c, &n))
+		return n == 2 && parse_limit_value(c, &ret->rlim_cur) &&
+		       parse_limit_value(c, &ret->rlim_max) && ret->rlim_cur <= ret->rlim_max;
+	if (!parse_limit_value(c, &ret->rlim_cur))
+		return false;
+	ret->rlim_max = ret->rlim_cur;
+	return true;
+}
+
+static size_t find_limit(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(limit_names); i++) {
+		if (text_equal(name, len, limit_names[i].name))
+			break;
+	}
+	return i;
+}
+
+static int parse_limits(struct exec_spec *s, poold_job *job, struct keys *k)
+{
+	struct cursor c = k->of[KEY_LIMITS];
+	char text[PROTO_NAME_BYTES];
+	const char *name;
+	uint32_t n;
+	size_t len;
+
+	s->n_limits = 0;
+	if (!is_given(k, KEY_LIMITS))
+		return 0;
+	if (!cursor_map(&c, &n) || n > EXEC_LIMITS_MAX)
+		return refuse_key(job, KEY_LIMITS, "no map, or too many entries");
+	for (uint32_t i = 0; i < n; i++) {
+		struct exec_limit *limit = &s->limits[s->n_limits];
+		size_t found;
+
+		if (!cursor_text(&c, &name, &len))
+			return refuse_key(job, KEY_LIMITS, "a name is no text");
+		found = find_limit(name, len);
+		text_escape(text, sizeof(text), name, len);
+		if (found == ARRAY_SIZE(limit_names))
+			return poold_job_fail(job, "bad_request",
+				"limits: there is none of the name \"%s\"", text);
+		if (!parse_limit(&c, &limit->value))
+			return poold_job_fail(job, "bad_request",
+				"limits: %s is neither a number nor [soft, hard] with soft <= hard",
+				text);
+		limit->name = limit_names[found].name;
+		limit->resource = limit_names[found].resource;
+		s->n_limits++;
+	}
+	return 0;
+}
+
+static size_t count_environ(void)
+{
+	size_t n = 0;
+
+	while (environ[n])
+		n++;
+	return n;
+}
+
+/* An element of the input takes a byte at least, so that many pointers are enough for all of its
+ * strings. */
+static int reserve_for(struct exec_spec *s, const poold_job *job)
+{
+	size_t len = cursor_len(&job->input);
+
+	return reserve(s, len + job->trace_len + OWN_TEXT_BYTES,
+		len + count_environ() + OWN_VARIABLES + 8u);
+}
+
+int exec_spec_parse(struct exec_spec *s, poold_job *job)
+{
+	struct cursor c = job->input;
+	struct keys k = {};
+	int r;
+
+	r = reserve_for(s, job);
+	if (r < 0)
+		return r;
+	if (cursor_peek(&c) == CURSOR_ARRAY)
+		k.of[KEY_ARGV] = c;
+	else
+		r = parse_keys(job, c, &k);
+	if (r == 0)
+		r = parse_command(s, job, &k);
+	if (r == 0)
+		r = build_env(s, job, &k);
+	if (r == 0)
+		r = parse_cwd(s, job, &k);
+	if (r == 0)
+		r = parse_numbers(s, job, &k);
+	if (r == 0)
+		r = parse_limits(s, job, &k);
+	s->stdin = k.of[KEY_STDIN];
+	return r;
+}

@@ -1,0 +1,38 @@
+/* The input of a command: what to run, and how. */
+#pragma once
+
+#include <sys/resource.h>
+
+#include "daemon/worker/job.h"
+
+#define EXEC_LIMITS_MAX 16u
+
+struct exec_limit {
+	const char *name;
+	int resource;
+	struct rlimit value;
+};
+
+/* Its memory is used again for the next command. */
+struct exec_spec {
+	char **argv; /* before argv[0] there is room for one more */
+	char **envp;
+	const char *path;    /* $PATH of envp, NULL if it has none */
+	const char *cwd;     /* NULL: the worker's */
+	struct cursor stdin; /* at its end: /dev/null */
+	int umask;	     /* -1: the worker's */
+	bool has_nice;
+	int nice;
+	struct exec_limit limits[EXEC_LIMITS_MAX];
+	unsigned n_limits;
+
+	char *text; /* all strings */
+	size_t text_size, text_len;
+	char **pointers; /* argv and envp */
+	size_t n_pointers, pointers_size;
+};
+
+void exec_spec_init(struct exec_spec *s);
+void exec_spec_deinit(struct exec_spec *s);
+/* From the job's input. 0, or negative: the job has failed and says why. */
+must_check int exec_spec_parse(struct exec_spec *s, poold_job *job);

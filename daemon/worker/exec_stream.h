@@ -1,0 +1,24 @@
+/* What a command writes: read from a pipe, kept in a memfd. */
+#pragma once
+
+#include "daemon/worker/job.h"
+
+struct exec_stream {
+	const char *name; /* "stdout", "stderr" */
+	int pipe;	  /* the end to read; -1 when there is nothing more to come */
+	int memfd;	  /* -1 until the first byte */
+	size_t len;	  /* bytes kept */
+	bool is_truncated;
+};
+
+/* *ret_end: the pipe's end for the command; the caller owns it. */
+must_check int exec_stream_open(struct exec_stream *s, const char *name, int *ret_end);
+void exec_stream_close(struct exec_stream *s);
+/* Reads once from a pipe that is ready, keeps up to max bytes more and drops the rest. At the first
+ * byte the daemon is told. 0, or -errno. */
+must_check int exec_stream_read(struct exec_stream *s, struct poold_job *job, size_t max);
+/* Keeps a text of the worker's own. */
+must_check int exec_stream_add(
+	struct exec_stream *s, struct poold_job *job, const char *text, size_t max);
+/* Packs the bytes as bin if they are few, else as an ext 1 of the result for the sealed memfd. */
+must_check int exec_stream_pack(struct exec_stream *s, struct bufpack *p, struct poold_job *job);
