@@ -211,9 +211,14 @@ void bufpack_map(struct bufpack *p, size_t n)
 		msgpack_pack_map(&p->pk, n);
 }
 
+void bufpack_double(struct bufpack *p, double v)
+{
+	msgpack_pack_double(&p->pk, v);
+}
+
 void bufpack_seconds(struct bufpack *p, uint64_t us)
 {
-	msgpack_pack_double(&p->pk, (double)us / 1e6);
+	bufpack_double(p, (double)us / 1e6);
 }
 
 void bufpack_ext_fd(struct bufpack *p, uint8_t index)

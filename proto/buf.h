@@ -73,6 +73,7 @@ void bufpack_bool(struct bufpack *p, bool v);
 void bufpack_nil(struct bufpack *p);
 void bufpack_array(struct bufpack *p, size_t n);
 void bufpack_map(struct bufpack *p, size_t n);
+void bufpack_double(struct bufpack *p, double v);
 /* Seconds from microseconds. */
 void bufpack_seconds(struct bufpack *p, uint64_t us);
 void bufpack_ext_fd(struct bufpack *p, uint8_t index);

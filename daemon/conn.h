@@ -1,0 +1,121 @@
+/* One client: its socket, what it sent and what it is owed. Knows bytes and messages, not methods.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "daemon/core/account.h"
+#include "daemon/outbox.h"
+#include "daemon/pending.h"
+#include "proto/base.h"
+#include "proto/buf.h"
+#include "proto/fdpass.h"
+#include "proto/scan.h"
+
+struct conn;
+struct conns;
+
+enum conn_state {
+	CONN_OPEN,     /* reads and writes */
+	CONN_ENDED,    /* its input ended; answers still go out */
+	CONN_FLUSHING, /* a last `fatal` goes out, then it closes */
+	CONN_CLOSED,   /* to be freed at the end of the turn */
+	_CONN_STATE_MAX,
+};
+
+TAILQ_HEAD(conn_list, conn);
+
+/* What the layer above gives. */
+struct conn_ops {
+	/* One complete message, scanned; fds are the callee's. 0, or positive: the bytes are no
+	 * MessagePack-RPC. */
+	int (*on_message)(void *userdata, struct conn *c, const uint8_t *bytes,
+		const struct scan *scan, const int *fds, unsigned n_fds);
+};
+
+/* All connections. */
+struct conns {
+	struct event_base *base;
+	struct accounts *accounts;
+	const struct conn_ops *ops;
+	void *userdata;
+	struct conn_list all;
+	struct conn_list dirty;	  /* something to write or to process in this turn */
+	struct conn_list resumed; /* input that was held back can go on */
+	struct conn_list closed;  /* to be freed */
+	struct heap timers;	  /* of pendings */
+	unsigned n_pendings;
+	unsigned n;
+	uint64_t next_number;
+	uint64_t n_accepted, n_refused, n_fatal;
+};
+
+struct conn {
+	struct conns *conns;
+	TAILQ_ENTRY(conn) in_all;
+	TAILQ_ENTRY(conn) in_dirty;
+	TAILQ_ENTRY(conn) in_resumed;
+	uint64_t number;
+	enum conn_state state;
+	bool is_dirty;
+	bool is_paused;	 /* too much is owed: nothing is read until it is sent */
+	bool is_resumed; /* stands in that list */
+	bool wants_fds;	 /* said fds: true in hello */
+	bool is_admin;
+	bool is_listening_for_write;
+	int fd;
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups; /* supplementary ones */
+	size_t n_groups;
+	struct account *account;
+	struct event *on_readable;
+	struct event *on_writable;
+	struct buf in; /* the rest of a message that is not complete */
+	size_t in_charged;
+	struct scan scan;
+	struct fdqueue fds;
+	struct outbox out;
+	struct pendings pendings;
+	struct pendings ready;
+};
+
+void conns_init(struct conns *cs, struct event_base *base, struct accounts *accounts,
+	const struct conn_ops *ops, void *userdata);
+/* Closes and frees them all. */
+void conns_deinit(struct conns *cs);
+/* Consumes fd. A refused one is told `fatal` with the limit before it is closed. */
+void conns_accept(struct conns *cs, int fd, gid_t admin_gid);
+/* Input that was held back, and times of pendings: before core_turn(). */
+void conns_turn(struct conns *cs, uint64_t now_us);
+/* Writes what is ready, reads on where there is room again. Returns whether some input was held
+ * back that can now be processed: the next turn must not sleep. */
+bool conns_flush(struct conns *cs);
+/* Frees the closed ones, when nobody up the stack holds one. */
+void conns_sweep(struct conns *cs);
+/* When the next pending is due; HEAP_NEVER. */
+uint64_t conns_next_us(const struct conns *cs);
+/* Nothing is owed to anybody: all outboxes are empty, nothing is ready. */
+bool conns_are_flushed(const struct conns *cs);
+
+bool conn_is_member(const struct conn *c, gid_t gid);
+/* Something was put into its outbox, or a pending became ready. */
+void conn_touch(struct conn *c);
+/* The last word: `fatal` [code, message], then it closes. */
+void conn_fatal(struct conn *c, const char *code, const char *format, ...) printf_like(3, 4);
+/* At once; logged with the reason at debug level. */
+void conn_close(struct conn *c, const char *reason);
+
+/* ---- between conn.c and conns.c ---- */
+
+/* Consumes fd; it has no account and reads nothing yet. -ENOMEM. */
+must_check int conn_new(struct conns *cs, int fd, struct conn **ret);
+struct conn *conn_free(struct conn *c);
+/* Writes what is owed, as far as the socket takes it. */
+void conn_flush(struct conn *c);
+/* Processes what was held back, and reads again. */
+void conn_go_on(struct conn *c);
+void conn_pack_fatal(struct buf *b, const char *code, const char *message);

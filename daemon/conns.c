@@ -1,0 +1,185 @@
+/* All connections: who may come in, whose turn it is, who is freed when.
+ *
+ * A peer is what the kernel says it is at connect: uid, gid and supplementary groups. One that
+ * exceeds a limit is told so in a `fatal` before its socket is closed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/conn.h"
+#include "daemon/log.h"
+
+bool conn_is_member(const struct conn *c, gid_t gid)
+{
+	if (c->gid == gid)
+		return true;
+	for (size_t i = 0; i < c->n_groups; i++)
+		if (c->groups[i] == gid)
+			return true;
+	return false;
+}
+
+void conns_init(struct conns *cs, struct event_base *base, struct accounts *accounts,
+	const struct conn_ops *ops, void *userdata)
+{
+	*cs = (struct conns){.base = base,
+		.accounts = accounts,
+		.ops = ops,
+		.userdata = userdata,
+		.next_number = 1};
+	TAILQ_INIT(&cs->all);
+	TAILQ_INIT(&cs->dirty);
+	TAILQ_INIT(&cs->resumed);
+	TAILQ_INIT(&cs->closed);
+}
+
+void conns_sweep(struct conns *cs)
+{
+	struct conn *c;
+
+	while ((c = TAILQ_FIRST(&cs->closed))) {
+		TAILQ_REMOVE(&cs->closed, c, in_all);
+		conn_free(c);
+	}
+}
+
+void conns_deinit(struct conns *cs)
+{
+	struct conn *c;
+
+	while ((c = TAILQ_FIRST(&cs->all)))
+		conn_close(c, "the daemon stops");
+	conns_sweep(cs);
+	heap_deinit(&cs->timers);
+}
+
+void conns_turn(struct conns *cs, uint64_t now_us)
+{
+	struct conn *c;
+
+	pendings_turn(&cs->timers, now_us);
+	while ((c = TAILQ_FIRST(&cs->resumed))) {
+		TAILQ_REMOVE(&cs->resumed, c, in_resumed);
+		c->is_resumed = false;
+		conn_go_on(c);
+	}
+}
+
+bool conns_flush(struct conns *cs)
+{
+	struct conn *c;
+
+	while ((c = TAILQ_FIRST(&cs->dirty))) {
+		TAILQ_REMOVE(&cs->dirty, c, in_dirty);
+		c->is_dirty = false;
+		conn_flush(c);
+	}
+	return !TAILQ_EMPTY(&cs->resumed);
+}
+
+uint64_t conns_next_us(const struct conns *cs)
+{
+	struct heap_node *first = heap_first(&cs->timers);
+
+	return first ? first->key : HEAP_NEVER;
+}
+
+bool conns_are_flushed(const struct conns *cs)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH (c, &cs->all, in_all)
+		if (!outbox_is_empty(&c->out) || !TAILQ_EMPTY(&c->ready))
+			return false;
+	return true;
+}
+
+/* Who the peer is, as the kernel says; groups are those of its process when it connected. */
+static int identify(struct conn *c)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -errno;
+	c->uid = peer.uid;
+	c->gid = peer.gid;
+	len = 0;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) == 0 || errno != ERANGE)
+		return 0;
+	c->groups = malloc(len);
+	if (!c->groups)
+		return -ENOMEM;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, c->groups, &len) < 0)
+		return -errno;
+	c->n_groups = len / sizeof(*c->groups);
+	return 0;
+}
+
+/* Says why on a socket that gets no connection; what does not fit at once is not said. */
+static void refuse(struct conns *cs, int fd, uid_t uid, const struct refusal *why)
+{
+	struct buf b = BUF_INIT(1024);
+	char message[128];
+
+	snprintf(message, sizeof(message), "%s: %llu of at most %llu%s",
+		account_kind_name(why->kind), (unsigned long long)why->value,
+		(unsigned long long)why->max, why->of_uid ? " for your uid" : " in all");
+	log_notice("connection of uid %u refused: %s", uid, message);
+	conn_pack_fatal(&b, why->of_uid ? "quota" : "full", message);
+	if (buf_used(&b) && send(fd, buf_head(&b), buf_used(&b), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("the refused peer is gone already");
+	buf_deinit(&b);
+	cs->n_refused++;
+}
+
+static int admit(struct conns *cs, struct conn *c)
+{
+	struct account *account;
+	struct refusal why;
+	int r;
+
+	r = account_get(cs->accounts, c->uid, &account);
+	if (r < 0)
+		return r;
+	r = account_take_one(account, ACCOUNT_CONNECTIONS, 1, &why);
+	if (r) {
+		refuse(cs, c->fd, c->uid, &why);
+		account_unref(account);
+		return -EDQUOT;
+	}
+	c->account = account;
+	outbox_init(&c->out, account);
+	return 0;
+}
+
+void conns_accept(struct conns *cs, int fd, gid_t admin_gid)
+{
+	struct conn *c;
+	int r;
+
+	r = conn_new(cs, fd, &c);
+	if (r == 0) {
+		r = identify(c);
+		if (r == 0)
+			r = admit(cs, c);
+		if (r == 0 && event_add(c->on_readable, NULL) < 0)
+			r = -ENOMEM;
+		if (r < 0)
+			conn_free(c);
+	}
+	if (r < 0) {
+		if (r != -EDQUOT)
+			log_warning("cannot take a connection: %s", strerror(-r));
+		return;
+	}
+	c->is_admin = c->uid == 0 || c->uid == geteuid() ||
+		      (admin_gid != (gid_t)-1 && conn_is_member(c, admin_gid));
+	cs->n++;
+	cs->n_accepted++;
+	TAILQ_INSERT_TAIL(&cs->all, c, in_all);
+	log_debug("conn %llu: uid %u", (unsigned long long)c->number, c->uid);
+}

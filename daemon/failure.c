@@ -1,0 +1,199 @@
+/* A failure is told three times over: a code for programs, a sentence for people, details for both.
+ * Details that the worker or its death gave lie in the future's value; the others follow from its
+ * fields.
+ */
+#include "daemon/failure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/clock.h"
+#include "daemon/core/pool.h"
+#include "daemon/core/core.h"
+#include "daemon/extra.h"
+#include "daemon/payload.h"
+#include "proto/cursor.h"
+#include "proto/text.h"
+
+void failure_pack_limit(struct bufpack *p, const char *limit, uint64_t value, uint64_t max)
+{
+	bufpack_text(p, "limit");
+	bufpack_text(p, limit);
+	bufpack_text(p, "value");
+	bufpack_uint(p, value);
+	bufpack_text(p, "max");
+	bufpack_uint(p, max);
+}
+
+enum outcome_code failure_code(const struct future *f)
+{
+	static const enum outcome_code codes[] = {
+		[FAILURE_NONE] = OUTCOME_E_NONE,
+		[FAILURE_FUNCTION] = OUTCOME_E_FAILED,
+		[FAILURE_EXIT] = OUTCOME_E_EXIT,
+		[FAILURE_SIGNAL] = OUTCOME_E_SIGNAL,
+		[FAILURE_TOO_LARGE] = OUTCOME_E_TOO_LARGE,
+		[FAILURE_QUOTA] = OUTCOME_E_QUOTA,
+		[FAILURE_TIMEOUT] = OUTCOME_E_TIMEOUT,
+		[FAILURE_CANCELLED] = OUTCOME_E_CANCELLED,
+		[FAILURE_LOST] = OUTCOME_E_LOST,
+		[FAILURE_SHUTDOWN] = OUTCOME_E_ABORTED,
+		[FAILURE_POOL] = OUTCOME_E_ABORTED,
+	};
+
+	return codes[f->failure];
+}
+
+/* The value of a key in a map of details; false if there is none. */
+static bool find_detail(const struct payload *p, const char *key, struct cursor *ret)
+{
+	struct cursor c = p && p->spill_fd < 0 ? cursor_of(p->bytes, p->len) : cursor_of(NULL, 0);
+	const char *word;
+	size_t len;
+	uint32_t n;
+
+	if (!cursor_map(&c, &n))
+		return false;
+	for (; n > 0; n--) {
+		if (!cursor_text(&c, &word, &len))
+			return false;
+		*ret = c;
+		if (text_equal(word, len, key))
+			return true;
+		if (!cursor_skip(&c, NULL))
+			return false;
+	}
+	return false;
+}
+
+static long long detail_int(const struct payload *p, const char *key)
+{
+	struct cursor c;
+	int64_t v;
+
+	return find_detail(p, key, &c) && cursor_int(&c, &v) ? v : -1;
+}
+
+static void describe_function_failure(const struct future *f, char *text, size_t size)
+{
+	const char *message;
+	struct cursor c;
+	size_t len;
+
+	if (find_detail(f->value, "message", &c) && cursor_text(&c, &message, &len) && len > 0)
+		snprintf(text, size, "%.*s", (int)(len < size ? len : size - 1), message);
+	else
+		snprintf(text, size, "the function failed");
+}
+
+static void describe_loss(const struct future *f, char *text, size_t size)
+{
+	long long pid = detail_int(f->value, "pid"), signo = detail_int(f->value, "signal");
+
+	if (pid < 0)
+		snprintf(text, size, "the worker died");
+	else if (signo > 0)
+		snprintf(text, size, "the worker (pid %lld) was killed by signal %lld", pid, signo);
+	else
+		snprintf(text, size, "the worker (pid %lld) exited with code %lld", pid,
+			detail_int(f->value, "exit_code"));
+}
+
+void failure_describe(const struct future *f, char *text, size_t size)
+{
+	switch (f->failure) {
+	case FAILURE_FUNCTION: describe_function_failure(f, text, size); break;
+	case FAILURE_EXIT:
+		snprintf(text, size, "the command exited with code %lld",
+			detail_int(f->value, "exit_code"));
+		break;
+	case FAILURE_SIGNAL:
+		snprintf(text, size, "the command was killed by signal %lld",
+			detail_int(f->value, "signal"));
+		break;
+	case FAILURE_TOO_LARGE:
+		snprintf(text, size, "the result has %lld bytes, the pool's max_result is %lld",
+			detail_int(f->value, "value"), detail_int(f->value, "max"));
+		break;
+	case FAILURE_QUOTA:
+		snprintf(text, size,
+			"the pool's max_result of %llu bytes does not fit in your quota of %llu",
+			(unsigned long long)f->pool->config.max_result_bytes,
+			(unsigned long long)f->pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
+		break;
+	case FAILURE_TIMEOUT:
+		snprintf(text, size, "the job ran longer than its timeout of %g s",
+			(double)f->timeout_us / 1e6);
+		break;
+	case FAILURE_CANCELLED: snprintf(text, size, "cancelled by uid %u", f->cancel_uid); break;
+	case FAILURE_LOST: describe_loss(f, text, size); break;
+	case FAILURE_SHUTDOWN: snprintf(text, size, "the daemon stopped"); break;
+	case FAILURE_POOL:
+		snprintf(text, size, "the pool %s is not available", f->pool->name);
+		break;
+	case FAILURE_NONE: text[0] = 0; break;
+	}
+}
+
+static void pack_word(struct bufpack *p, const char *key, const char *word)
+{
+	bufpack_text(p, key);
+	bufpack_text(p, word);
+}
+
+static void pack_cancel_details(struct bufpack *p, const struct future *f)
+{
+	static const char *const modes[] = {
+		[CANCEL_QUEUED] = "queued", [CANCEL_TERM] = "term", [CANCEL_KILL] = "kill"};
+	bool has_reason = f->extra && f->extra->reason;
+
+	bufpack_map(p, 3 + has_reason);
+	bufpack_text(p, "uid");
+	bufpack_uint(p, f->cancel_uid);
+	bufpack_text(p, "time");
+	bufpack_seconds(p, clock_unix_us(f->finished_us));
+	pack_word(p, "mode", modes[f->cancel_mode]);
+	if (has_reason)
+		pack_word(p, "reason", f->extra->reason);
+}
+
+void failure_pack_details(struct bufpack *p, const struct future *f)
+{
+	switch (f->failure) {
+	case FAILURE_QUOTA:
+		bufpack_map(p, 3);
+		failure_pack_limit(p, "max_result", f->pool->config.max_result_bytes,
+			f->pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
+		break;
+	case FAILURE_TIMEOUT:
+		bufpack_map(p, 1);
+		pack_word(p, "clock", "timeout");
+		break;
+	case FAILURE_CANCELLED: pack_cancel_details(p, f); break;
+	case FAILURE_SHUTDOWN:
+	case FAILURE_POOL:
+		bufpack_map(p, 1);
+		pack_word(p, "cause", f->failure == FAILURE_SHUTDOWN ? "shutdown" : "pool_removed");
+		break;
+	default: bufpack_map(p, 0); break;
+	}
+}
+
+void failure_pack_head(struct bufpack *p, const struct future *f)
+{
+	char text[PROTO_MESSAGE_TEXT_BYTES];
+
+	failure_describe(f, text, sizeof(text));
+	bufpack_array(p, 3);
+	bufpack_text(p, outcome_code_name(failure_code(f)));
+	bufpack_text(p, text);
+}
+
+void failure_pack(struct bufpack *p, const struct future *f)
+{
+	failure_pack_head(p, f);
+	if (f->value && f->value->spill_fd < 0 && !f->value->n_fds)
+		bufpack_raw(p, f->value->bytes, f->value->len);
+	else
+		failure_pack_details(p, f);
+}

@@ -1,0 +1,238 @@
+/* Chunks in order of sending. Small answers share a chunk; a piece of a memfd is a chunk that holds
+ * a reference to its payload and is read, 64 KiB at a time, only when the socket has room: a client
+ * that does not read costs no memory for it. A message that carries fds starts a chunk of its own,
+ * since its fds must go with the sendmsg() whose first byte is its own.
+ *
+ * fds in flight count against the daemon for all its clients, so at most PROTO_UNREAD_FDS lie
+ * unread in one socket: before more are sent, SIOCOUTQ must say that the peer has read everything.
+ */
+#include "daemon/outbox.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "proto/fdpass.h"
+
+#define CHUNK_BYTES  (16u * 1024u)
+#define PIECE_BYTES  (64u * 1024u)
+#define IOV_MAX_SEND 16
+
+struct outbox_chunk {
+	TAILQ_ENTRY(outbox_chunk) in_outbox;
+	struct payload *payload; /* a carrier of fds, or the owner of file_fd */
+	unsigned n_fds;		 /* to go with the first byte */
+	int file_fd;		 /* -1: bytes[] */
+	uint64_t file_pos, file_end;
+	size_t pos, len, size;
+	uint8_t bytes[];
+};
+
+void outbox_init(struct outbox *o, struct account *account)
+{
+	*o = (struct outbox){.account = account};
+	TAILQ_INIT(&o->chunks);
+}
+
+static void uncharge(struct outbox *o)
+{
+	uint64_t need = o->bytes > OUTBOX_FREE_BYTES ? o->bytes - OUTBOX_FREE_BYTES : 0;
+
+	if (o->charged > need) {
+		account_give_one(o->account, ACCOUNT_BYTES, o->charged - need);
+		o->charged = need;
+	}
+}
+
+static int charge(struct outbox *o, size_t more)
+{
+	uint64_t sum = o->bytes + more;
+	uint64_t need = sum > OUTBOX_FREE_BYTES ? sum - OUTBOX_FREE_BYTES : 0;
+
+	if (need <= o->charged)
+		return 0;
+	if (account_take_one(o->account, ACCOUNT_BYTES, need - o->charged, NULL) != 0)
+		return OUTBOX_E_QUOTA;
+	o->charged = need;
+	return 0;
+}
+
+static void chunk_remove(struct outbox *o, struct outbox_chunk *c)
+{
+	TAILQ_REMOVE(&o->chunks, c, in_outbox);
+	payload_unref(c->payload);
+	free(c);
+}
+
+void outbox_deinit(struct outbox *o)
+{
+	struct outbox_chunk *c;
+
+	while ((c = TAILQ_FIRST(&o->chunks)))
+		chunk_remove(o, c);
+	o->bytes = 0;
+	o->file_bytes = 0;
+	uncharge(o);
+}
+
+bool outbox_is_empty(const struct outbox *o)
+{
+	return TAILQ_EMPTY(&o->chunks);
+}
+
+static struct outbox_chunk *chunk_add(struct outbox *o, size_t size)
+{
+	struct outbox_chunk *c;
+
+	c = malloc(sizeof(*c) + size);
+	if (!c)
+		return NULL;
+	*c = (struct outbox_chunk){.file_fd = -1, .size = size};
+	TAILQ_INSERT_TAIL(&o->chunks, c, in_outbox);
+	return c;
+}
+
+int outbox_begin(struct outbox *o, struct payload *carrier)
+{
+	struct outbox_chunk *c;
+
+	if (!carrier || !carrier->n_fds)
+		return 0;
+	c = chunk_add(o, CHUNK_BYTES);
+	if (!c)
+		return -ENOMEM;
+	c->payload = payload_ref(carrier);
+	c->n_fds = carrier->n_fds;
+	return 0;
+}
+
+int outbox_bytes(struct outbox *o, const void *bytes, size_t n)
+{
+	struct outbox_chunk *c = TAILQ_LAST(&o->chunks, outbox_chunks);
+	int r;
+
+	r = charge(o, n);
+	if (r)
+		return r;
+	if (!c || c->file_fd >= 0 || c->size - c->len < n)
+		c = chunk_add(o, n > CHUNK_BYTES ? n : CHUNK_BYTES);
+	if (!c)
+		return -ENOMEM;
+	memcpy(c->bytes + c->len, bytes, n);
+	c->len += n;
+	o->bytes += n;
+	return 0;
+}
+
+int outbox_file(struct outbox *o, struct payload *p, int fd, uint64_t offset, uint64_t len)
+{
+	struct outbox_chunk *c;
+
+	c = chunk_add(o, 0);
+	if (!c)
+		return -ENOMEM;
+	c->payload = payload_ref(p);
+	c->file_fd = fd;
+	c->file_pos = offset;
+	c->file_end = offset + len;
+	o->file_bytes += len;
+	return 0;
+}
+
+/* May the fds of the next message go? If not, the peer has to read first. */
+static bool fds_have_room(struct outbox *o, int sock, unsigned n)
+{
+	int unread = 0;
+
+	if (o->unread_fds && ioctl(sock, SIOCOUTQ, &unread) == 0 && unread == 0)
+		o->unread_fds = 0;
+	return !o->unread_fds || o->unread_fds + n <= PROTO_UNREAD_FDS;
+}
+
+static ssize_t send_file(struct outbox_chunk *c, int sock)
+{
+	static uint8_t piece[PIECE_BYTES];
+	uint64_t left = c->file_end - c->file_pos;
+	struct iovec iov = {piece, 0};
+	ssize_t n;
+
+	n = pread(c->file_fd, piece, left < PIECE_BYTES ? left : PIECE_BYTES, (off_t)c->file_pos);
+	if (n <= 0)
+		return n < 0 ? -errno : -EIO;
+	iov.iov_len = (size_t)n;
+	return fdpass_send(sock, &iov, 1, MSG_DONTWAIT, NULL, 0);
+}
+
+/* Sends what stands first, as much as one call takes. */
+static ssize_t send_bytes(struct outbox *o, int sock)
+{
+	struct outbox_chunk *first = TAILQ_FIRST(&o->chunks), *c;
+	struct iovec iov[IOV_MAX_SEND];
+	unsigned n_fds = first->n_fds;
+	int n = 0;
+	ssize_t sent;
+
+	for (c = first; c && n < IOV_MAX_SEND; c = TAILQ_NEXT(c, in_outbox)) {
+		if (c->file_fd >= 0 || (c != first && c->n_fds))
+			break;
+		iov[n++] = (struct iovec){c->bytes + c->pos, c->len - c->pos};
+	}
+	sent = fdpass_send(sock, iov, n, MSG_DONTWAIT, n_fds ? first->payload->fds : NULL, n_fds);
+	if (sent > 0 && n_fds) {
+		o->unread_fds += n_fds;
+		first->n_fds = 0;
+	}
+	return sent;
+}
+
+/* What was sent is gone from the front. */
+static void advance(struct outbox *o, size_t n)
+{
+	struct outbox_chunk *c;
+
+	while ((c = TAILQ_FIRST(&o->chunks))) {
+		size_t step = c->len - c->pos < n ? c->len - c->pos : n;
+
+		c->pos += step;
+		o->bytes -= step;
+		n -= step;
+		if (c->pos < c->len || c->file_fd >= 0)
+			return;
+		chunk_remove(o, c);
+	}
+}
+
+static void advance_file(struct outbox *o, struct outbox_chunk *c, size_t n)
+{
+	c->file_pos += n;
+	o->file_bytes -= n;
+	if (c->file_pos == c->file_end)
+		chunk_remove(o, c);
+}
+
+int outbox_flush(struct outbox *o, int sock)
+{
+	struct outbox_chunk *c;
+	ssize_t n;
+
+	o->is_blocked_by_fds = false;
+	while ((c = TAILQ_FIRST(&o->chunks))) {
+		if (c->n_fds && !fds_have_room(o, sock, c->n_fds)) {
+			o->is_blocked_by_fds = true;
+			break;
+		}
+		n = c->file_fd >= 0 ? send_file(c, sock) : send_bytes(o, sock);
+		if (n == -EAGAIN || n == -ENOBUFS || n == -ETOOMANYREFS || n == -EINTR)
+			break;
+		if (n < 0)
+			return (int)n;
+		if (c->file_fd >= 0)
+			advance_file(o, c, (size_t)n);
+		else
+			advance(o, (size_t)n);
+	}
+	uncharge(o);
+	return c ? OUTBOX_AGAIN : 0;
+}

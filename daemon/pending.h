@@ -1,0 +1,47 @@
+/* Something that a client is owed later: the answer of a wait, a `final` notification. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "daemon/core/account.h"
+#include "daemon/core/heap.h"
+#include "proto/base.h"
+
+struct conn;
+struct pending;
+
+/* Embedded by requests; owned by its connection from pending_add() on. */
+struct pending_ops {
+	/* It is ready and there is room: write it to the connection, after which it is freed. */
+	void (*write)(struct pending *p);
+	/* Its time is over: make it ready, or set another time. */
+	void (*on_time)(struct pending *p, uint64_t now_us);
+	/* Leaves whatever it waits for and frees itself; is_closing: the connection goes, so nobody
+	 * gets it. */
+	void (*free)(struct pending *p, bool is_closing);
+};
+
+struct pending {
+	TAILQ_ENTRY(pending) in_conn;
+	TAILQ_ENTRY(pending) in_ready;
+	struct conn *conn;
+	const struct pending_ops *ops;
+	struct heap_node timer;
+	bool is_ready;
+};
+
+TAILQ_HEAD(pendings, pending);
+
+/* Charges one wait to the connection's uid. 0, ACCOUNT_E_ with *ret_refusal (p stays the caller's),
+ * -ENOMEM. */
+must_check int pending_add(struct pending *p, struct conn *c, const struct pending_ops *ops,
+	struct refusal *ret_refusal);
+/* It can be written. Once is enough, twice does no harm. */
+void pending_ready(struct pending *p);
+/* on_time will be called; HEAP_NEVER: not at all. */
+void pending_set_time(struct pending *p, uint64_t at_us);
+/* Takes it from its connection and frees it. */
+void pending_remove(struct pending *p, bool is_closing);
+/* Calls on_time of those that are due. */
+void pendings_turn(struct heap *timers, uint64_t now_us);

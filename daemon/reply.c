@@ -1,0 +1,347 @@
+/* Answers are packed into one buffer of the process, then moved to the outbox of the connection:
+ * nothing is allocated for a small one. A value may lie in memfds; then what was packed before and
+ * after it goes around the pieces, and the memfds are read when the socket has room.
+ *
+ * How a client takes a value: one that said fds: true gets the encoding as it is and the fds beside
+ * it; any other gets each ext 1 as bin 32 with the bytes inline, as long as the message stays
+ * within message_bytes.
+ */
+#include "daemon/reply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/failure.h"
+#include "daemon/request.h"
+#include "proto/outcome.h"
+#include "proto/rpc.h"
+
+/* What surrounds a value: envelope, timing, error text. */
+#define AROUND_BYTES  4096u
+#define RETRY_AFTER_S 1
+
+static struct {
+	struct buf buf;
+	struct bufpack pack;
+	struct reply_to to;
+	bool is_notification;
+	struct payload *value; /* to be put in at value_at */
+	size_t value_at;
+} now;
+
+struct reply_to reply_to_request(const struct request *r)
+{
+	return (struct reply_to){r->conn, r->wants_answer, r->msgid};
+}
+
+static void begin(struct reply_to to, bool is_notification)
+{
+	if (!now.buf.max)
+		buf_init(&now.buf, 2 * PROTO_MESSAGE_BYTES);
+	buf_clear(&now.buf);
+	bufpack_init(&now.pack, &now.buf);
+	now.to = to;
+	now.is_notification = is_notification;
+	now.value = NULL;
+}
+
+struct bufpack *reply_begin(struct reply_to to)
+{
+	begin(to, false);
+	rpc_pack_answer(&now.pack, to.msgid);
+	bufpack_nil(&now.pack);
+	return &now.pack;
+}
+
+struct bufpack *reply_begin_notification(struct conn *c, const char *method)
+{
+	begin((struct reply_to){.conn = c, .is_wanted = true}, true);
+	rpc_pack_notification(&now.pack, method);
+	return &now.pack;
+}
+
+void reply_value(struct payload *p)
+{
+	if (!p)
+		bufpack_nil(&now.pack);
+	else if (p->spill_fd < 0 && (!p->n_fds || now.to.conn->wants_fds))
+		bufpack_raw(&now.pack, p->bytes, p->len);
+	if (!p || (p->spill_fd < 0 && !p->n_fds))
+		return;
+	now.value = p;
+	now.value_at = buf_used(&now.buf);
+}
+
+/* ---- values in pieces ---------------------------------------------------------------------------
+ */
+
+/* The encoding of a spilled value that has ext 1s in it too: rare, and at most a message. NULL: no
+ * memory. */
+static uint8_t *load_spilled(const struct payload *p)
+{
+	uint8_t *bytes = malloc(p->len);
+
+	if (bytes && pread(p->spill_fd, bytes, p->len, 0) != (ssize_t)p->len) {
+		free(bytes);
+		return NULL;
+	}
+	return bytes;
+}
+
+/* One element of the encoding: an ext 1 becomes bin 32 with the bytes of its memfd. */
+static int put_element(struct outbox *o, struct payload *p, struct cursor *c)
+{
+	const uint8_t *from = c->p;
+	const void *index;
+	uint8_t head[5];
+	uint32_t n, size;
+	int8_t type;
+	size_t len;
+	int r;
+
+	if (cursor_ext(c, &type, &index, &len) && type == PROTO_EXT_FD) {
+		unsigned i = *(const uint8_t *)index;
+
+		size = __builtin_bswap32((uint32_t)p->fd_bytes[i]);
+		head[0] = 0xc6;
+		memcpy(head + 1, &size, sizeof(size));
+		r = outbox_bytes(o, head, sizeof(head));
+		return r ? r : outbox_file(o, p, p->fds[i], 0, p->fd_bytes[i]);
+	}
+	if (c->p == from && !cursor_array(c, &n) && !cursor_map(c, &n) && !cursor_skip(c, NULL))
+		return -EINVAL;
+	return outbox_bytes(o, from, (size_t)(c->p - from));
+}
+
+static int put_expanded(struct outbox *o, struct payload *p, const uint8_t *encoding)
+{
+	struct cursor c = cursor_of(encoding, p->len);
+	int r = 0;
+
+	while (r == 0 && !cursor_at_end(&c))
+		r = put_element(o, p, &c);
+	return r;
+}
+
+static int put_value(struct outbox *o, struct payload *p, bool wants_fds)
+{
+	cleanup_free uint8_t *loaded = NULL;
+
+	if (p->spill_fd >= 0 && (wants_fds || !p->n_fds))
+		return outbox_file(o, p, p->spill_fd, 0, p->len);
+	if (wants_fds)
+		return 0; /* packed in place already */
+	if (p->spill_fd < 0)
+		return put_expanded(o, p, p->bytes);
+	loaded = load_spilled(p);
+	return loaded ? put_expanded(o, p, loaded) : -ENOMEM;
+}
+
+uint64_t reply_too_large(const struct conn *c, const struct payload *p)
+{
+	uint64_t size;
+
+	if (!p || !p->n_fds || c->wants_fds)
+		return 0;
+	size = p->len + p->memfd_bytes + 5ull * p->n_fds;
+	return size + AROUND_BYTES > PROTO_MESSAGE_BYTES ? size : 0;
+}
+
+/* ---- sending ------------------------------------------------------------------------------------
+ */
+
+static int send_out(void)
+{
+	struct conn *c = now.to.conn;
+	const uint8_t *bytes = buf_head(&now.buf);
+	size_t n = buf_used(&now.buf), first = now.value ? now.value_at : n;
+	int r;
+
+	r = outbox_begin(&c->out, now.value && c->wants_fds ? now.value : NULL);
+	if (r == 0)
+		r = outbox_bytes(&c->out, bytes, first);
+	if (r == 0 && now.value)
+		r = put_value(&c->out, now.value, c->wants_fds);
+	if (r == 0 && n > first)
+		r = outbox_bytes(&c->out, bytes + first, n - first);
+	return r;
+}
+
+void reply_end(void)
+{
+	struct conn *c = now.to.conn;
+	int r;
+
+	if (!now.to.is_wanted || c->state > CONN_ENDED)
+		return;
+	r = bufpack_error(&now.pack);
+	if (r == 0)
+		r = send_out();
+	now.value = NULL;
+	if (r == 0)
+		conn_touch(c);
+	else if (r == OUTBOX_E_QUOTA)
+		conn_fatal(
+			c, "quota", "your answers that wait to be read exceed your quota of bytes");
+	else
+		conn_fatal(c, "internal", "an answer could not be written: %s", strerror(-r));
+}
+
+void reply_true(struct reply_to to)
+{
+	bufpack_bool(reply_begin(to), true);
+	reply_end();
+}
+
+/* ---- errors -------------------------------------------------------------------------------------
+ */
+
+/* [1, msgid, [code, message, … the details and the nil result are the caller's. */
+static struct bufpack *begin_error(struct reply_to to, const char *code, const char *message)
+{
+	begin(to, false);
+	rpc_pack_answer(&now.pack, to.msgid);
+	bufpack_array(&now.pack, 3);
+	bufpack_text(&now.pack, code);
+	bufpack_text(&now.pack, message);
+	return &now.pack;
+}
+
+static void end_error(void)
+{
+	bufpack_nil(&now.pack);
+	reply_end();
+}
+
+void reply_error(struct reply_to to, const char *code, const char *message)
+{
+	bufpack_map(begin_error(to, code, message), 0);
+	end_error();
+}
+
+void reply_refusal(struct reply_to to, const struct refusal *why)
+{
+	const char *kind = account_kind_name(why->kind);
+	char message[160];
+	struct bufpack *p;
+
+	snprintf(message, sizeof(message), "limit of %s%s: %llu, at most %llu", kind,
+		why->of_uid ? " of your uid" : " in all", (unsigned long long)why->value,
+		(unsigned long long)why->max);
+	p = begin_error(to, why->of_uid ? "quota" : "full", message);
+	bufpack_map(p, 4);
+	failure_pack_limit(p, kind, why->value, why->max);
+	bufpack_text(p, "retry_after");
+	bufpack_uint(p, RETRY_AFTER_S);
+	end_error();
+}
+
+void reply_too_large_error(struct reply_to to, uint64_t size)
+{
+	char message[160];
+	struct bufpack *p;
+
+	snprintf(message, sizeof(message),
+		"the result takes %llu bytes inline, a message has at most %u: use `read`, or a "
+		"client with fds",
+		(unsigned long long)size, PROTO_MESSAGE_BYTES);
+	p = begin_error(to, "too_large", message);
+	bufpack_map(p, 3);
+	failure_pack_limit(p, "message_bytes", size, PROTO_MESSAGE_BYTES);
+	end_error();
+}
+
+/* ---- futures
+ * ------------------------------------------------------------------------------------- */
+
+/* With the details that lie in the future's value, fds and all: for the answer that is being built.
+ */
+static void put_failure(const struct future *f)
+{
+	failure_pack_head(&now.pack, f);
+	if (f->value && !reply_too_large(now.to.conn, f->value))
+		reply_value(f->value);
+	else
+		failure_pack_details(&now.pack, f);
+}
+
+void reply_pack_timing(struct bufpack *p, const struct future *f, uint64_t now_us)
+{
+	struct future_timing t = future_timing(f, now_us);
+
+	bufpack_map(p, 4);
+	bufpack_text(p, "queued");
+	bufpack_seconds(p, t.queued_us);
+	bufpack_text(p, "handover");
+	bufpack_seconds(p, t.handover_us);
+	bufpack_text(p, "run");
+	bufpack_seconds(p, t.run_us);
+	bufpack_text(p, "return");
+	bufpack_seconds(p, t.return_us);
+}
+
+void reply_outcome(struct reply_to to, struct future *f)
+{
+	uint64_t size;
+
+	if (f->state != FUTURE_DONE) {
+		begin(to, false);
+		rpc_pack_answer(&now.pack, to.msgid);
+		put_failure(f);
+		bufpack_nil(&now.pack);
+		reply_end();
+		return;
+	}
+	size = reply_too_large(to.conn, f->value);
+	if (size) {
+		reply_too_large_error(to, size);
+		return;
+	}
+	reply_begin(to);
+	reply_value(f->value);
+	reply_end();
+}
+
+/* `final` [ID, state, value or nil, error or nil, timing]. A value that this client cannot get
+ * inline is left out, with too_large as its error: it asks with `read`. */
+void reply_final(struct conn *c, struct future *f)
+{
+	struct bufpack *p = reply_begin_notification(c, "final");
+
+	bufpack_array(p, 5);
+	bufpack_uint(p, f->id);
+	bufpack_text(p, outcome_state_name((enum outcome_state)f->state));
+	if (f->state != FUTURE_DONE) {
+		bufpack_nil(p);
+		put_failure(f);
+	} else if (reply_too_large(c, f->value)) {
+		bufpack_nil(p);
+		bufpack_array(p, 3);
+		bufpack_text(p, "too_large");
+		bufpack_text(p, "the result does not fit in a message: use `read`");
+		bufpack_map(p, 0);
+	} else {
+		reply_value(f->value);
+		bufpack_nil(p);
+	}
+	reply_pack_timing(p, f, f->finished_us);
+	reply_end();
+}
+
+void reply_final_unknown(struct conn *c, uint64_t id, enum outcome_code code)
+{
+	struct bufpack *p = reply_begin_notification(c, "final");
+	const char *word = outcome_code_name(code);
+
+	bufpack_array(p, 5);
+	bufpack_uint(p, id);
+	bufpack_text(p, word);
+	bufpack_nil(p);
+	bufpack_array(p, 3);
+	bufpack_text(p, word);
+	bufpack_text(p, code == OUTCOME_E_EXPIRED ? "it was kept its time and is forgotten"
+						  : "no such future");
+	bufpack_map(p, 0);
+	bufpack_map(p, 0);
+	reply_end();
+}

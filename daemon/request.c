@@ -1,0 +1,260 @@
+/* The way of a request: envelope, method, parameters, handler, answer.
+ *
+ * The methods stand in methods.def; the table here is made from it. A handler reads its parameters
+ * in order from a cursor into the message, whose bytes live until it returns: what is kept is
+ * copied. It answers exactly once, now (reply.h) or later by a pending. A request that came as a
+ * notification runs the same way, and its answer is dropped where it would be written.
+ */
+#include "daemon/request.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/reply.h"
+#include "daemon/clock.h"
+
+struct method {
+	const char *name;
+	uint32_t fewest, most;
+	void (*handle)(struct request *r);
+};
+
+static const struct method methods[] = {
+#define X(name, fewest, most) {#name, fewest, most, request_##name},
+#include "daemon/methods.def"
+#undef X
+};
+
+static const struct method *find_method(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (text_equal(name, len, methods[i].name))
+			return &methods[i];
+	return NULL;
+}
+
+static void dispatch(struct request *r, const struct rpc *m)
+{
+	const struct method *method = find_method(m->method, m->method_len);
+
+	if (!method) {
+		if (r->wants_answer)
+			request_fail(r, OUTCOME_E_UNKNOWN_METHOD, "unknown method \"%.*s\"",
+				(int)(m->method_len < 64 ? m->method_len : 64), m->method);
+		else
+			r->server->n_notifications_ignored++;
+		return;
+	}
+	if (r->n_params < method->fewest || r->n_params > method->most) {
+		request_fail(r, OUTCOME_E_BAD_REQUEST, "%s takes %u to %u parameters, not %u",
+			method->name, method->fewest, method->most, r->n_params);
+		return;
+	}
+	r->server->n_requests++;
+	method->handle(r);
+}
+
+int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
+	const struct scan *scan, const int *fds, unsigned n_fds)
+{
+	struct request r = {
+		.server = userdata,
+		.conn = c,
+		.n_fds = n_fds,
+		.has_future_ext = scan->has_future_ext,
+		.has_value_ext = scan->has_value_ext,
+		.now_us = clock_now_us(),
+	};
+	struct rpc m;
+	int bad;
+
+	if (n_fds)
+		memcpy(r.fds, fds, n_fds * sizeof(*fds));
+	bad = rpc_parse(&m, bytes, scan->pos);
+	if (!bad && m.type == RPC_ANSWER)
+		r.server->n_notifications_ignored++;
+	if (!bad && m.type != RPC_ANSWER) {
+		r.wants_answer = m.type == RPC_REQUEST;
+		r.msgid = m.msgid;
+		r.params = m.params;
+		r.n_params = m.n_params;
+		dispatch(&r, &m);
+	}
+	for (unsigned i = 0; i < r.n_fds; i++)
+		fd_close(r.fds[i]);
+	return bad;
+}
+
+/* ---- refusing -----------------------------------------------------------------------------------
+ */
+
+void request_fail(struct request *r, enum outcome_code code, const char *format, ...)
+{
+	char message[PROTO_MESSAGE_TEXT_BYTES];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(message, sizeof(message), format, ap);
+	va_end(ap);
+	/* Words of the client's own may stand in it, and not every byte is text. */
+	for (char *c = message; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	reply_error(reply_to_request(r), outcome_code_name(code), message);
+}
+
+void request_refuse(struct request *r, const struct refusal *why)
+{
+	reply_refusal(reply_to_request(r), why);
+}
+
+void request_fail_errno(struct request *r, int error)
+{
+	if (error == -ENOMEM)
+		request_fail(r, OUTCOME_E_FULL, "out of memory");
+	else
+		request_fail(r, OUTCOME_E_INTERNAL, "%s", strerror(-error));
+}
+
+/* ---- parameters ---------------------------------------------------------------------------------
+ */
+
+bool request_next(struct request *r)
+{
+	if (!r->n_params)
+		return false;
+	r->n_params--;
+	return true;
+}
+
+static bool read_id(struct cursor *c, uint64_t *ret)
+{
+	uint64_t id;
+
+	if (!cursor_uint(c, &id) || id >= PROTO_ID_END)
+		return false;
+	*ret = id;
+	return true;
+}
+
+bool request_id(struct request *r, uint64_t *ret)
+{
+	if (request_next(r) && read_id(&r->params, ret))
+		return true;
+	request_fail(r, OUTCOME_E_BAD_REQUEST, "a future ID is an integer from 0 to 2^53-1");
+	return false;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts and counts duplicates once. */
+static size_t unique(uint64_t *ids, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(ids, n, sizeof(*ids), compare_ids);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || ids[i] != ids[kept - 1])
+			ids[kept++] = ids[i];
+	return kept;
+}
+
+bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n)
+{
+	cleanup_free uint64_t *ids = NULL;
+	uint32_t n;
+
+	if (!request_next(r) || !cursor_array(&r->params, &n)) {
+		if (cursor_peek(&r->params) == CURSOR_MAP)
+			request_fail(r, OUTCOME_E_BAD_REQUEST,
+				"a filter in place of a list of IDs is not supported by this "
+				"version");
+		else
+			request_fail(r, OUTCOME_E_BAD_REQUEST, "a list of future IDs is wanted");
+		return false;
+	}
+	/* n is bounded by the message's bytes: scan saw that many elements. */
+	ids = malloc(n ? n * sizeof(*ids) : 1);
+	if (!ids) {
+		request_fail_errno(r, -ENOMEM);
+		return false;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (!read_id(&r->params, &ids[i])) {
+			request_fail(r, OUTCOME_E_BAD_REQUEST,
+				"element %u of the list is no future ID (an integer from 0 to "
+				"2^53-1)",
+				i);
+			return false;
+		}
+	*ret_n = unique(ids, n);
+	*ret = take_ptr(ids);
+	return true;
+}
+
+bool request_options(struct request *r, uint32_t *ret_n)
+{
+	*ret_n = 0;
+	if (!request_next(r))
+		return true;
+	if (cursor_nil(&r->params) || cursor_map(&r->params, ret_n))
+		return true;
+	request_fail(r, OUTCOME_E_BAD_REQUEST, "options are a map");
+	return false;
+}
+
+bool request_option(struct request *r, const char **ret_key, size_t *ret_len)
+{
+	if (cursor_text(&r->params, ret_key, ret_len))
+		return true;
+	request_fail(r, OUTCOME_E_BAD_REQUEST, "the keys of options are text");
+	return false;
+}
+
+void request_unknown_option(struct request *r, const char *key, size_t len)
+{
+	request_fail(r, OUTCOME_E_UNKNOWN_OPTION, "unknown option \"%.*s\"",
+		(int)(len < 64 ? len : 64), key);
+}
+
+void request_bad_option(struct request *r, const char *key, const char *wanted)
+{
+	request_fail(r, OUTCOME_E_BAD_REQUEST, "option %s: %s is wanted", key, wanted);
+}
+
+/* ---- futures ------------------------------------------------------------------------------------
+ */
+
+struct future *request_find(struct request *r, uint64_t id, enum outcome_code *ret_code)
+{
+	struct core *core = &r->server->core;
+	struct future *f = core_find(core, id);
+	uint32_t uid;
+
+	if (f && (r->conn->is_admin || future_uid(f) == r->conn->uid))
+		return f;
+	*ret_code = OUTCOME_E_UNKNOWN_FUTURE;
+	if (!f && core_find_expired(core, id, &uid) && (r->conn->is_admin || uid == r->conn->uid))
+		*ret_code = OUTCOME_E_EXPIRED;
+	return NULL;
+}
+
+struct future *request_find_or_fail(struct request *r, uint64_t id)
+{
+	enum outcome_code code;
+	struct future *f = request_find(r, id, &code);
+
+	if (!f)
+		request_fail(r, code,
+			code == OUTCOME_E_EXPIRED ? "future %llu was kept its time and is forgotten"
+						  : "no such future: %llu",
+			(unsigned long long)id);
+	return f;
+}

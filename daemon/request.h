@@ -1,0 +1,61 @@
+/* One request of a client: from the message to its answer. */
+#pragma once
+
+#include "daemon/conn.h"
+#include "daemon/core/core.h"
+#include "daemon/server.h"
+#include "proto/cursor.h"
+#include "proto/limits.h"
+#include "proto/outcome.h"
+#include "proto/rpc.h"
+
+struct request {
+	struct server *server;
+	struct conn *conn;
+	bool wants_answer; /* false: it came as a notification */
+	uint32_t msgid;
+	struct cursor params;
+	uint32_t n_params; /* left */
+	bool has_future_ext, has_value_ext;
+	unsigned n_fds;
+	int fds[PROTO_MESSAGE_FDS]; /* closed after the handler; it takes what it keeps */
+	uint64_t now_us;
+};
+
+/* For conn_ops: userdata is the server. */
+int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
+	const struct scan *scan, const int *fds, unsigned n_fds);
+
+/* Handlers: exactly one answer each, now or by a pending. */
+#define X(name, fewest, most) void request_##name(struct request *r);
+#include "daemon/methods.def"
+#undef X
+
+/* ---- for handlers ---- */
+
+/* Refuses with a code and a sentence that names the value and the limit. */
+void request_fail(struct request *r, enum outcome_code code, const char *format, ...)
+	printf_like(3, 4);
+/* quota or full, with {limit, value, max, retry_after}. */
+void request_refuse(struct request *r, const struct refusal *why);
+/* A negative errno: internal, or full for want of memory. */
+void request_fail_errno(struct request *r, int error);
+
+/* The next parameter; false if there is none: an optional one. */
+bool request_next(struct request *r);
+/* Reads one ID; false: it was refused. */
+must_check bool request_id(struct request *r, uint64_t *ret);
+/* Reads a list of IDs, sorted, duplicates counted once. False: it was refused. *ret is the caller's
+ * (may be NULL if *ret_n is 0). */
+must_check bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n);
+/* Options: steps through a map with text keys. Begin returns false if it was refused or there is no
+ * map (then *ret_n is 0 and it is fine to go on). */
+must_check bool request_options(struct request *r, uint32_t *ret_n);
+must_check bool request_option(struct request *r, const char **ret_key, size_t *ret_len);
+void request_unknown_option(struct request *r, const char *key, size_t len);
+void request_bad_option(struct request *r, const char *key, const char *wanted);
+
+/* A future that this client may see, or why not: OUTCOME_E_UNKNOWN_FUTURE or _EXPIRED. */
+struct future *request_find(struct request *r, uint64_t id, enum outcome_code *ret_code);
+/* The same with an error answer; NULL: it was refused. */
+struct future *request_find_or_fail(struct request *r, uint64_t id);

@@ -1,0 +1,437 @@
+/* hello, ping, and what operators ask: stats, pools, workers, functions, shutdown. */
+#include <config.h>
+
+#include <unistd.h>
+
+#include "daemon/reply.h"
+#include "daemon/clock.h"
+#include "daemon/request.h"
+#include "proto/jobspec.h"
+
+/* ---- hello, ping
+ * --------------------------------------------------------------------------------- */
+
+static const char *const method_names[] = {
+#define X(name, fewest, most) #name,
+#include "daemon/methods.def"
+#undef X
+};
+
+static void pack_uint_field(struct bufpack *p, const char *key, uint64_t v)
+{
+	bufpack_text(p, key);
+	bufpack_uint(p, v);
+}
+
+static void pack_text_field(struct bufpack *p, const char *key, const char *v)
+{
+	bufpack_text(p, key);
+	bufpack_text(p, v);
+}
+
+static void pack_features(struct bufpack *p)
+{
+	bufpack_text(p, "features");
+	bufpack_array(p, ARRAY_SIZE(method_names) + _JOBSPEC_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(method_names); i++)
+		bufpack_text(p, method_names[i]);
+	for (int o = 0; o < _JOBSPEC_MAX; o++)
+		bufpack_text(p, jobspec_option_name((enum jobspec_option)o));
+}
+
+static void pack_hello_limits(struct bufpack *p, const struct account_limits *limits)
+{
+	bufpack_text(p, "limits");
+	bufpack_map(p, 6 + _ACCOUNT_KIND_MAX);
+	pack_uint_field(p, "message_bytes", PROTO_MESSAGE_BYTES);
+	pack_uint_field(p, "inline_bytes", PROTO_INLINE_BYTES);
+	pack_uint_field(p, "message_fds", PROTO_MESSAGE_FDS);
+	pack_uint_field(p, "job_fds", PROTO_JOB_FDS);
+	pack_uint_field(p, "result_fds", PROTO_RESULT_FDS);
+	pack_uint_field(p, "depth", PROTO_VALUE_DEPTH);
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		pack_uint_field(p, account_kind_name((enum account_kind)k), limits->uid.n[k]);
+}
+
+/* {client, version, fds}: unknown keys are taken, since a newer client may say more of itself. */
+static bool read_hello(struct request *r)
+{
+	const char *key;
+	uint32_t n;
+	size_t len;
+
+	if (!request_options(r, &n))
+		return false;
+	for (; n > 0; n--) {
+		if (!request_option(r, &key, &len))
+			return false;
+		if (text_equal(key, len, "fds")) {
+			if (!cursor_bool(&r->params, &r->conn->wants_fds)) {
+				request_bad_option(r, "fds", "true or false");
+				return false;
+			}
+		} else if (!text_equal(key, len, "client") && !text_equal(key, len, "version")) {
+			request_unknown_option(r, key, len);
+			return false;
+		} else if (!cursor_skip(&r->params, NULL)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void request_hello(struct request *r)
+{
+	struct bufpack *p;
+
+	if (!read_hello(r))
+		return;
+	p = reply_begin(reply_to_request(r));
+	bufpack_map(p, 7);
+	pack_text_field(p, "server", "poold");
+	pack_text_field(p, "version", PACKAGE_VERSION);
+	pack_uint_field(p, "protocol", PROTO_VERSION);
+	pack_uint_field(p, "pid", (uint64_t)getpid());
+	pack_uint_field(p, "uid", geteuid());
+	pack_features(p);
+	pack_hello_limits(p, &r->server->core.accounts.limits);
+	reply_end();
+}
+
+void request_ping(struct request *r)
+{
+	bufpack_text(reply_begin(reply_to_request(r)), "pong");
+	reply_end();
+}
+
+/* ---- which pools
+ * --------------------------------------------------------------------------------- */
+
+/* Option {pool}. *ret: that one, or NULL for all. False: refused. */
+static bool read_pool_option(struct request *r, struct pool **ret)
+{
+	const char *key, *name;
+	uint32_t n;
+	size_t len, name_len;
+
+	*ret = NULL;
+	if (!request_options(r, &n))
+		return false;
+	for (; n > 0; n--) {
+		if (!request_option(r, &key, &len))
+			return false;
+		if (!text_equal(key, len, "pool")) {
+			request_unknown_option(r, key, len);
+			return false;
+		}
+		if (!cursor_text(&r->params, &name, &name_len)) {
+			request_bad_option(r, "pool", "the name of a pool");
+			return false;
+		}
+		*ret = core_find_pool(&r->server->core, name, name_len);
+		if (!*ret) {
+			request_fail(r, OUTCOME_E_UNKNOWN_POOL, "no such pool: \"%.*s\"",
+				(int)(name_len < 64 ? name_len : 64), name);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The pools that were asked for: one, or all. */
+static struct pool *first_pool(struct request *r, struct pool *only)
+{
+	return only ? only : TAILQ_FIRST(&r->server->core.pools);
+}
+
+static struct pool *next_pool(struct pool *p, struct pool *only)
+{
+	return only ? NULL : TAILQ_NEXT(p, in_core);
+}
+
+/* An answer that is a list of `count(pool)` maps for each pool, packed by `pack`. */
+static void answer_per_pool(struct request *r, size_t (*count)(const struct pool *),
+	void (*pack)(struct bufpack *, struct pool *))
+{
+	struct pool *only, *p;
+	struct bufpack *out;
+	size_t n = 0;
+
+	if (!read_pool_option(r, &only))
+		return;
+	for (p = first_pool(r, only); p; p = next_pool(p, only))
+		n += count(p);
+	out = reply_begin(reply_to_request(r));
+	bufpack_array(out, n);
+	for (p = first_pool(r, only); p; p = next_pool(p, only))
+		pack(out, p);
+	reply_end();
+}
+
+/* ---- pools, workers, functions
+ * ------------------------------------------------------------------- */
+
+static const char *pool_state_name(const struct pool *p)
+{
+	static const char *const names[] = {
+		[POOL_STARTING] = "starting",
+		[POOL_READY] = "ready",
+		[POOL_FAILED] = "failed",
+	};
+
+	return p->state == POOL_READY && p->n_failed_starts ? "degraded" : names[p->state];
+}
+
+static unsigned busy_slots(const struct pool *p)
+{
+	return p->n_by_state[SLOT_BUSY] + p->n_by_state[SLOT_RINGING];
+}
+
+static void pack_finished(struct bufpack *p, const struct pool *pool)
+{
+	bufpack_map(p, _FUTURE_STATE_MAX - FUTURE_DONE);
+	for (int s = FUTURE_DONE; s < _FUTURE_STATE_MAX; s++)
+		pack_uint_field(p, outcome_state_name((enum outcome_state)s), pool->n_finished[s]);
+}
+
+static void pack_pool_workers(struct bufpack *p, const struct pool *pool)
+{
+	bufpack_map(p, 5);
+	pack_uint_field(p, "wanted", pool->config.n_workers);
+	pack_uint_field(p, "starting", pool->n_by_state[SLOT_STARTING]);
+	pack_uint_field(p, "idle", pool->n_by_state[SLOT_IDLE]);
+	pack_uint_field(p, "busy", busy_slots(pool));
+	pack_uint_field(p, "leaving", pool->n_by_state[SLOT_LEAVING]);
+}
+
+static size_t count_one(const struct pool *pool)
+{
+	return 1;
+}
+
+static void pack_pool(struct bufpack *p, struct pool *pool)
+{
+	const struct config_pool *config = workers_config(pool);
+
+	bufpack_map(p, pool->reason ? 12 : 11);
+	pack_text_field(p, "name", pool->name);
+	pack_text_field(p, "handler", config->handler == HANDLER_EXEC ? "exec" : "module");
+	pack_text_field(p, "state", pool_state_name(pool));
+	if (pool->reason)
+		pack_text_field(p, "reason", pool->reason);
+	bufpack_text(p, "workers");
+	pack_pool_workers(p, pool);
+	pack_uint_field(p, "queued", pool->queue.n);
+	pack_uint_field(p, "handed_ahead", pool->n_ahead);
+	pack_uint_field(p, "submitted", pool->n_submitted);
+	bufpack_text(p, "finished");
+	pack_finished(p, pool);
+	pack_uint_field(p, "spawned", pool->n_spawned);
+	pack_uint_field(p, "deaths", pool->n_deaths);
+	pack_uint_field(p, "max_result", config->max_result_bytes);
+}
+
+void request_pools(struct request *r)
+{
+	answer_per_pool(r, count_one, pack_pool);
+}
+
+static size_t count_workers(const struct pool *pool)
+{
+	return pool->config.n_workers;
+}
+
+static void pack_worker(struct bufpack *p, const struct slot *s)
+{
+	static const char *const names[_SLOT_STATE_MAX] = {
+		[SLOT_EMPTY] = "empty",
+		[SLOT_STARTING] = "starting",
+		[SLOT_IDLE] = "idle",
+		[SLOT_BUSY] = "busy",
+		[SLOT_RINGING] = "ringing",
+		[SLOT_LEAVING] = "leaving",
+	};
+	const struct future *f = slot_first(s);
+	pid_t pid = workers_pid(s);
+
+	bufpack_map(p, f ? 7 : 6);
+	pack_text_field(p, "pool", s->pool->name);
+	pack_uint_field(p, "number", s->number);
+	pack_text_field(p, "state", names[s->state]);
+	bufpack_text(p, "since");
+	bufpack_seconds(p, clock_unix_us(s->since_us));
+	bufpack_text(p, "pid");
+	if (pid)
+		bufpack_int(p, pid);
+	else
+		bufpack_nil(p);
+	pack_uint_field(p, "answered", s->n_done);
+	if (f)
+		pack_uint_field(p, "job", f->id);
+}
+
+static void pack_workers(struct bufpack *p, struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->config.n_workers; i++)
+		pack_worker(p, &pool->slots[i]);
+}
+
+void request_workers(struct request *r)
+{
+	answer_per_pool(r, count_workers, pack_workers);
+}
+
+static size_t count_functions(const struct pool *pool)
+{
+	return pool->n_functions;
+}
+
+/* run / (run + handover + return): how much of the time was work. */
+static double work_share(const struct future_timing *t)
+{
+	uint64_t all_us = t->run_us + t->handover_us + t->return_us;
+
+	return all_us ? (double)t->run_us / (double)all_us : 0;
+}
+
+static void pack_function(struct bufpack *p, const struct function *fn)
+{
+	char address[PROTO_ADDRESS_BYTES + 1];
+
+	snprintf(address, sizeof(address), "%s/%s", fn->pool->name, fn->name);
+	bufpack_map(p, 9);
+	pack_text_field(p, "name", address);
+	pack_text_field(p, "doc", fn->doc);
+	bufpack_text(p, "flags");
+	bufpack_array(p, fn->is_pure);
+	if (fn->is_pure)
+		bufpack_text(p, "pure");
+	pack_uint_field(p, "done", fn->n_done);
+	pack_uint_field(p, "failed", fn->n_failed);
+	bufpack_text(p, "mean_run");
+	bufpack_seconds(p, fn->mean_run_us);
+	bufpack_text(p, "work_share");
+	bufpack_double(p, work_share(&fn->total));
+	pack_uint_field(p, "bytes_in", fn->in.inline_bytes + fn->in.memfd_bytes);
+	pack_uint_field(p, "bytes_out", fn->out.inline_bytes + fn->out.memfd_bytes);
+}
+
+static void pack_functions(struct bufpack *p, struct pool *pool)
+{
+	for (const struct function *fn = pool->functions; fn; fn = fn->next)
+		if (!fn->is_gone)
+			pack_function(p, fn);
+}
+
+void request_functions(struct request *r)
+{
+	answer_per_pool(r, count_functions, pack_functions);
+}
+
+/* ---- stats
+ * --------------------------------------------------------------------------------------- */
+
+static void pack_usage(struct bufpack *p, const struct amounts *used, const struct amounts *max)
+{
+	bufpack_map(p, _ACCOUNT_KIND_MAX);
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+		bufpack_text(p, account_kind_name((enum account_kind)k));
+		bufpack_map(p, 2);
+		pack_uint_field(p, "used", used->n[k]);
+		pack_uint_field(p, "max", max->n[k]);
+	}
+}
+
+struct totals {
+	uint64_t submitted, queued;
+	uint64_t finished[_FUTURE_STATE_MAX];
+	struct future_timing timing;
+};
+
+static void sum_pool(struct totals *t, const struct pool *p)
+{
+	t->submitted += p->n_submitted;
+	t->queued += p->queue.n;
+	for (int s = FUTURE_DONE; s < _FUTURE_STATE_MAX; s++)
+		t->finished[s] += p->n_finished[s];
+	for (const struct function *fn = p->functions; fn; fn = fn->next) {
+		t->timing.queued_us += fn->total.queued_us;
+		t->timing.handover_us += fn->total.handover_us;
+		t->timing.run_us += fn->total.run_us;
+		t->timing.return_us += fn->total.return_us;
+	}
+}
+
+static void pack_counters(struct bufpack *p, struct server *s, const struct totals *t)
+{
+	pack_uint_field(p, "requests", s->n_requests);
+	pack_uint_field(p, "ignored_notifications", s->n_notifications_ignored);
+	pack_uint_field(p, "connections_accepted", s->conns.n_accepted);
+	pack_uint_field(p, "connections_refused", s->conns.n_refused);
+	pack_uint_field(p, "protocol_errors", s->conns.n_fatal);
+	pack_uint_field(p, "submitted", t->submitted);
+	for (int i = FUTURE_DONE; i < _FUTURE_STATE_MAX; i++)
+		pack_uint_field(p, outcome_state_name((enum outcome_state)i), t->finished[i]);
+}
+
+void request_stats(struct request *r)
+{
+	struct server *s = r->server;
+	struct totals t = {0};
+	struct bufpack *p;
+	struct pool *only;
+
+	if (!read_pool_option(r, &only))
+		return;
+	for (struct pool *pool = first_pool(r, only); pool; pool = next_pool(pool, only))
+		sum_pool(&t, pool);
+	p = reply_begin(reply_to_request(r));
+	bufpack_map(p, 6);
+	bufpack_text(p, "counters");
+	bufpack_map(p, 6 + _FUTURE_STATE_MAX - FUTURE_DONE);
+	pack_counters(p, s, &t);
+	bufpack_text(p, "gauges");
+	bufpack_map(p, 3);
+	pack_uint_field(p, "unfinished", core_unfinished(&s->core));
+	pack_uint_field(p, "queued", t.queued);
+	bufpack_text(p, "work_share");
+	bufpack_double(p, work_share(&t.timing));
+	bufpack_text(p, "limits");
+	pack_usage(p, account_used(r->conn->account), &s->core.accounts.limits.uid);
+	bufpack_text(p, "total_limits");
+	pack_usage(p, &s->core.accounts.used, &s->core.accounts.limits.all);
+	bufpack_text(p, "started");
+	bufpack_seconds(p, clock_unix_us(s->started_us));
+	pack_text_field(p, "version", PACKAGE_VERSION);
+	reply_end();
+}
+
+/* ---- shutdown
+ * ------------------------------------------------------------------------------------ */
+
+void request_shutdown(struct request *r)
+{
+	const char *key;
+	uint32_t n;
+	size_t len;
+
+	if (!r->conn->is_admin) {
+		request_fail(r, OUTCOME_E_NOT_ALLOWED,
+			"shutdown is for root, uid %u and the admin group", (unsigned)geteuid());
+		return;
+	}
+	if (request_next(r) && !cursor_nil(&r->params)) {
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"shutdown stops the whole daemon: its first parameter is nil");
+		return;
+	}
+	if (!request_options(r, &n))
+		return;
+	if (n > 0) {
+		if (request_option(r, &key, &len))
+			request_unknown_option(r, key, len);
+		return;
+	}
+	reply_true(reply_to_request(r));
+	server_stop(r->server);
+}

@@ -1,0 +1,134 @@
+/* cancel, release: ending futures, forgetting them. */
+#include <errno.h>
+
+#include "daemon/reply.h"
+#include "daemon/extra.h"
+#include "daemon/request.h"
+#include "proto/text.h"
+
+struct cancel_options {
+	enum cancel_mode mode;
+	const char *reason;
+	size_t reason_len;
+};
+
+static bool read_mode(struct request *r, enum cancel_mode *ret)
+{
+	static const struct {
+		const char *word;
+		enum cancel_mode mode;
+	} modes[] = {{"queued", CANCEL_QUEUED}, {"term", CANCEL_TERM}, {"kill", CANCEL_KILL}};
+	const char *word;
+	size_t len;
+
+	if (cursor_text(&r->params, &word, &len))
+		for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+			if (text_equal(word, len, modes[i].word)) {
+				*ret = modes[i].mode;
+				return true;
+			}
+	request_bad_option(r, "mode", "\"queued\", \"term\" or \"kill\"");
+	return false;
+}
+
+static bool read_cancel_options(struct request *r, struct cancel_options *o)
+{
+	const char *key;
+	uint32_t n;
+	size_t len;
+
+	if (!request_options(r, &n))
+		return false;
+	for (; n > 0; n--) {
+		if (!request_option(r, &key, &len))
+			return false;
+		if (text_equal(key, len, "mode")) {
+			if (!read_mode(r, &o->mode))
+				return false;
+		} else if (text_equal(key, len, "reason")) {
+			if (!cursor_text(&r->params, &o->reason, &o->reason_len) ||
+				o->reason_len > PROTO_REASON_BYTES ||
+				!text_is_plain(o->reason, o->reason_len)) {
+				request_bad_option(r, "reason", "text of at most 256 bytes");
+				return false;
+			}
+		} else {
+			request_unknown_option(r, key, len);
+			return false;
+		}
+	}
+	return true;
+}
+
+static const char *cancel_one(struct request *r, uint64_t id, const struct cancel_options *o)
+{
+	static const char *const words[] = {
+		[CANCEL_CANCELLED] = "cancelled",
+		[CANCEL_CANCELLING] = "cancelling",
+		[CANCEL_TOO_LATE] = "too_late",
+		[CANCEL_RUNNING] = "running",
+	};
+	struct core *core = &r->server->core;
+	enum cancel_outcome outcome;
+	enum outcome_code code;
+	struct future *f;
+
+	f = request_find(r, id, &code);
+	if (!f)
+		return outcome_code_name(code);
+	core_pin(f);
+	if (o->reason && !future_state_is_final(f->state))
+		extra_set_reason(f, o->reason, o->reason_len);
+	outcome = core_cancel(core, f, o->mode, r->conn->uid, r->now_us);
+	core_unpin(core, f);
+	return words[outcome];
+}
+
+void request_cancel(struct request *r)
+{
+	struct cancel_options o = {.mode = CANCEL_TERM};
+	cleanup_free const char **words = NULL;
+	cleanup_free uint64_t *ids = NULL;
+	struct bufpack *p;
+	size_t n;
+
+	if (!request_ids(r, &ids, &n) || !read_cancel_options(r, &o))
+		return;
+	words = calloc(n + 1, sizeof(*words));
+	if (!words) {
+		request_fail_errno(r, -ENOMEM);
+		return;
+	}
+	/* First all of them, then the answer: cancelling may answer others, in the same buffer. */
+	for (size_t i = 0; i < n; i++)
+		words[i] = cancel_one(r, ids[i], &o);
+	p = reply_begin(reply_to_request(r));
+	bufpack_array(p, n);
+	for (size_t i = 0; i < n; i++) {
+		bufpack_array(p, 2);
+		bufpack_uint(p, ids[i]);
+		bufpack_text(p, words[i]);
+	}
+	reply_end();
+}
+
+void request_release(struct request *r)
+{
+	cleanup_free uint64_t *ids = NULL;
+	enum outcome_code code;
+	struct future *f;
+	uint64_t n_released = 0;
+	size_t n;
+
+	if (!request_ids(r, &ids, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		f = request_find(r, ids[i], &code);
+		if (!f)
+			continue;
+		core_release(&r->server->core, f);
+		n_released++;
+	}
+	bufpack_uint(reply_begin(reply_to_request(r)), n_released);
+	reply_end();
+}

@@ -1,0 +1,388 @@
+/* info, list: what is known of futures. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "daemon/reply.h"
+#include "daemon/clock.h"
+#include "daemon/extra.h"
+#include "daemon/failure.h"
+#include "daemon/request.h"
+
+/* A list stops before its answer exceeds a message; an info is far smaller than the difference. */
+#define LIST_BYTES (PROTO_MESSAGE_BYTES - 64u * 1024u)
+
+/* ---- one map
+ * ------------------------------------------------------------------------------------- The fields
+ * that apply are counted by packing them: a map's count stands in front, so it is written once as
+ * map 16 and filled in at the end. */
+
+struct fields {
+	struct bufpack *p;
+	size_t count_at; /* offset of the count in the packer's buffer */
+	uint16_t n;
+};
+
+static void fields_begin(struct fields *fs, struct bufpack *p)
+{
+	static const uint8_t map16[3] = {0xde};
+
+	fs->p = p;
+	fs->n = 0;
+	fs->count_at = buf_used(p->buf) + 1;
+	bufpack_raw(p, map16, sizeof(map16));
+}
+
+static struct bufpack *field(struct fields *fs, const char *key)
+{
+	fs->n++;
+	bufpack_text(fs->p, key);
+	return fs->p;
+}
+
+static void fields_end(struct fields *fs)
+{
+	uint8_t *count;
+
+	if (bufpack_error(fs->p) != 0)
+		return;
+	count = fs->p->buf->data + fs->p->buf->head + fs->count_at;
+	count[0] = (uint8_t)(fs->n >> 8);
+	count[1] = (uint8_t)fs->n;
+}
+
+static void pack_bytes(struct bufpack *p, const struct future *f)
+{
+	uint64_t in = f->in.inline_bytes + f->in.memfd_bytes,
+		 out = f->out.inline_bytes + f->out.memfd_bytes;
+
+	bufpack_map(p, 6);
+	bufpack_text(p, "in");
+	bufpack_uint(p, in);
+	bufpack_text(p, "out");
+	bufpack_uint(p, out);
+	bufpack_text(p, "inline");
+	bufpack_uint(p, f->in.inline_bytes + f->out.inline_bytes);
+	bufpack_text(p, "memfd");
+	bufpack_uint(p, f->in.memfd_bytes + f->out.memfd_bytes);
+	bufpack_text(p, "copied");
+	bufpack_uint(p, f->in.copied_bytes + f->out.copied_bytes);
+	bufpack_text(p, "total");
+	bufpack_uint(p, in + out);
+}
+
+/* What a queued job waits for: a worker, or room for its result. */
+static void pack_waits_for(struct bufpack *p, const struct future *f)
+{
+	const struct amounts *used = account_used(f->account);
+	const struct account_limits *limits = &f->pool->core->accounts.limits;
+	bool is_quota = used->n[ACCOUNT_BYTES] + f->pool->config.max_result_bytes >
+			limits->uid.n[ACCOUNT_BYTES];
+
+	bufpack_map(p, 2);
+	bufpack_text(p, "kind");
+	bufpack_text(p, is_quota ? "quota" : "worker");
+	bufpack_text(p, "pool");
+	bufpack_text(p, f->pool->name);
+}
+
+static void pack_attempts(struct bufpack *p, const struct future *f)
+{
+	bufpack_array(p, 1);
+	bufpack_map(p, 2);
+	bufpack_text(p, "attempt");
+	bufpack_uint(p, f->attempt);
+	bufpack_text(p, "started");
+	bufpack_seconds(p, clock_unix_us(f->started_us ? f->started_us : f->head_us));
+}
+
+static void pack_progress(struct bufpack *p, const struct future_extra *e)
+{
+	bufpack_array(p, 3);
+	bufpack_uint(p, e->progress_done);
+	bufpack_uint(p, e->progress_total);
+	bufpack_text(p, e->progress_text ? e->progress_text : "");
+}
+
+static void pack_texts(struct fields *fs, const struct future_extra *e)
+{
+	if (e->label)
+		bufpack_text(field(fs, "label"), e->label);
+	if (e->group)
+		bufpack_text(field(fs, "group"), e->group);
+	if (e->has_progress)
+		pack_progress(field(fs, "progress"), e);
+}
+
+static void pack_job(struct fields *fs, const struct future *f)
+{
+	bool is_final = future_state_is_final(f->state);
+	pid_t pid = f->slot ? workers_pid(f->slot) : 0;
+
+	bufpack_text(field(fs, "pool"), f->pool->name);
+	bufpack_text(field(fs, "function"), f->function->name);
+	bufpack_int(field(fs, "priority"), f->priority);
+	if (f->head_us) {
+		bufpack_uint(field(fs, "attempt"), f->attempt);
+		pack_attempts(field(fs, "attempts"), f);
+		bufpack_seconds(field(fs, "started"),
+			clock_unix_us(f->started_us ? f->started_us : f->head_us));
+	}
+	if (!is_final && f->head_us && pid)
+		bufpack_int(field(fs, "worker_pid"), pid);
+	if (f->state == FUTURE_QUEUED)
+		pack_waits_for(field(fs, "waits_for"), f);
+}
+
+static void pack_info(struct bufpack *p, const struct future *f)
+{
+	uint64_t now_us = clock_now_us();
+	struct fields fs;
+
+	fields_begin(&fs, p);
+	bufpack_uint(field(&fs, "id"), f->id);
+	bufpack_text(field(&fs, "state"), outcome_state_name((enum outcome_state)f->state));
+	if (f->pool)
+		pack_job(&fs, f);
+	if (f->extra)
+		pack_texts(&fs, f->extra);
+	bufpack_uint(field(&fs, "owner"), future_uid(f));
+	bufpack_seconds(field(&fs, "submitted"), clock_unix_us(f->submitted_us));
+	if (future_state_is_final(f->state))
+		bufpack_seconds(field(&fs, "finished"), clock_unix_us(f->finished_us));
+	reply_pack_timing(field(&fs, "timing"), f, now_us);
+	pack_bytes(field(&fs, "bytes"), f);
+	if (f->failure != FAILURE_NONE)
+		failure_pack(field(&fs, "error"), f);
+	fields_end(&fs);
+}
+
+void request_info(struct request *r)
+{
+	struct future *f;
+	uint64_t id;
+
+	if (!request_id(r, &id))
+		return;
+	f = request_find_or_fail(r, id);
+	if (!f)
+		return;
+	pack_info(reply_begin(reply_to_request(r)), f);
+	reply_end();
+}
+
+/* ---- list ---------------------------------------------------------------------------------------
+ */
+
+struct list_filter {
+	uint32_t states; /* 1 << state */
+	const char *pool, *group, *label;
+	size_t pool_len, group_len, label_len;
+	bool all_owners;
+	bool has_owner;
+	uint32_t owner;
+	uint64_t since_us;	/* submitted at or after; monotonic */
+	uint64_t before, after; /* IDs, exclusive */
+	uint64_t limit;
+};
+
+static bool same_text(const char *have, const char *want, size_t len)
+{
+	return !want || (have && text_equal(want, len, have));
+}
+
+static bool matches(const struct future *f, const struct list_filter *l)
+{
+	const struct future_extra *e = f->extra;
+
+	return !f->is_released && (l->states >> f->state & 1) && f->submitted_us >= l->since_us &&
+	       f->id < l->before && (!l->after || f->id > l->after) &&
+	       same_text(f->pool ? f->pool->name : NULL, l->pool, l->pool_len) &&
+	       same_text(e ? e->group : NULL, l->group, l->group_len) &&
+	       same_text(e ? e->label : NULL, l->label, l->label_len);
+}
+
+static bool read_state(struct request *r, const char *word, size_t len, uint32_t *states)
+{
+	enum outcome_state s = outcome_state_from(word, len);
+
+	if (s == _OUTCOME_STATE_MAX) {
+		request_bad_option(r, "state", "the name of a state, or a list of them,");
+		return false;
+	}
+	*states |= 1u << s;
+	return true;
+}
+
+static bool read_states(struct request *r, struct list_filter *l)
+{
+	const char *word;
+	uint32_t n = 1;
+	size_t len;
+
+	l->states = 0;
+	(void)!cursor_array(&r->params, &n);
+	for (; n > 0; n--) {
+		if (!cursor_text(&r->params, &word, &len)) {
+			word = NULL;
+			len = 0;
+		}
+		if (!read_state(r, word, len, &l->states))
+			return false;
+	}
+	return true;
+}
+
+static bool read_owner(struct request *r, struct list_filter *l)
+{
+	const char *word;
+	uint64_t uid;
+	size_t len;
+
+	if (cursor_uint(&r->params, &uid) && uid < UINT32_MAX) {
+		l->has_owner = true;
+		l->owner = (uint32_t)uid;
+	} else if (cursor_text(&r->params, &word, &len) && text_equal(word, len, "all")) {
+		l->all_owners = true;
+	} else {
+		request_bad_option(r, "owner", "a uid or \"all\"");
+		return false;
+	}
+	if (r->conn->is_admin || (l->has_owner && l->owner == r->conn->uid))
+		return true;
+	request_fail(r, OUTCOME_E_NOT_ALLOWED,
+		"the futures of other uids are for root, uid %u and the admin group",
+		(unsigned)geteuid());
+	return false;
+}
+
+/* Unix seconds to the monotonic clock. */
+static bool read_since(struct request *r, struct list_filter *l)
+{
+	uint64_t ago_us, now_us = clock_us(CLOCK_REALTIME);
+	double at;
+
+	if (!cursor_number(&r->params, &at) || !isfinite(at) || at < 0 || at > 1e11) {
+		request_bad_option(r, "since", "unix seconds");
+		return false;
+	}
+	ago_us = (uint64_t)(at * 1e6) < now_us ? now_us - (uint64_t)(at * 1e6) : 0;
+	l->since_us = r->now_us > ago_us ? r->now_us - ago_us : 0;
+	return true;
+}
+
+static bool read_number(struct request *r, const char *key, uint64_t *ret)
+{
+	if (cursor_uint(&r->params, ret))
+		return true;
+	request_bad_option(r, key, "a number");
+	return false;
+}
+
+static bool read_text(struct request *r, const char *key, const char **ret, size_t *ret_len)
+{
+	if (cursor_text(&r->params, ret, ret_len))
+		return true;
+	request_bad_option(r, key, "text");
+	return false;
+}
+
+static bool read_list_option(struct request *r, const char *key, size_t len, struct list_filter *l)
+{
+	if (text_equal(key, len, "state"))
+		return read_states(r, l);
+	if (text_equal(key, len, "pool"))
+		return read_text(r, "pool", &l->pool, &l->pool_len);
+	if (text_equal(key, len, "group"))
+		return read_text(r, "group", &l->group, &l->group_len);
+	if (text_equal(key, len, "label"))
+		return read_text(r, "label", &l->label, &l->label_len);
+	if (text_equal(key, len, "owner"))
+		return read_owner(r, l);
+	if (text_equal(key, len, "since"))
+		return read_since(r, l);
+	if (text_equal(key, len, "before"))
+		return read_number(r, "before", &l->before);
+	if (text_equal(key, len, "after"))
+		return read_number(r, "after", &l->after);
+	if (text_equal(key, len, "limit"))
+		return read_number(r, "limit", &l->limit);
+	request_unknown_option(r, key, len);
+	return false;
+}
+
+/* The list to walk, newest first. NULL: there is none. */
+static struct futures *list_of(struct request *r, const struct list_filter *l)
+{
+	struct core *core = &r->server->core;
+	struct account *a;
+
+	if (l->all_owners)
+		return &core->all;
+	a = l->has_owner ? accounts_find(&core->accounts, l->owner) : r->conn->account;
+	return a ? account_futures(a) : NULL;
+}
+
+static struct future *list_prev(const struct list_filter *l, struct future *f)
+{
+	return l->all_owners ? TAILQ_PREV(f, futures, in_all) : TAILQ_PREV(f, futures, in_uid);
+}
+
+/* Finds the newest that match, up to the limit; returns how many. */
+static size_t collect(struct request *r, const struct list_filter *l, const struct future **found)
+{
+	struct futures *futures = list_of(r, l);
+	struct future *f = futures ? TAILQ_LAST(futures, futures) : NULL;
+	size_t n = 0;
+
+	for (; f && n < l->limit && f->id > l->after; f = list_prev(l, f))
+		if (matches(f, l))
+			found[n++] = f;
+	return n;
+}
+
+/* How many of the found, newest first, fit in one message: the rest is asked for with `before`. */
+static size_t what_fits(const struct future **found, size_t n)
+{
+	struct buf b = BUF_INIT(PROTO_MESSAGE_BYTES);
+	struct bufpack p;
+	size_t bytes = 0, fit;
+
+	for (fit = 0; fit < n && bytes < LIST_BYTES; fit++) {
+		buf_clear(&b);
+		bufpack_init(&p, &b);
+		pack_info(&p, found[fit]);
+		bytes += buf_used(&b);
+	}
+	buf_deinit(&b);
+	return fit;
+}
+
+void request_list(struct request *r)
+{
+	struct list_filter l = {
+		.states = UINT32_MAX, .before = PROTO_ID_END, .limit = PROTO_LIST_MAX};
+	cleanup_free const struct future **found = NULL;
+	struct bufpack *p;
+	const char *key;
+	uint32_t n_options;
+	size_t len, n;
+
+	if (!request_options(r, &n_options))
+		return;
+	for (; n_options > 0; n_options--)
+		if (!request_option(r, &key, &len) || !read_list_option(r, key, len, &l))
+			return;
+	if (l.limit > PROTO_LIST_MAX)
+		l.limit = PROTO_LIST_MAX;
+	found = malloc((l.limit + 1) * sizeof(struct future *));
+	if (!found) {
+		request_fail_errno(r, -ENOMEM);
+		return;
+	}
+	n = what_fits(found, collect(r, &l, found));
+	p = reply_begin(reply_to_request(r));
+	bufpack_array(p, n);
+	while (n > 0)
+		pack_info(p, found[--n]);
+	reply_end();
+}

@@ -1,0 +1,431 @@
+/* submit, submit_many, call, put: new futures.
+ *
+ * The charge comes first (core_submit), then the copy of the input: a job is handed over at the end
+ * of the turn at the earliest, so one whose input could not be copied is withdrawn before anybody
+ * saw it. submit_many is all or none by the same way.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/reply.h"
+#include "daemon/extra.h"
+#include "daemon/payload.h"
+#include "daemon/request.h"
+#include "daemon/subscription.h"
+#include "proto/jobspec.h"
+
+/* What a request asks for, taken apart. */
+struct order {
+	struct request *r;
+	struct pool *pool; /* NULL: put */
+	struct function *function;
+	struct jobspec spec;
+	bool is_single; /* one value: the message's fds are its own */
+};
+
+/* ---- who may, and what ---- */
+
+static bool is_allowed(const struct conn *c, const struct config_allow *allow)
+{
+	if (allow->everybody || c->uid == 0 || c->uid == geteuid())
+		return true;
+	for (size_t i = 0; i < allow->n_uids; i++)
+		if (allow->uids[i] == c->uid)
+			return true;
+	for (size_t i = 0; i < allow->n_gids; i++)
+		if (conn_is_member(c, allow->gids[i]))
+			return true;
+	return false;
+}
+
+static void fail_not_allowed(struct request *r, const struct pool *p)
+{
+	request_fail(r, OUTCOME_E_NOT_ALLOWED, "pool %s does not take jobs of uid %u%s", p->name,
+		r->conn->uid,
+		workers_config(p)->handler == HANDLER_EXEC
+			? "; commands belong to your own daemon: systemctl --user enable --now "
+			  "poold.socket"
+			: "");
+}
+
+/* "pool/function", or a function of pool `default`. */
+static bool read_function(struct order *o)
+{
+	struct request *r = o->r;
+	const char *text, *slash;
+	size_t len, pool_len;
+
+	if (!request_next(r) || !cursor_text(&r->params, &text, &len) || !len ||
+		len > PROTO_ADDRESS_BYTES) {
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"the function is text of 1 to %u bytes, \"pool/function\"",
+			PROTO_ADDRESS_BYTES);
+		return false;
+	}
+	slash = memchr(text, '/', len);
+	pool_len = slash ? (size_t)(slash - text) : 0;
+	o->pool = slash ? core_find_pool(&r->server->core, text, pool_len)
+			: core_find_pool(&r->server->core, "default", 7);
+	if (!o->pool) {
+		request_fail(r, OUTCOME_E_UNKNOWN_POOL, "no such pool: \"%.*s\"",
+			slash ? (int)pool_len : 7, slash ? text : "default");
+		return false;
+	}
+	if (!is_allowed(r->conn, &workers_config(o->pool)->allow)) {
+		fail_not_allowed(r, o->pool);
+		return false;
+	}
+	if (slash) {
+		len -= pool_len + 1;
+		text = slash + 1;
+	}
+	o->function = pool_find_function(o->pool, text, len);
+	if (o->function)
+		return true;
+	if (o->pool->state == POOL_FAILED)
+		request_fail(r, OUTCOME_E_INTERNAL, "pool %s failed: %s", o->pool->name,
+			o->pool->reason ? o->pool->reason : "no reason is known");
+	else
+		request_fail(r, OUTCOME_E_UNKNOWN_FUNCTION, "pool %s has no function \"%.*s\"",
+			o->pool->name, (int)len, text);
+	return false;
+}
+
+static bool read_options(struct order *o, uint32_t allowed)
+{
+	struct request *r = o->r;
+	struct jobspec_error why;
+
+	if (!request_next(r) || cursor_nil(&r->params))
+		return true;
+	if (jobspec_parse(&o->spec, &r->params, allowed, &why) == 0)
+		return true;
+	request_fail(r, why.code, "%s", why.message);
+	return false;
+}
+
+/* ---- inputs ---- */
+
+/* The ext 1s of a value, rewritten in place to count from 0 in order of first use; fds[] are those
+ * of the message, from[] which of them the new index stands for. Returns how many. The bytes are
+ * the connection's buffer, and each is in one value only. */
+static unsigned renumber_fds(struct cursor value, unsigned from[PROTO_MESSAGE_FDS])
+{
+	unsigned n = 0, i;
+
+	while (!cursor_at_end(&value)) {
+		const void *index;
+		uint32_t elements;
+		int8_t type;
+		size_t len;
+
+		if (!cursor_ext(&value, &type, &index, &len)) {
+			if (!cursor_array(&value, &elements) && !cursor_map(&value, &elements) &&
+				!cursor_skip(&value, NULL))
+				break;
+			continue;
+		}
+		if (type != PROTO_EXT_FD)
+			continue;
+		for (i = 0; i < n && from[i] != *(const uint8_t *)index; i++)
+			;
+		if (i == n)
+			from[n++] = *(const uint8_t *)index;
+		*(uint8_t *)(uintptr_t)index = (uint8_t)i;
+	}
+	return n;
+}
+
+/* The fds of one value. Several values of a message may name the same, so those get duplicates. */
+static int take_fds(const struct order *o, const unsigned *from, unsigned n, int *fds)
+{
+	struct request *r = o->r;
+
+	for (unsigned i = 0; i < n; i++) {
+		fds[i] = o->is_single ? take_fd(&r->fds[from[i]])
+				      : fcntl(r->fds[from[i]], F_DUPFD_CLOEXEC, 3);
+		if (fds[i] < 0) {
+			while (i > 0)
+				fd_close(fds[--i]);
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+static void fail_submit(struct order *o, int e, const struct refusal *why)
+{
+	switch (e) {
+	case CORE_E_QUOTA:
+	case CORE_E_FULL: request_refuse(o->r, why); break;
+	case CORE_E_DRAINING:
+		request_fail(
+			o->r, OUTCOME_E_DRAINING, "the daemon is stopping and takes no new jobs");
+		break;
+	case CORE_E_POOL_FAILED:
+		request_fail(o->r, OUTCOME_E_INTERNAL, "pool %s failed: %s", o->pool->name,
+			o->pool->reason ? o->pool->reason : "no reason is known");
+		break;
+	default: request_fail_errno(o->r, e);
+	}
+}
+
+static void undo(struct order *o, struct future *f)
+{
+	if (o->pool)
+		core_withdraw(&o->r->server->core, f);
+	else
+		core_release(&o->r->server->core, f);
+}
+
+/* Makes the future, then its input. NULL: refused, and nothing is left. */
+static struct future *make_future(struct order *o, struct cursor value)
+{
+	struct request *r = o->r;
+	struct core *core = &r->server->core;
+	unsigned from[PROTO_MESSAGE_FDS], n_fds = renumber_fds(value, from);
+	struct submission s = {
+		.account = r->conn->account,
+		.pool = o->pool,
+		.function = o->function,
+		.priority = o->spec.priority,
+		.timeout_us = o->spec.timeout_us,
+		.grace_us = o->spec.grace_us,
+		.ttl_us = o->spec.set & JOBSPEC_BIT(TTL) ? o->spec.ttl_us
+							 : r->server->config->ttl_us,
+		.extra_bytes = extra_size(&o->spec),
+	};
+	const char *reason = NULL;
+	struct refusal why;
+	struct future *f;
+	int fds[PROTO_MESSAGE_FDS], e;
+
+	e = take_fds(o, from, n_fds, fds);
+	if (e < 0) {
+		request_fail_errno(r, e);
+		return NULL;
+	}
+	e = payload_measure(cursor_len(&value), fds, n_fds, &s.input_bytes, &s.input_fds);
+	if (e == 0)
+		e = o->pool ? core_submit(core, &s, r->now_us, &f, &why)
+			    : core_put(core, &s, r->now_us, &f, &why);
+	if (e) {
+		for (unsigned i = 0; i < n_fds; i++)
+			fd_close(fds[i]);
+		fail_submit(o, e, &why);
+		return NULL;
+	}
+	e = payload_new(
+		value.p, cursor_len(&value), fds, n_fds, o->pool ? &f->input : &f->value, &reason);
+	if (e == 0)
+		e = extra_new(&o->spec, &f->extra);
+	if (e == 0) {
+		f->in = payload_moved(o->pool ? f->input : f->value);
+		return f;
+	}
+	undo(o, f);
+	if (e == PAYLOAD_E_FD)
+		request_fail(r, OUTCOME_E_BAD_FD, "a passed fd is refused: %s", reason);
+	else
+		request_fail_errno(r, e);
+	return NULL;
+}
+
+/* The bytes of one value, checked. False: it was refused. */
+static bool read_value(struct order *o, struct cursor *ret)
+{
+	struct request *r = o->r;
+	unsigned depth = cursor_depth(&r->params);
+
+	if (depth > PROTO_VALUE_DEPTH) {
+		request_fail(r, OUTCOME_E_TOO_DEEP, "a value nests %u deep, at most %u", depth,
+			PROTO_VALUE_DEPTH);
+		return false;
+	}
+	if (cursor_skip(&r->params, ret))
+		return true;
+	request_fail(r, OUTCOME_E_BAD_REQUEST, "a value is missing");
+	return false;
+}
+
+static bool has_known_exts(struct request *r)
+{
+	if (r->has_value_ext)
+		request_fail(r, OUTCOME_E_BAD_REQUEST, "ext type 3 is the daemon's own");
+	else if (r->has_future_ext)
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"a future as an input (ext type 2) is not supported by this version");
+	return !r->has_value_ext && !r->has_future_ext;
+}
+
+/* ---- one ---- */
+
+static unsigned kinds_of(const struct jobspec *spec)
+{
+	return (spec->deliver ? SUBSCRIPTION_DELIVER : 0) |
+	       (spec->attached ? SUBSCRIPTION_ATTACHED : 0);
+}
+
+static void answer_id(struct request *r, const struct future *f)
+{
+	bufpack_uint(reply_begin(reply_to_request(r)), f->id);
+	reply_end();
+}
+
+/* 0, or refused. */
+static int subscribe(struct order *o, struct future *f, unsigned kinds, struct pending **ret)
+{
+	struct request *r = o->r;
+	struct refusal why;
+	int e;
+
+	e = subscription_new(&r->server->core, r->conn, f, kinds, reply_to_request(r), ret, &why);
+	if (e)
+		fail_submit(o, e, &why);
+	return e;
+}
+
+/* Made, subscribed to, answered; or refused and gone. */
+static void order_one(struct order *o, struct cursor value, unsigned kinds)
+{
+	struct pending *pending;
+	struct future *f;
+
+	o->is_single = true;
+	f = make_future(o, value);
+	if (!f)
+		return;
+	if (kinds && subscribe(o, f, kinds, &pending) != 0) {
+		undo(o, f);
+		return;
+	}
+	if (!(kinds & SUBSCRIPTION_CALL))
+		answer_id(o->r, f);
+}
+
+void request_submit(struct request *r)
+{
+	struct order o = {.r = r};
+	struct cursor value;
+
+	if (read_function(&o) && request_next(r) && read_value(&o, &value) && has_known_exts(r) &&
+		read_options(&o, JOBSPEC_FOR_SUBMIT))
+		order_one(&o, value, kinds_of(&o.spec));
+}
+
+void request_call(struct request *r)
+{
+	struct order o = {.r = r};
+	struct cursor value;
+	unsigned kinds = SUBSCRIPTION_CALL;
+
+	if (!read_function(&o) || !request_next(r) || !read_value(&o, &value) ||
+		!has_known_exts(r) || !read_options(&o, JOBSPEC_FOR_SUBMIT))
+		return;
+	if (!(o.spec.set & JOBSPEC_BIT(ATTACHED)) || o.spec.attached)
+		kinds |= SUBSCRIPTION_ATTACHED;
+	if (o.spec.deliver)
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"call delivers its result as its answer: no option deliver");
+	else
+		order_one(&o, value, kinds);
+}
+
+void request_put(struct request *r)
+{
+	struct order o = {.r = r};
+	struct cursor value;
+
+	if (request_next(r) && read_value(&o, &value) && has_known_exts(r) &&
+		read_options(&o, JOBSPEC_FOR_PUT))
+		order_one(&o, value, o.spec.attached ? SUBSCRIPTION_HOLD : 0);
+}
+
+/* ---- many ---- */
+
+struct batch {
+	struct future **futures;
+	struct pending **pendings;
+	uint32_t n; /* made */
+	uint32_t n_subscribed;
+};
+
+static void batch_undo(struct order *o, struct batch *b)
+{
+	while (b->n_subscribed > 0)
+		pending_remove(b->pendings[--b->n_subscribed], false);
+	while (b->n > 0)
+		undo(o, b->futures[--b->n]);
+}
+
+/* False: refused, and half of it may be there. */
+static bool batch_make(struct order *o, struct batch *b, uint32_t n)
+{
+	unsigned kinds = kinds_of(&o->spec);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct cursor value;
+
+		if (!read_value(o, &value))
+			return false;
+		b->futures[b->n] = make_future(o, value);
+		if (!b->futures[b->n])
+			return false;
+		b->n++;
+	}
+	for (; kinds && b->n_subscribed < n; b->n_subscribed++)
+		if (subscribe(o, b->futures[b->n_subscribed], kinds,
+			    &b->pendings[b->n_subscribed]) != 0)
+			return false;
+	return true;
+}
+
+static void batch_answer(struct request *r, const struct batch *b)
+{
+	struct bufpack *p = reply_begin(reply_to_request(r));
+
+	bufpack_array(p, b->n);
+	for (uint32_t i = 0; i < b->n; i++)
+		bufpack_uint(p, b->futures[i]->id);
+	reply_end();
+}
+
+/* The inputs stand before the options, so they are stepped over, and read when the options are
+ * known. */
+void request_submit_many(struct request *r)
+{
+	cleanup_free struct future **futures = NULL;
+	cleanup_free struct pending **pendings = NULL;
+	struct order o = {.r = r};
+	struct cursor inputs, after;
+	struct batch b = {0};
+	uint32_t n;
+
+	if (!read_function(&o) || !request_next(r))
+		return;
+	if (!cursor_skip(&r->params, &inputs) || !cursor_array(&inputs, &n)) {
+		request_fail(r, OUTCOME_E_BAD_REQUEST, "submit_many takes a list of inputs");
+		return;
+	}
+	if (!has_known_exts(r) || !read_options(&o, JOBSPEC_FOR_SUBMIT))
+		return;
+	/* n is bounded by the message's bytes. */
+	futures = calloc(n + 1, sizeof(*futures));
+	pendings = calloc(n + 1, sizeof(*pendings));
+	if (!futures || !pendings) {
+		request_fail_errno(r, -ENOMEM);
+		return;
+	}
+	b.futures = futures;
+	b.pendings = pendings;
+	after = r->params;
+	r->params = inputs;
+	if (batch_make(&o, &b, n))
+		batch_answer(r, &b);
+	else
+		batch_undo(&o, &b);
+	r->params = after;
+}

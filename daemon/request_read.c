@@ -1,0 +1,373 @@
+/* read: a piece of a result, or of what a command has printed so far.
+ *
+ * A result is read as its MessagePack encoding with each ext 1 as bin 32, so a client without fds
+ * gets a value of any size in pieces. A stream is the memfd that the worker's output grows into;
+ * nothing tells when a memfd grows, so while somebody waits for more it is looked at every LOOK_US,
+ * and at the end of the job.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/reply.h"
+#include "daemon/extra.h"
+#include "daemon/request.h"
+#include "daemon/subscription.h"
+#include "proto/jobspec.h"
+
+/* The most that one answer gives. */
+#define PIECE_BYTES (256u * 1024u)
+#define LOOK_US	    20000
+
+struct read_order {
+	uint64_t offset;
+	uint64_t length;
+	int stream; /* enum extra_stream; -1: the result */
+	uint64_t timeout_us;
+};
+
+struct reader {
+	struct pending pending;
+	struct final_hook hook;
+	struct core *core;
+	struct future *future; /* pinned */
+	struct reply_to to;
+	struct read_order order;
+	uint64_t until_us;
+};
+
+/* ---- a window over an encoding
+ * -------------------------------------------------------------------- */
+
+struct window {
+	uint64_t pos; /* of what comes next, in the whole */
+	uint64_t offset, length;
+	uint8_t *bytes; /* room for length */
+	size_t n;
+	int error;
+};
+
+/* The part of [pos, pos + len) that the window wants: *ret_skip into it. */
+static size_t overlap(const struct window *w, uint64_t len, uint64_t *ret_skip)
+{
+	uint64_t from = w->offset + w->n;
+	uint64_t end = w->pos + len;
+
+	if (w->n >= w->length || from < w->pos || from >= end)
+		return 0;
+	*ret_skip = from - w->pos;
+	return end - from < w->length - w->n ? end - from : w->length - w->n;
+}
+
+static void window_bytes(struct window *w, const uint8_t *bytes, size_t len)
+{
+	uint64_t skip;
+	size_t n = overlap(w, len, &skip);
+
+	if (n)
+		memcpy(w->bytes + w->n, bytes + skip, n);
+	w->n += n;
+	w->pos += len;
+}
+
+static void window_file(struct window *w, int fd, uint64_t len)
+{
+	uint64_t skip;
+	size_t n = overlap(w, len, &skip);
+	ssize_t got = n ? pread(fd, w->bytes + w->n, n, (off_t)skip) : 0;
+
+	if (got < 0)
+		w->error = -errno;
+	else
+		w->n += (size_t)got;
+	w->pos += len;
+}
+
+static void window_element(struct window *w, const struct payload *p, struct cursor *c)
+{
+	const uint8_t *from = c->p;
+	uint8_t head[5] = {0xc6};
+	const void *index;
+	uint32_t n;
+	int8_t type;
+	size_t len;
+
+	if (cursor_ext(c, &type, &index, &len) && type == PROTO_EXT_FD) {
+		unsigned i = *(const uint8_t *)index;
+
+		n = __builtin_bswap32((uint32_t)p->fd_bytes[i]);
+		memcpy(head + 1, &n, sizeof(n));
+		window_bytes(w, head, sizeof(head));
+		window_file(w, p->fds[i], p->fd_bytes[i]);
+		return;
+	}
+	if (c->p == from && !cursor_array(c, &n) && !cursor_map(c, &n) && !cursor_skip(c, NULL))
+		c->p = c->end;
+	window_bytes(w, from, (size_t)(c->p - from));
+}
+
+static void window_payload(struct window *w, const struct payload *p)
+{
+	cleanup_free uint8_t *loaded = NULL;
+	struct cursor c;
+
+	if (p->spill_fd >= 0 && !p->n_fds) {
+		window_file(w, p->spill_fd, p->len);
+		return;
+	}
+	if (p->spill_fd >= 0) {
+		loaded = malloc(p->len);
+		if (!loaded || pread(p->spill_fd, loaded, p->len, 0) != (ssize_t)p->len) {
+			w->error = loaded ? -EIO : -ENOMEM;
+			return;
+		}
+	}
+	c = cursor_of(loaded ? loaded : p->bytes, p->len);
+	while (!cursor_at_end(&c))
+		window_element(w, p, &c);
+}
+
+/* ---- answers
+ * -------------------------------------------------------------------------------------- */
+
+static void answer_piece(struct reply_to to, const uint8_t *bytes, size_t n, bool is_eof)
+{
+	struct bufpack *p = reply_begin(to);
+
+	bufpack_array(p, 2);
+	bufpack_bin(p, bytes, n);
+	bufpack_bool(p, is_eof);
+	reply_end();
+}
+
+static void answer_errno(struct reply_to to, int error)
+{
+	reply_error(to, "internal", strerror(-error));
+}
+
+static const uint8_t nil_encoding[] = {0xc0};
+
+static void answer_result_piece(struct reply_to to, struct future *f, const struct read_order *o)
+{
+	static uint8_t piece[PIECE_BYTES];
+	struct window w = {.offset = o->offset, .length = o->length, .bytes = piece};
+
+	if (f->state != FUTURE_DONE) {
+		reply_outcome(to, f);
+		return;
+	}
+	if (f->value)
+		window_payload(&w, f->value);
+	else
+		window_bytes(&w, nil_encoding, sizeof(nil_encoding));
+	if (w.error)
+		answer_errno(to, w.error);
+	else
+		answer_piece(to, piece, w.n, o->offset + w.n >= w.pos);
+}
+
+static int stream_fd(const struct future *f, int stream)
+{
+	return f->extra ? f->extra->output_fd[stream] : -1;
+}
+
+static uint64_t stream_size(const struct future *f, int stream)
+{
+	int fd = stream_fd(f, stream);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static void answer_stream_piece(struct reply_to to, struct future *f, const struct read_order *o)
+{
+	static uint8_t piece[PIECE_BYTES];
+	uint64_t size = stream_size(f, o->stream);
+	ssize_t n = 0;
+
+	if (o->offset < size)
+		n = pread(stream_fd(f, o->stream), piece, o->length, (off_t)o->offset);
+	if (n < 0)
+		answer_errno(to, -errno);
+	else
+		answer_piece(to, piece, (size_t)n,
+			future_state_is_final(f->state) && o->offset + (uint64_t)n >= size);
+}
+
+static void answer_piece_of(struct reply_to to, struct future *f, const struct read_order *o)
+{
+	if (o->stream >= 0)
+		answer_stream_piece(to, f, o);
+	else
+		answer_result_piece(to, f, o);
+}
+
+static bool has_something(const struct future *f, const struct read_order *o)
+{
+	return future_state_is_final(f->state) ||
+	       (o->stream >= 0 && o->length && stream_size(f, o->stream) > o->offset);
+}
+
+/* ---- waiting for more
+ * ----------------------------------------------------------------------------- */
+
+static void reader_write(struct pending *p)
+{
+	struct reader *w = container_of(p, struct reader, pending);
+
+	if (w->order.stream < 0 && !future_state_is_final(w->future->state))
+		reply_error(w->to, "not_ready", "the time-out is over and the future is not final");
+	else
+		answer_piece_of(w->to, w->future, &w->order);
+}
+
+/* When to look again: at the end of the time-out for a result, soon for a stream. */
+static void reader_set_time(struct reader *w, uint64_t now_us)
+{
+	uint64_t at_us = w->order.stream >= 0 ? now_us + LOOK_US : w->until_us;
+
+	pending_set_time(&w->pending, at_us < w->until_us ? at_us : w->until_us);
+}
+
+static void reader_on_time(struct pending *p, uint64_t now_us)
+{
+	struct reader *w = container_of(p, struct reader, pending);
+
+	if (now_us >= w->until_us || has_something(w->future, &w->order))
+		pending_ready(p);
+	else
+		reader_set_time(w, now_us);
+}
+
+static void reader_free(struct pending *p, bool is_closing)
+{
+	struct reader *w = container_of(p, struct reader, pending);
+
+	core_unwait(w->core, &w->hook.waiter);
+	core_unpin(w->core, w->future);
+	free(w);
+}
+
+static void reader_on_final(struct final_hook *h, struct future *f)
+{
+	pending_ready(&container_of(h, struct reader, hook)->pending);
+}
+
+static const struct pending_ops reader_ops = {reader_write, reader_on_time, reader_free};
+
+static void reader_wait(struct request *r, struct future *f, const struct read_order *o)
+{
+	struct refusal why;
+	struct reader *w;
+	int e;
+
+	w = calloc(1, sizeof(*w));
+	e = w ? pending_add(&w->pending, r->conn, &reader_ops, &why) : -ENOMEM;
+	if (e) {
+		free(w);
+		if (e > 0)
+			request_refuse(r, &why);
+		else
+			request_fail_errno(r, e);
+		return;
+	}
+	w->core = &r->server->core;
+	w->to = reply_to_request(r);
+	w->order = *o;
+	w->until_us = r->now_us + o->timeout_us;
+	w->future = f;
+	w->hook.on_final = reader_on_final;
+	core_pin(f);
+	core_wait(w->core, f, &w->hook.waiter);
+	reader_set_time(w, r->now_us);
+}
+
+/* ---- the request
+ * ---------------------------------------------------------------------------------- */
+
+static bool read_stream(struct request *r, int *ret)
+{
+	const char *word;
+	size_t len;
+
+	if (!cursor_text(&r->params, &word, &len))
+		len = 0;
+	if (text_equal(word, len, "stdout"))
+		*ret = STREAM_STDOUT;
+	else if (text_equal(word, len, "stderr"))
+		*ret = STREAM_STDERR;
+	else {
+		request_bad_option(r, "stream", "\"stdout\" or \"stderr\"");
+		return false;
+	}
+	return true;
+}
+
+static bool read_options(struct request *r, struct read_order *o)
+{
+	const char *key;
+	uint32_t n;
+	size_t len;
+
+	if (!request_options(r, &n))
+		return false;
+	for (; n > 0; n--) {
+		if (!request_option(r, &key, &len))
+			return false;
+		if (text_equal(key, len, "stream")) {
+			if (!read_stream(r, &o->stream))
+				return false;
+		} else if (text_equal(key, len, "timeout")) {
+			if (!jobspec_seconds(&r->params, true, &o->timeout_us)) {
+				request_bad_option(r, "timeout", "a time in seconds, 0 or more,");
+				return false;
+			}
+		} else {
+			request_unknown_option(r, key, len);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool read_order(struct request *r, struct read_order *o)
+{
+	if (!request_next(r) || !cursor_uint(&r->params, &o->offset) || !request_next(r) ||
+		!cursor_uint(&r->params, &o->length)) {
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"read takes an ID, an offset and a length in bytes");
+		return false;
+	}
+	if (o->offset > INT64_MAX - PIECE_BYTES) {
+		request_fail(r, OUTCOME_E_BAD_REQUEST, "offset %llu is beyond any value",
+			(unsigned long long)o->offset);
+		return false;
+	}
+	if (o->length > PIECE_BYTES)
+		o->length = PIECE_BYTES;
+	return read_options(r, o);
+}
+
+void request_read(struct request *r)
+{
+	struct read_order o = {.stream = -1};
+	struct future *f;
+	uint64_t id;
+
+	if (!request_id(r, &id) || !read_order(r, &o))
+		return;
+	f = request_find_or_fail(r, id);
+	if (!f)
+		return;
+	if (o.stream >= 0 && (!f->pool || workers_config(f->pool)->handler != HANDLER_EXEC))
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"future %llu is no command: it has no streams", (unsigned long long)id);
+	else if (has_something(f, &o) || (o.stream >= 0 && o.timeout_us == 0))
+		answer_piece_of(reply_to_request(r), f, &o);
+	else if (o.timeout_us == 0)
+		request_fail(r, OUTCOME_E_NOT_READY, "future %llu is %s", (unsigned long long)id,
+			outcome_state_name((enum outcome_state)f->state));
+	else
+		reader_wait(r, f, &o);
+}

@@ -1,0 +1,446 @@
+/* wait, poll, result, deliver: asking for the end of futures. */
+#include <stdlib.h>
+
+#include "daemon/reply.h"
+#include "daemon/request.h"
+#include "daemon/subscription.h"
+#include "proto/jobspec.h"
+
+/* ---- wait ---------------------------------------------------------------------------------------
+ */
+
+struct wait;
+
+struct wait_item {
+	struct final_hook hook;
+	struct wait *wait;
+	uint64_t id;
+	uint64_t final_seq; /* 0: not final, or not there */
+	const char *word;   /* state, or why it is not there; NULL: not final */
+};
+
+struct wait {
+	struct pending pending;
+	struct core *core;
+	struct reply_to to;
+	uint64_t charged_bytes;
+	size_t n_items, n_final, n_needed;
+	bool ends_at_failure;
+	bool has_failure;
+	struct wait_item items[];
+};
+
+static bool is_over(const struct wait *w)
+{
+	return w->n_final >= w->n_needed || (w->ends_at_failure && w->has_failure);
+}
+
+static void item_final(struct wait_item *item, const char *word, uint64_t seq, bool is_failure)
+{
+	struct wait *w = item->wait;
+
+	item->word = word;
+	item->final_seq = seq;
+	w->n_final++;
+	w->has_failure |= is_failure;
+}
+
+static void item_on_final(struct final_hook *h, struct future *f)
+{
+	struct wait_item *item = container_of(h, struct wait_item, hook);
+
+	item_final(item, outcome_state_name((enum outcome_state)f->state), f->final_seq,
+		f->state != FUTURE_DONE && f->state != FUTURE_CANCELLED);
+	if (item->wait->pending.conn && is_over(item->wait))
+		pending_ready(&item->wait->pending);
+}
+
+static int by_completion(const void *a, const void *b)
+{
+	const struct wait_item *const *x = a, *const *y = b;
+
+	return ((*x)->final_seq > (*y)->final_seq) - ((*x)->final_seq < (*y)->final_seq);
+}
+
+static void wait_answer(struct wait *w)
+{
+	cleanup_free struct wait_item **final = malloc(
+		(w->n_final + 1) * sizeof(struct wait_item *));
+	struct bufpack *p;
+	size_t n = 0;
+
+	if (!final) {
+		reply_error(w->to, "full", "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < w->n_items; i++)
+		if (w->items[i].word)
+			final[n++] = &w->items[i];
+	qsort(final, n, sizeof(*final), by_completion);
+	p = reply_begin(w->to);
+	bufpack_array(p, n);
+	for (size_t i = 0; i < n; i++) {
+		bufpack_array(p, 2);
+		bufpack_uint(p, final[i]->id);
+		bufpack_text(p, final[i]->word);
+	}
+	reply_end();
+}
+
+static void wait_drop(struct wait *w, struct account *account)
+{
+	for (size_t i = 0; i < w->n_items; i++)
+		core_unwait(w->core, &w->items[i].hook.waiter);
+	account_give_one(account, ACCOUNT_BYTES, w->charged_bytes);
+	free(w);
+}
+
+static void wait_write(struct pending *p)
+{
+	wait_answer(container_of(p, struct wait, pending));
+}
+
+static void wait_on_time(struct pending *p, uint64_t now_us)
+{
+	pending_ready(p);
+}
+
+static void wait_free(struct pending *p, bool is_closing)
+{
+	wait_drop(container_of(p, struct wait, pending), p->conn->account);
+}
+
+static const struct pending_ops wait_ops = {wait_write, wait_on_time, wait_free};
+
+struct wait_options {
+	uint64_t timeout_us; /* HEAP_NEVER: none */
+	size_t n_needed;
+	bool ends_at_failure;
+};
+
+/* "all", "any", "first_failure", or a number up to the count. */
+static bool read_for(struct request *r, size_t n_ids, struct wait_options *o)
+{
+	const char *word;
+	uint64_t n;
+	size_t len;
+
+	if (cursor_uint(&r->params, &n)) {
+		if (n > n_ids) {
+			request_fail(r, OUTCOME_E_BAD_REQUEST,
+				"option for: %llu of %zu futures cannot be waited for",
+				(unsigned long long)n, n_ids);
+			return false;
+		}
+		o->n_needed = n;
+		return true;
+	}
+	if (!cursor_text(&r->params, &word, &len))
+		len = 0;
+	if (text_equal(word, len, "any"))
+		o->n_needed = n_ids ? 1 : 0;
+	else if (text_equal(word, len, "first_failure"))
+		o->ends_at_failure = true;
+	else if (!text_equal(word, len, "all")) {
+		request_bad_option(r, "for", "\"all\", \"any\", \"first_failure\" or a number");
+		return false;
+	}
+	return true;
+}
+
+static bool read_timeout(struct request *r, uint64_t *ret_us)
+{
+	if (cursor_nil(&r->params) || jobspec_seconds(&r->params, true, ret_us))
+		return true;
+	request_bad_option(r, "timeout", "a time in seconds, 0 or more,");
+	return false;
+}
+
+static bool read_wait_options(struct request *r, size_t n_ids, struct wait_options *o)
+{
+	const char *key;
+	uint32_t n;
+	size_t len;
+
+	if (!request_options(r, &n))
+		return false;
+	for (; n > 0; n--) {
+		if (!request_option(r, &key, &len))
+			return false;
+		if (text_equal(key, len, "timeout")) {
+			if (!read_timeout(r, &o->timeout_us))
+				return false;
+		} else if (text_equal(key, len, "for")) {
+			if (!read_for(r, n_ids, o))
+				return false;
+		} else {
+			request_unknown_option(r, key, len);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Charged, before it is allocated. NULL: refused. */
+static struct wait *wait_new(struct request *r, size_t n, const struct wait_options *o)
+{
+	struct account *account = r->conn->account;
+	size_t size = sizeof(struct wait) + n * sizeof(struct wait_item);
+	struct refusal why;
+	struct wait *w;
+
+	if (account_take_one(account, ACCOUNT_BYTES, size, &why) != 0) {
+		request_refuse(r, &why);
+		return NULL;
+	}
+	w = calloc(1, size);
+	if (!w) {
+		account_give_one(account, ACCOUNT_BYTES, size);
+		request_fail_errno(r, -ENOMEM);
+		return NULL;
+	}
+	w->core = &r->server->core;
+	w->to = reply_to_request(r);
+	w->charged_bytes = size;
+	w->n_items = n;
+	w->n_needed = o->n_needed;
+	w->ends_at_failure = o->ends_at_failure;
+	return w;
+}
+
+static void wait_add(struct request *r, struct wait *w, size_t i, uint64_t id)
+{
+	struct wait_item *item = &w->items[i];
+	enum outcome_code code;
+	struct future *f;
+
+	item->wait = w;
+	item->id = id;
+	item->hook.on_final = item_on_final;
+	f = request_find(r, id, &code);
+	if (f)
+		core_wait(w->core, f, &item->hook.waiter);
+	else
+		item_final(item, outcome_code_name(code), 0, true);
+}
+
+void request_wait(struct request *r)
+{
+	struct wait_options o = {.timeout_us = HEAP_NEVER};
+	cleanup_free uint64_t *ids = NULL;
+	struct refusal why;
+	struct wait *w;
+	size_t n;
+	int e;
+
+	if (!request_ids(r, &ids, &n))
+		return;
+	o.n_needed = n;
+	if (!read_wait_options(r, n, &o))
+		return;
+	w = wait_new(r, n, &o);
+	if (!w)
+		return;
+	for (size_t i = 0; i < n; i++)
+		wait_add(r, w, i, ids[i]);
+	if (is_over(w) || o.timeout_us == 0) {
+		wait_answer(w);
+		wait_drop(w, r->conn->account);
+		return;
+	}
+	e = pending_add(&w->pending, r->conn, &wait_ops, &why);
+	if (e) {
+		wait_drop(w, r->conn->account);
+		if (e > 0)
+			request_refuse(r, &why);
+		else
+			request_fail_errno(r, e);
+		return;
+	}
+	if (o.timeout_us != HEAP_NEVER)
+		pending_set_time(&w->pending, r->now_us + o.timeout_us);
+}
+
+/* ---- result -------------------------------------------------------------------------------------
+ */
+
+struct result {
+	struct pending pending;
+	struct final_hook hook;
+	struct core *core;
+	struct future *future; /* pinned */
+	struct reply_to to;
+	bool wants_release;
+};
+
+/* The outcome, and the release that goes with it unless the client could not get it. */
+static void give_result(struct core *core, struct reply_to to, struct future *f, bool wants_release)
+{
+	bool is_given = f->state != FUTURE_DONE || !reply_too_large(to.conn, f->value);
+
+	reply_outcome(to, f);
+	if (wants_release && is_given)
+		core_release(core, f);
+}
+
+static void result_write(struct pending *p)
+{
+	struct result *w = container_of(p, struct result, pending);
+
+	if (future_state_is_final(w->future->state))
+		give_result(w->core, w->to, w->future, w->wants_release);
+	else
+		reply_error(w->to, "not_ready", "the time-out is over and the future is not final");
+}
+
+static void result_free(struct pending *p, bool is_closing)
+{
+	struct result *w = container_of(p, struct result, pending);
+
+	core_unwait(w->core, &w->hook.waiter);
+	core_unpin(w->core, w->future);
+	free(w);
+}
+
+static void result_on_final(struct final_hook *h, struct future *f)
+{
+	pending_ready(&container_of(h, struct result, hook)->pending);
+}
+
+static const struct pending_ops result_ops = {result_write, wait_on_time, result_free};
+
+static void result_wait(
+	struct request *r, struct future *f, uint64_t timeout_us, bool wants_release)
+{
+	struct refusal why;
+	struct result *w;
+	int e;
+
+	w = calloc(1, sizeof(*w));
+	e = w ? pending_add(&w->pending, r->conn, &result_ops, &why) : -ENOMEM;
+	if (e) {
+		free(w);
+		if (e > 0)
+			request_refuse(r, &why);
+		else
+			request_fail_errno(r, e);
+		return;
+	}
+	w->core = &r->server->core;
+	w->to = reply_to_request(r);
+	w->wants_release = wants_release;
+	w->future = f;
+	w->hook.on_final = result_on_final;
+	core_pin(f);
+	core_wait(w->core, f, &w->hook.waiter);
+	if (timeout_us != HEAP_NEVER)
+		pending_set_time(&w->pending, r->now_us + timeout_us);
+}
+
+static bool read_result_options(struct request *r, uint64_t *timeout_us, bool *wants_release)
+{
+	const char *key;
+	uint32_t n;
+	size_t len;
+
+	if (!request_options(r, &n))
+		return false;
+	for (; n > 0; n--) {
+		if (!request_option(r, &key, &len))
+			return false;
+		if (text_equal(key, len, "timeout")) {
+			if (!read_timeout(r, timeout_us))
+				return false;
+		} else if (text_equal(key, len, "release")) {
+			if (!cursor_bool(&r->params, wants_release)) {
+				request_bad_option(r, "release", "true or false");
+				return false;
+			}
+		} else {
+			request_unknown_option(r, key, len);
+			return false;
+		}
+	}
+	return true;
+}
+
+void request_result(struct request *r)
+{
+	uint64_t id, timeout_us = HEAP_NEVER;
+	bool wants_release = false;
+	struct future *f;
+
+	if (!request_id(r, &id) || !read_result_options(r, &timeout_us, &wants_release))
+		return;
+	f = request_find_or_fail(r, id);
+	if (!f)
+		return;
+	if (future_state_is_final(f->state))
+		give_result(&r->server->core, reply_to_request(r), f, wants_release);
+	else if (timeout_us == 0)
+		request_fail(r, OUTCOME_E_NOT_READY, "future %llu is %s", (unsigned long long)id,
+			outcome_state_name((enum outcome_state)f->state));
+	else
+		result_wait(r, f, timeout_us, wants_release);
+}
+
+/* ---- poll, deliver ------------------------------------------------------------------------------
+ */
+
+void request_poll(struct request *r)
+{
+	struct future *f;
+	uint64_t id;
+
+	if (!request_id(r, &id))
+		return;
+	f = request_find_or_fail(r, id);
+	if (!f)
+		return;
+	bufpack_text(
+		reply_begin(reply_to_request(r)), outcome_state_name((enum outcome_state)f->state));
+	reply_end();
+}
+
+/* Subscribes to those that are there; false: refused, and none is. */
+static bool deliver_known(struct request *r, const uint64_t *ids, size_t n)
+{
+	cleanup_free struct pending **pendings = calloc(n + 1, sizeof(struct pending *));
+	enum outcome_code code;
+	struct refusal why;
+	size_t made = 0;
+	int e = pendings ? 0 : -ENOMEM;
+
+	for (size_t i = 0; e == 0 && i < n; i++) {
+		struct future *f = request_find(r, ids[i], &code);
+
+		if (!f)
+			continue;
+		e = subscription_new(&r->server->core, r->conn, f, SUBSCRIPTION_DELIVER,
+			reply_to_request(r), &pendings[made], &why);
+		made += e == 0;
+	}
+	if (e == 0)
+		return true;
+	while (made > 0)
+		pending_remove(pendings[--made], false);
+	if (e > 0)
+		request_refuse(r, &why);
+	else
+		request_fail_errno(r, e);
+	return false;
+}
+
+void request_deliver(struct request *r)
+{
+	cleanup_free uint64_t *ids = NULL;
+	enum outcome_code code;
+	size_t n;
+
+	if (!request_ids(r, &ids, &n) || !deliver_known(r, ids, n))
+		return;
+	reply_true(reply_to_request(r));
+	for (size_t i = 0; i < n; i++)
+		if (!request_find(r, ids[i], &code))
+			reply_final_unknown(r->conn, ids[i], code);
+}

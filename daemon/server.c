@@ -1,0 +1,438 @@
+/* The loop: one turn is a batch of events, then what follows from them, in a fixed order.
+ *
+ *	events			sockets, pidfds, signals, the timer: state changes, nothing is sent
+ *to clients workers_turn		death paths that needed more than one event conns_turn
+ *input that was held back, times of waits core_turn		time-outs, hand-over conns_flush
+ *everything that clients are owed, coalesced core_sweep, conns_sweep	the only places that free
+ *futures and connections
+ *
+ * Start: what can fail without having touched anything comes first; the socket opens, and READY is
+ *said, when every pool has its functions or has failed. Stop: no new jobs, waiting ones are
+ *aborted, running ones may finish within stop_timeout, then they are rung and after their grace
+ *killed; every waiter is answered before the sockets close.
+ */
+#include "daemon/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "daemon/clock.h"
+#include "daemon/extra.h"
+#include "daemon/idmark.h"
+#include "daemon/listener.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+#include "daemon/request.h"
+#include "daemon/subscription.h"
+
+/* Answers to clients that read slowly, and workers on their way out, are waited for this long at
+ * the stop. */
+#define LAST_WORDS_US (2 * 1000 * 1000ull)
+/* Beyond the grace of its jobs. */
+#define STOP_SLACK_US (1 * 1000 * 1000ull)
+
+/* ---- what the core asks of the shell
+ * -------------------------------------------------------------- */
+
+static struct workers *workers_in(void *shell)
+{
+	return ((struct server *)shell)->workers;
+}
+
+static int op_hand_over(void *shell, struct slot *s, struct future *f)
+{
+	return workers_hand_over(workers_in(shell), s, f);
+}
+
+static void op_take_back(void *shell, struct slot *s)
+{
+	workers_take_back(workers_in(shell), s);
+}
+
+static void op_read_answers(void *shell, struct slot *s)
+{
+	workers_read_answers(workers_in(shell), s);
+}
+
+static void op_ring(void *shell, struct slot *s, struct future *f)
+{
+	workers_ring(workers_in(shell), s, f);
+}
+
+static void op_kill(void *shell, struct slot *s)
+{
+	workers_kill(workers_in(shell), s);
+}
+
+static void op_close_link(void *shell, struct slot *s)
+{
+	workers_close_link(workers_in(shell), s);
+}
+
+static bool op_fork_worker(void *shell, struct slot *s)
+{
+	return workers_fork(workers_in(shell), s);
+}
+
+static void op_tell(void *shell, struct waiter *w, struct future *f)
+{
+	final_hook_tell(w, f);
+}
+
+static struct payload *op_describe_loss(
+	void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes)
+{
+	return workers_describe_loss(workers_in(shell), s, f, ret_bytes);
+}
+
+static void op_drop_payload(void *shell, struct payload *p)
+{
+	payload_unref(p);
+}
+
+static void op_drop_extra(void *shell, struct future_extra *e)
+{
+	extra_free(e);
+}
+
+static const struct core_ops core_ops = {
+	.hand_over = op_hand_over,
+	.take_back = op_take_back,
+	.read_answers = op_read_answers,
+	.ring = op_ring,
+	.kill = op_kill,
+	.close_link = op_close_link,
+	.fork_worker = op_fork_worker,
+	.tell = op_tell,
+	.describe_loss = op_describe_loss,
+	.drop_payload = op_drop_payload,
+	.drop_extra = op_drop_extra,
+};
+
+static const struct conn_ops conn_ops = {.on_message = request_on_message};
+
+/* ---- signals
+ * -------------------------------------------------------------------------------------- */
+
+static void on_stop_signal(evutil_socket_t signo, short what, void *userdata)
+{
+	struct server *s = userdata;
+
+	log_notice("%s: stopping", signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	server_stop(s);
+}
+
+static void on_reload_signal(evutil_socket_t signo, short what, void *userdata)
+{
+	log_warning("SIGHUP: this version cannot reload; restart to change the configuration");
+}
+
+static void on_dump_signal(evutil_socket_t signo, short what, void *userdata)
+{
+	struct server *s = userdata;
+	struct pool *p;
+
+	log_notice("state: %u connections, %llu jobs unfinished, %u futures", s->conns.n,
+		(unsigned long long)core_unfinished(&s->core), s->core.table.n);
+	TAILQ_FOREACH (p, &s->core.pools, in_core)
+		log_notice("state: pool %s: %llu queued, %u idle, %u busy, %u starting", p->name,
+			(unsigned long long)p->queue.n, p->n_by_state[SLOT_IDLE],
+			p->n_by_state[SLOT_BUSY], p->n_by_state[SLOT_STARTING]);
+}
+
+static int watch_signal(struct server *s, int signo, event_callback_fn callback)
+{
+	struct event *e = evsignal_new(s->base, signo, callback, s);
+
+	if (!e || event_add(e, NULL) < 0) {
+		if (e)
+			event_free(e);
+		return -ENOMEM;
+	}
+	s->signals[s->n_signals++] = e;
+	return 0;
+}
+
+static int watch_signals(struct server *s)
+{
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	r = watch_signal(s, SIGTERM, on_stop_signal);
+	if (r == 0)
+		r = watch_signal(s, SIGINT, on_stop_signal);
+	if (r == 0)
+		r = watch_signal(s, SIGHUP, on_reload_signal);
+	if (r == 0)
+		r = watch_signal(s, SIGUSR1, on_dump_signal);
+	return r;
+}
+
+/* ---- start
+ * ---------------------------------------------------------------------------------------- */
+
+static void on_timer(evutil_socket_t fd, short what, void *userdata)
+{
+	struct server *s = userdata;
+
+	s->timer_at_us = HEAP_NEVER;
+}
+
+static void on_accept(int fd, void *userdata)
+{
+	struct server *s = userdata;
+
+	conns_accept(&s->conns, fd, s->config->admin_gid);
+}
+
+/* Payloads are fds, so as many as the system allows. */
+static void raise_fd_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= l.rlim_max)
+		return;
+	l.rlim_cur = l.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+		log_warning("cannot raise RLIMIT_NOFILE: %s", strerror(errno));
+}
+
+static struct event_base *base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (!config)
+		return NULL;
+	/* Edge-triggered events need epoll; precise times need timerfd. */
+	if (event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_O1) == 0 &&
+		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+		base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+static int start(struct server *s)
+{
+	uint64_t first_id, id_end;
+	int r;
+
+	raise_fd_limit();
+	s->base = base_new();
+	s->timer = s->base ? evtimer_new(s->base, on_timer, s) : NULL;
+	if (!s->timer)
+		return -ENOMEM;
+	r = idmark_new(s->config->state_dir, &s->idmark, &first_id, &id_end);
+	if (r)
+		return r;
+	r = core_init(&s->core, &s->config->limits, &core_ops, s, first_id, id_end);
+	if (r < 0)
+		return r;
+	s->has_core = true;
+	conns_init(&s->conns, s->base, &s->core.accounts, &conn_ops, s);
+	notify_init(&s->notify);
+	r = watch_signals(s);
+	if (r == 0)
+		r = workers_new(s->base, s->config, &s->core, &s->workers);
+	return r;
+}
+
+int server_new(struct config *config, struct server **ret)
+{
+	struct server *s;
+	int r;
+
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		config_free(config);
+		return -ENOMEM;
+	}
+	s->config = config;
+	s->started_us = clock_now_us();
+	s->timer_at_us = HEAP_NEVER;
+	s->stop_at_us = HEAP_NEVER;
+	r = start(s);
+	if (r) {
+		if (r < 0)
+			log_err("cannot start: %s", strerror(-r));
+		server_free(s);
+		return r < 0 ? r : -EBUSY;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct server *server_free(struct server *s)
+{
+	if (!s)
+		return NULL;
+	listener_free(s->listener);
+	if (s->has_core)
+		conns_deinit(&s->conns);
+	workers_free(s->workers);
+	if (s->has_core)
+		core_deinit(&s->core);
+	idmark_free(s->idmark);
+	for (unsigned i = 0; i < s->n_signals; i++)
+		event_free(s->signals[i]);
+	if (s->timer)
+		event_free(s->timer);
+	if (s->base)
+		event_base_free(s->base);
+	config_free(s->config);
+	free(s);
+	return NULL;
+}
+
+/* ---- stop
+ * ----------------------------------------------------------------------------------------- */
+
+void server_stop(struct server *s)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (s->state == SERVER_DRAINING)
+		s->stop_at_us = now_us; /* asked twice: no more waiting for running jobs */
+	if (s->state > SERVER_SERVING)
+		return;
+	s->state = SERVER_DRAINING;
+	s->stop_at_us = now_us + s->config->stop_timeout_us;
+	notify_stopping();
+	s->listener = listener_free(s->listener);
+	core_drain(&s->core, now_us);
+}
+
+static uint64_t longest_grace_us(const struct server *s)
+{
+	uint64_t longest_us = 0;
+	const struct future *f;
+
+	TAILQ_FOREACH (f, &s->core.all, in_all)
+		if (!future_state_is_final(f->state) && f->grace_us > longest_us)
+			longest_us = f->grace_us;
+	return longest_us;
+}
+
+static void begin_last_words(struct server *s, uint64_t now_us)
+{
+	s->state = SERVER_LAST_WORDS;
+	s->stop_at_us = now_us + LAST_WORDS_US;
+	workers_dismiss(s->workers);
+}
+
+/* One step of stopping, when its condition or its time has come. */
+static void stop_turn(struct server *s, uint64_t now_us)
+{
+	bool is_time = now_us >= s->stop_at_us;
+
+	switch (s->state) {
+	case SERVER_DRAINING:
+		if (!core_unfinished(&s->core)) {
+			begin_last_words(s, now_us);
+		} else if (is_time) {
+			log_notice("%llu jobs still run: they are aborted",
+				(unsigned long long)core_unfinished(&s->core));
+			s->state = SERVER_ABORTING;
+			s->stop_at_us = now_us + longest_grace_us(s) + STOP_SLACK_US;
+			core_stop_running(&s->core, now_us);
+		}
+		break;
+	case SERVER_ABORTING:
+		if (!core_unfinished(&s->core) || is_time)
+			begin_last_words(s, now_us);
+		break;
+	case SERVER_LAST_WORDS:
+		if (is_time || (conns_are_flushed(&s->conns) && !workers_left(s->workers)))
+			s->state = SERVER_STOPPED;
+		break;
+	default: break;
+	}
+}
+
+/* ---- the loop
+ * ------------------------------------------------------------------------------------- */
+
+/* Clients come in when every function is known. */
+static void become_ready(struct server *s)
+{
+	int r;
+
+	r = listener_new(s->base, s->config, on_accept, s, &s->listener);
+	if (r) {
+		if (r == -ENOMEM)
+			log_err("cannot listen: out of memory");
+		s->exit_code = EXIT_FAILURE;
+		s->state = SERVER_STOPPED;
+		return;
+	}
+	s->state = SERVER_SERVING;
+	notify_ready("serving %s", listener_path(s->listener));
+	log_notice("READY: serving %s", listener_path(s->listener));
+}
+
+static void arm_timer(struct server *s, uint64_t at_us)
+{
+	struct timeval after;
+	uint64_t now_us, span_us;
+
+	if (at_us == s->timer_at_us)
+		return;
+	s->timer_at_us = at_us;
+	if (at_us == HEAP_NEVER) {
+		evtimer_del(s->timer);
+		return;
+	}
+	now_us = clock_now_us();
+	span_us = at_us > now_us ? at_us - now_us : 0;
+	after = (struct timeval){(time_t)(span_us / 1000000), (suseconds_t)(span_us % 1000000)};
+	evtimer_add(s->timer, &after);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What follows from the events. Returns whether the next turn must not sleep. */
+static bool turn(struct server *s)
+{
+	uint64_t now_us = clock_now_us(), next_us;
+	bool is_more;
+
+	workers_turn(s->workers, now_us);
+	conns_turn(&s->conns, now_us);
+	next_us = core_turn(&s->core, now_us);
+	is_more = conns_flush(&s->conns);
+	/* Connections that closed while they were written to may have cancelled jobs, which freed
+	 * workers. */
+	is_more |= !TAILQ_EMPTY(&s->conns.closed);
+	core_sweep(&s->core);
+	conns_sweep(&s->conns);
+	if (s->state == SERVER_STARTING && workers_are_settled(s->workers))
+		become_ready(s);
+	if (s->state > SERVER_SERVING)
+		stop_turn(s, now_us);
+	s->core.id_end = idmark_reserve_more(s->idmark, s->core.next_id);
+	next_us = earlier(next_us, conns_next_us(&s->conns));
+	next_us = earlier(next_us, notify_watchdog(&s->notify, now_us));
+	arm_timer(s, earlier(next_us, s->stop_at_us));
+	return is_more;
+}
+
+int server_run(struct server *s)
+{
+	bool is_more = turn(s);
+
+	while (s->state != SERVER_STOPPED) {
+		if (event_base_loop(s->base, is_more ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0) {
+			log_err("the event loop failed");
+			return EXIT_FAILURE;
+		}
+		is_more = turn(s);
+	}
+	log_notice("stopped");
+	return s->exit_code;
+}

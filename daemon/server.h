@@ -1,0 +1,62 @@
+/* The daemon as a whole: owns everything, runs the loop.
+ *
+ * Who owns what:
+ *	server		configuration, event base, core, listener, connections, workers, ID mark
+ *	conns		connections; each its buffers, outbox and pendings
+ *	core		pools with their slots, futures, accounts
+ *	workers		zygotes, links, processes
+ *	future		its payloads and extra, shared by reference with outboxes
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "daemon/config.h"
+#include "daemon/conn.h"
+#include "daemon/core/core.h"
+#include "daemon/notify.h"
+#include "daemon/workers.h"
+#include "proto/base.h"
+
+struct idmark;
+struct listener;
+
+enum server_state {
+	SERVER_STARTING,
+	SERVER_SERVING,
+	SERVER_DRAINING,   /* running jobs may finish */
+	SERVER_ABORTING,   /* what still ran was rung */
+	SERVER_LAST_WORDS, /* answers go out, workers go home */
+	SERVER_STOPPED,
+};
+
+struct server {
+	struct config *config;
+	struct event_base *base;
+	struct event *timer;
+	uint64_t timer_at_us; /* HEAP_NEVER: not armed */
+	struct event *signals[4];
+	unsigned n_signals;
+	struct core core;
+	bool has_core;
+	struct conns conns;
+	struct workers *workers;
+	struct listener *listener;
+	struct idmark *idmark;
+	struct notify notify;
+	enum server_state state;
+	int exit_code;
+	uint64_t started_us; /* monotonic */
+	uint64_t stop_at_us; /* the next step of stopping */
+	uint64_t n_notifications_ignored;
+	uint64_t n_requests;
+};
+
+/* Starts: takes config over in any case. 0, or -errno with a line in the log. */
+must_check int server_new(struct config *config, struct server **ret);
+struct server *server_free(struct server *s);
+DEFINE_CLEANUP(struct server *, server_free)
+/* Runs until it is told to stop. The exit code. */
+int server_run(struct server *s);
+/* As SIGTERM does. */
+void server_stop(struct server *s);
