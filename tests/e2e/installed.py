@@ -19,7 +19,7 @@ PROGRAM = r"""
 int main(void)
 {
 	poold *p = NULL;
-	int r = poold_open(NULL, &p);
+	int r = poold_open(&p, NULL);
 
 	printf("%d\n", r);
 	poold_unref(p);
