@@ -1,0 +1,320 @@
+/* A worker is trusted as far as its own job goes and no further: the form of an answer is checked
+ * to the letter, its figures are held within what the daemon saw itself (the core does that), and
+ * what it claims to be a sealed memfd is looked at. An answer that is merely too large is no broken
+ * protocol; the job fails with `too_large`.
+ */
+#include "daemon/answer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/workers.h"
+#include "proto/outcome.h"
+#include "proto/scan.h"
+#include "proto/text.h"
+
+/* A byte string of PROTO_INLINE_BYTES has a head, too. */
+#define VALUE_BYTES   (PROTO_INLINE_BYTES + 16u)
+#define DETAILS_BYTES (2u * VALUE_BYTES)
+/* Figures beyond this are no figures. */
+#define MEAS_MAX (1ull << 53)
+
+/* ---- measures -----------------------------------------------------------------------------------
+ */
+
+static bool take_meas(struct answer *a, struct cursor c)
+{
+	const char *key;
+	uint64_t v;
+	uint32_t n;
+	size_t len;
+
+	if (!cursor_map(&c, &n))
+		return false;
+	while (n-- > 0) {
+		if (!cursor_text(&c, &key, &len))
+			return false;
+		if (!cursor_uint(&c, &v) || v > MEAS_MAX) {
+			if (!cursor_skip(&c, NULL))
+				return false;
+			continue;
+		}
+		if (text_equal(key, len, "run_us"))
+			a->run_us = v;
+		else if (text_equal(key, len, "copied"))
+			a->in_copied_bytes = v;
+		else if (text_equal(key, len, "started_us"))
+			a->started_us = v;
+	}
+	return true;
+}
+
+/* ---- values -------------------------------------------------------------------------------------
+ */
+
+/* Nested too deep, or not naming just the fds that came along: NULL if it is right. */
+static const char *check_value(const struct cursor *value, unsigned n_fds)
+{
+	enum cursor_type type = cursor_peek(value);
+	struct scan s = {};
+
+	if (type == CURSOR_ARRAY || type == CURSOR_MAP || type == CURSOR_EXT)
+		if (scan_value(value->p, cursor_len(value), PROTO_VALUE_DEPTH, &s) != 0)
+			return "a value is nested too deep";
+	if (s.fd_mask != (1ull << n_fds) - 1)
+		return "fds are named outside of the value";
+	return NULL;
+}
+
+static int set_value(struct answer *a, const uint8_t *encoding, size_t len, struct message_fds *fds,
+	const char **ret_reason)
+{
+	struct payload *value;
+	unsigned n_fds = fds->n;
+	int r;
+
+	fds->n = 0;
+	r = payload_new(encoding, len, fds->fds, n_fds, &value, ret_reason);
+	if (r != 0)
+		return r < 0 ? r : ANSWER_E_PROTOCOL;
+	a->value = value;
+	a->value_bytes = payload_charge_bytes(value);
+	a->value_fds = payload_charge_fds(value);
+	a->out = payload_moved(value);
+	return 0;
+}
+
+/* The value is what was packed into b; no fds. */
+static int set_packed(struct answer *a, struct buf *b, const struct bufpack *p)
+{
+	struct message_fds none = {};
+	const char *reason;
+	int r;
+
+	r = bufpack_error(p);
+	if (r == 0)
+		r = set_value(a, buf_head(b), buf_used(b), &none, &reason);
+	buf_deinit(b);
+	return r;
+}
+
+static int set_too_large(struct answer *a, const char *limit, uint64_t value, uint64_t max)
+{
+	struct buf b = BUF_INIT(DETAILS_BYTES);
+	struct bufpack p;
+
+	a->is_failure = true;
+	a->failure = FAILURE_TOO_LARGE;
+	bufpack_init(&p, &b);
+	bufpack_map(&p, 3);
+	bufpack_text(&p, "limit");
+	bufpack_text(&p, limit);
+	bufpack_text(&p, "value");
+	bufpack_uint(&p, value);
+	bufpack_text(&p, "max");
+	bufpack_uint(&p, max);
+	return set_packed(a, &b, &p);
+}
+
+/* Beyond the pool's limits it becomes the failure `too_large`. */
+static int check_size(struct answer *a, const struct cursor *value, const struct message_fds *fds,
+	const struct pool *p)
+{
+	uint64_t bytes, max = answer_max_result(p);
+	uint16_t n_fds;
+	int r;
+
+	if (cursor_len(value) > VALUE_BYTES)
+		return set_too_large(a, "inline_bytes", cursor_len(value), PROTO_INLINE_BYTES);
+	r = payload_measure(cursor_len(value), fds->fds, fds->n, &bytes, &n_fds);
+	if (r < 0)
+		return r;
+	bytes -= sizeof(struct payload);
+	return bytes > max ? set_too_large(a, "max_result", bytes, max) : 0;
+}
+
+/* ---- results ------------------------------------------------------------------------------------
+ */
+
+static int take_result(struct answer *a, struct cursor c, struct message_fds *fds,
+	const struct pool *p, const char **ret_reason)
+{
+	struct cursor value;
+	uint32_t n;
+	int r;
+
+	*ret_reason = "an answer's result is not [value, meas]";
+	if (!cursor_array(&c, &n) || n != 2 || !cursor_skip(&c, &value) || !take_meas(a, c))
+		return ANSWER_E_PROTOCOL;
+	*ret_reason = check_value(&value, fds->n);
+	if (*ret_reason)
+		return ANSWER_E_PROTOCOL;
+	r = check_size(a, &value, fds, p);
+	if (r != 0 || a->is_failure)
+		return r;
+	return set_value(a, value.p, cursor_len(&value), fds, ret_reason);
+}
+
+/* ---- failures -----------------------------------------------------------------------------------
+ */
+
+struct failure {
+	const char *code;
+	size_t code_len;
+	const char *message;
+	size_t message_len;
+	struct cursor data; /* empty: none */
+};
+
+static bool take_failure(struct failure *f, struct answer *a, struct cursor c)
+{
+	struct cursor value;
+	const char *key;
+	uint32_t n;
+	size_t len;
+
+	if (!cursor_array(&c, &n) || n != 3 || !cursor_text(&c, &f->code, &f->code_len) ||
+		!cursor_text(&c, &f->message, &f->message_len) || !cursor_map(&c, &n))
+		return false;
+	while (n-- > 0) {
+		if (!cursor_text(&c, &key, &len) || !cursor_skip(&c, &value))
+			return false;
+		if (text_equal(key, len, "data"))
+			f->data = value;
+		else if (text_equal(key, len, "meas") && !take_meas(a, value))
+			return false;
+	}
+	return true;
+}
+
+static bool is_map(const struct cursor *c)
+{
+	return cursor_len(c) > 0 && cursor_peek(c) == CURSOR_MAP;
+}
+
+/* The map as it is, and `oom`, which a worker cannot know. */
+static int set_command_failure(
+	struct answer *a, const struct failure *f, struct message_fds *fds, const char **ret_reason)
+{
+	cleanup(buf_deinit) struct buf b = BUF_INIT(DETAILS_BYTES);
+	struct cursor c = f->data, entries, value;
+	struct bufpack p;
+	bool has_oom = false;
+	const char *key;
+	uint32_t n;
+	size_t len;
+
+	(void)!cursor_map(&c, &n);
+	entries = c;
+	for (uint32_t i = 0; i < n; i++) {
+		if (cursor_text(&c, &key, &len))
+			has_oom |= text_equal(key, len, "oom");
+		else if (!cursor_skip(&c, NULL))
+			break;
+		(void)!cursor_skip(&c, &value);
+	}
+	bufpack_init(&p, &b);
+	bufpack_map(&p, n + !has_oom);
+	bufpack_raw(&p, entries.p, cursor_len(&entries));
+	if (!has_oom) {
+		bufpack_text(&p, "oom");
+		bufpack_bool(&p, false);
+	}
+	if (bufpack_error(&p) < 0)
+		return bufpack_error(&p);
+	return set_value(a, buf_head(&b), buf_used(&b), fds, ret_reason);
+}
+
+/* Text of a worker's function for people and programs: as it is if it is plain, else made so. */
+static void pack_plain(struct bufpack *p, const char *text, size_t len, size_t max)
+{
+	char plain[PROTO_MESSAGE_TEXT_BYTES + 1];
+
+	if (len <= max && text_is_plain(text, len))
+		bufpack_text_n(p, text, len);
+	else
+		bufpack_text(p, text_escape(plain, max + 1, text, len));
+}
+
+static int set_function_failure(
+	struct answer *a, const struct failure *f, struct message_fds *fds, const char **ret_reason)
+{
+	cleanup(buf_deinit) struct buf b = BUF_INIT(DETAILS_BYTES);
+	struct bufpack p;
+
+	bufpack_init(&p, &b);
+	bufpack_map(&p, 3);
+	bufpack_text(&p, "code");
+	pack_plain(&p, f->code, f->code_len, PROTO_NAME_BYTES);
+	bufpack_text(&p, "message");
+	pack_plain(&p, f->message, f->message_len, PROTO_MESSAGE_TEXT_BYTES);
+	bufpack_text(&p, "data");
+	if (cursor_len(&f->data) > 0 && cursor_len(&f->data) <= PROTO_DATA_BYTES)
+		bufpack_raw(&p, f->data.p, cursor_len(&f->data));
+	else
+		bufpack_nil(&p);
+	if (bufpack_error(&p) < 0)
+		return bufpack_error(&p);
+	return set_value(a, buf_head(&b), buf_used(&b), fds, ret_reason);
+}
+
+static enum future_failure failure_kind(const struct failure *f, const struct pool *p)
+{
+	enum outcome_code code = outcome_code_from(f->code, f->code_len);
+	bool is_exec = workers_config(p)->handler == HANDLER_EXEC;
+
+	if (!is_map(&f->data))
+		return FAILURE_FUNCTION;
+	if (code == OUTCOME_E_TOO_LARGE)
+		return FAILURE_TOO_LARGE;
+	if (is_exec && code == OUTCOME_E_EXIT)
+		return FAILURE_EXIT;
+	if (is_exec && code == OUTCOME_E_SIGNAL)
+		return FAILURE_SIGNAL;
+	return FAILURE_FUNCTION;
+}
+
+static int take_error(struct answer *a, struct cursor c, struct message_fds *fds,
+	const struct pool *p, const char **ret_reason)
+{
+	struct failure f = {};
+	int r;
+
+	*ret_reason = "an answer's error is not [code, message, {data, meas}]";
+	if (!take_failure(&f, a, c))
+		return ANSWER_E_PROTOCOL;
+	*ret_reason = check_value(&f.data, fds->n);
+	if (*ret_reason)
+		return ANSWER_E_PROTOCOL;
+	a->is_failure = true;
+	a->failure = failure_kind(&f, p);
+	switch (a->failure) {
+	case FAILURE_EXIT:
+	case FAILURE_SIGNAL:
+		r = check_size(a, &f.data, fds, p);
+		if (r != 0 || a->failure == FAILURE_TOO_LARGE)
+			return r;
+		return set_command_failure(a, &f, fds, ret_reason);
+	case FAILURE_TOO_LARGE: return set_value(a, f.data.p, cursor_len(&f.data), fds, ret_reason);
+	default: return set_function_failure(a, &f, fds, ret_reason);
+	}
+}
+
+int answer_parse(const struct rpc *m, struct message_fds *fds, const struct pool *p,
+	struct answer *ret, const char **ret_reason)
+{
+	struct answer a = {.msgid = m->msgid};
+	int r;
+
+	if (cursor_peek(&m->error) == CURSOR_NIL) {
+		r = take_result(&a, m->result, fds, p, ret_reason);
+	} else if (cursor_peek(&m->result) == CURSOR_NIL) {
+		r = take_error(&a, m->error, fds, p, ret_reason);
+	} else {
+		*ret_reason = "an answer has both an error and a result";
+		r = ANSWER_E_PROTOCOL;
+	}
+	if (r == 0)
+		*ret = a;
+	return r;
+}

@@ -1,0 +1,36 @@
+/* What a worker answers to a run: a result or a failure, checked and taken apart. */
+#pragma once
+
+#include "daemon/core/core.h"
+#include "daemon/payload.h"
+#include "proto/base.h"
+#include "proto/rpc.h"
+
+enum {
+	ANSWER_E_PROTOCOL = 1
+}; /* not what PROTOCOL.md allows; *ret_reason says what (static text) */
+
+/* The fds of one message, in the order of their indexes. Whoever takes them sets n to 0. */
+struct message_fds {
+	int fds[PROTO_RESULT_FDS];
+	unsigned n;
+};
+
+/* m came from a worker of pool p; scan accepted it and found neither ext 2 nor ext 3. May take the
+ * fds. 0 and what the core wants to know; ANSWER_E_PROTOCOL; -errno: it is right, but cannot be
+ * kept. */
+must_check int answer_parse(const struct rpc *m, struct message_fds *fds, const struct pool *p,
+	struct answer *ret, const char **ret_reason);
+
+/* What a pool reserves for a result of max_result bytes: its record needs room too. */
+static inline uint64_t answer_reserve_bytes(uint64_t max_result)
+{
+	return max_result + sizeof(struct payload);
+}
+
+static inline uint64_t answer_max_result(const struct pool *p)
+{
+	return p->config.max_result_bytes - sizeof(struct payload);
+}
+/* The same for its fds: an encoding around the inline limit may lie in one more. */
+#define ANSWER_RESERVE_FDS (PROTO_RESULT_FDS + 1)

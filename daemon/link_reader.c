@@ -1,0 +1,299 @@
+/* A packet holds one or more messages. Each is checked by scan before anything looks at it, its fds
+ * are those that it names and no others, and it must be something that this worker may say now.
+ * Whatever else: the link is broken and the worker is killed.
+ *
+ * Telling the core of an answer may lead back here (a client that is told closes, its jobs are
+ * cancelled, for that the answers of the same link are read). So the place in the packet is moved
+ * on before a message is handled, and nothing of the packet is touched behind such a call.
+ */
+#include "daemon/link_reader.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/announce.h"
+#include "daemon/answer.h"
+#include "daemon/clock.h"
+#include "daemon/extra.h"
+#include "daemon/log.h"
+#include "proto/scan.h"
+#include "proto/shm.h"
+
+#define PROGRESS_TEXT_BYTES 256
+
+/* ---- notifications ------------------------------------------------------------------------------
+ */
+
+static void take_ready(struct worker_link *l, struct rpc *m)
+{
+	struct cursor functions = {}, value;
+	const char *key, *reason = "its `ready` is not [{protocol, functions}]";
+	uint64_t protocol = 0;
+	uint32_t n = 0;
+	size_t len;
+
+	if (m->n_params != 1 || !cursor_map(&m->params, &n))
+		n = 0;
+	while (n-- > 0 && cursor_text(&m->params, &key, &len) && cursor_skip(&m->params, &value)) {
+		if (text_equal(key, len, "protocol") && !cursor_uint(&value, &protocol))
+			break;
+		if (text_equal(key, len, "functions"))
+			functions = value;
+	}
+	if (cursor_at_end(&functions) || protocol != PROTO_VERSION ||
+		announce_check(functions, &reason) != 0) {
+		worker_link_break(l, reason);
+		return;
+	}
+	event_del(l->on_late);
+	l->was_ready = true;
+	worker_link_set_state(l, LINK_OPEN);
+	core_worker_ready(l->slot, clock_now_us());
+}
+
+/* The job that a notification is about, if this worker works on it. */
+static struct future *current(const struct worker_link *l, uint64_t id)
+{
+	struct future *f = slot_first(l->slot);
+
+	return f && f->id == id ? f : NULL;
+}
+
+static void take_progress(struct worker_link *l, struct rpc *m)
+{
+	char plain[PROGRESS_TEXT_BYTES + 1];
+	const char *text = "";
+	uint64_t id, done, total;
+	struct future *f;
+	size_t len = 0;
+
+	if (m->n_params != 4 || !cursor_uint(&m->params, &id) || !cursor_uint(&m->params, &done) ||
+		!cursor_uint(&m->params, &total) ||
+		(!cursor_text(&m->params, &text, &len) && !cursor_nil(&m->params))) {
+		worker_link_break(l, "its `progress` is not [id, done, total, text]");
+		return;
+	}
+	f = current(l, id);
+	if (!f)
+		return;
+	if (len > PROGRESS_TEXT_BYTES || !text_is_plain(text, len)) {
+		text = text_escape(plain, sizeof(plain), text, len);
+		len = strlen(text);
+	}
+	extra_set_progress(f, done, total, text, len);
+}
+
+static bool is_memfd(int fd)
+{
+	size_t len;
+	int r = shm_check(fd, SIZE_MAX, &len);
+
+	return r == 0 || r == SHM_E_SEALS;
+}
+
+static bool take_stream(struct cursor *c, enum extra_stream *ret)
+{
+	const char *text;
+	size_t len;
+
+	if (!cursor_text(c, &text, &len))
+		return false;
+	*ret = text_equal(text, len, "stderr") ? STREAM_STDERR : STREAM_STDOUT;
+	return *ret == STREAM_STDERR || text_equal(text, len, "stdout");
+}
+
+static void take_output(struct worker_link *l, struct rpc *m, struct message_fds *fds)
+{
+	enum extra_stream stream;
+	const void *index;
+	struct future *f;
+	uint64_t id;
+	int8_t type;
+	size_t len;
+
+	if (m->n_params != 3 || !cursor_uint(&m->params, &id) ||
+		!take_stream(&m->params, &stream) || !cursor_ext(&m->params, &type, &index, &len) ||
+		fds->n != 1 || !is_memfd(fds->fds[0])) {
+		worker_link_break(l, "its `output` is not [id, stream, memfd]");
+		return;
+	}
+	f = current(l, id);
+	if (!f)
+		return;
+	if (l->output_id != id)
+		l->output_streams = 0;
+	l->output_id = id;
+	if (l->output_streams & 1u << stream) {
+		worker_link_break(l, "it told of the same output twice");
+		return;
+	}
+	l->output_streams |= 1u << stream;
+	fds->n = 0;
+	extra_set_output(f, stream, fds->fds[0]);
+}
+
+static void take_notification(struct worker_link *l, struct rpc *m, struct message_fds *fds)
+{
+	bool is_ready = text_equal(m->method, m->method_len, "ready");
+
+	if (is_ready != (l->state == LINK_STARTING))
+		worker_link_break(l,
+			is_ready ? "it is ready a second time" : "its first word is not `ready`");
+	else if (is_ready)
+		take_ready(l, m);
+	else if (text_equal(m->method, m->method_len, "progress"))
+		take_progress(l, m);
+	else if (text_equal(m->method, m->method_len, "output"))
+		take_output(l, m, fds);
+	else if (!text_equal(m->method, m->method_len, "recycle"))
+		worker_link_break(l, "an unknown notification");
+}
+
+/* ---- answers ------------------------------------------------------------------------------------
+ */
+
+static void take_answer(struct worker_link *l, const struct rpc *m, struct message_fds *fds)
+{
+	struct answer a;
+	const char *reason = NULL;
+	int r;
+
+	if (l->state == LINK_STARTING) {
+		worker_link_break(l, "its first word is not `ready`");
+		return;
+	}
+	r = answer_parse(m, fds, l->slot->pool, &a, &reason);
+	if (r == ANSWER_E_PROTOCOL) {
+		worker_link_break(l, reason);
+		return;
+	}
+	if (r < 0) {
+		log_warning(
+			"pool %s: an answer cannot be kept: %s", l->slot->pool->name, strerror(-r));
+		a = (struct answer){
+			.msgid = m->msgid, .is_failure = true, .failure = FAILURE_QUOTA};
+	}
+	if (core_answered(l->slot, &a, clock_now_us()) != 0)
+		worker_link_break(l, "an answer that nobody waits for");
+}
+
+/* ---- packets ------------------------------------------------------------------------------------
+ */
+
+/* The fds that the message names, 0 … k-1, are the next k of the packet. */
+static bool take_fds(struct worker_link *l, const struct scan *s, struct message_fds *ret)
+{
+	unsigned n = (unsigned)__builtin_popcountll(s->fd_mask);
+
+	if (n > PROTO_RESULT_FDS || s->fd_mask != (1ull << n) - 1 ||
+		!fdqueue_take(&l->in.fds, ret->fds, n))
+		return false;
+	ret->n = n;
+	/* behind the last message none may be left */
+	return l->in.pos < l->in.len || l->in.fds.n == 0;
+}
+
+/* NULL, or why it is none that a worker may send. */
+static const char *next_message(struct worker_link *l, struct rpc *ret, struct message_fds *ret_fds)
+{
+	struct incoming *in = &l->in;
+	const uint8_t *bytes = in->bytes + in->pos;
+	struct scan s;
+	int r;
+
+	scan_init(&s, in->len - in->pos, PROTO_DEPTH);
+	r = scan_step(&s, bytes, in->len - in->pos);
+	if (r != SCAN_DONE)
+		return r == SCAN_MORE ? "a message that ends early" : scan_strerror(r);
+	in->pos += s.pos;
+	if (s.has_value_ext || s.has_future_ext)
+		return "ext types 2 and 3 are the daemon's";
+	if (!take_fds(l, &s, ret_fds))
+		return "other fds than its messages name";
+	if (rpc_parse(ret, bytes, s.pos) != 0)
+		return "not MessagePack-RPC";
+	return ret->type == RPC_REQUEST ? "a worker has no requests" : NULL;
+}
+
+static void handle_message(struct worker_link *l)
+{
+	struct message_fds fds = {};
+	const char *reason;
+	struct rpc m;
+
+	reason = next_message(l, &m, &fds);
+	if (reason)
+		worker_link_break(l, reason);
+	else if (m.type == RPC_ANSWER)
+		take_answer(l, &m, &fds);
+	else
+		take_notification(l, &m, &fds);
+	while (fds.n > 0)
+		fd_close(fds.fds[--fds.n]);
+}
+
+/* Memory for one packet: the shared piece, or, where a link is read inside another's reading, one
+ * more. */
+static bool take_memory(struct worker_link *l)
+{
+	struct incoming *in = &l->in;
+
+	if (in->bytes)
+		return true;
+	in->bytes = l->links->spare ? take_ptr(l->links->spare) : malloc(PROTO_PACKET_BYTES);
+	return in->bytes;
+}
+
+static void give_memory(struct worker_link *l)
+{
+	struct incoming *in = &l->in;
+
+	fdqueue_deinit(&in->fds);
+	in->pos = in->len = 0;
+	if (!l->links->spare)
+		l->links->spare = take_ptr(in->bytes);
+	free(take_ptr(in->bytes));
+}
+
+static bool receive(struct worker_link *l)
+{
+	struct incoming *in = &l->in;
+	int condition = 0;
+	ssize_t n;
+
+	if (!take_memory(l))
+		return false;
+	in->pos = in->len = 0;
+	n = fdpass_recv(l->fd, in->bytes, PROTO_PACKET_BYTES, MSG_DONTWAIT, &in->fds, &condition);
+	if (n == -EAGAIN || n == -EINTR)
+		return false;
+	if (n < 0)
+		worker_link_break(l, strerror((int)-n));
+	else if (condition)
+		worker_link_break(l, "a packet too long, or with too many fds");
+	else if (n == 0)
+		worker_link_break(l, "an empty packet, or its end of the link is shut down");
+	else
+		in->len = (size_t)n;
+	return n > 0 && !condition;
+}
+
+/* Also when it is dead: what it sent counts. */
+static bool may_read(const struct worker_link *l)
+{
+	return l->fd >= 0 && !l->is_broken && (l->state == LINK_STARTING || l->was_ready);
+}
+
+void link_reader_run(struct worker_link *l, unsigned max_packets)
+{
+	struct incoming *in = &l->in;
+
+	while (may_read(l)) {
+		if (in->pos == in->len && (max_packets-- == 0 || !receive(l)))
+			break;
+		handle_message(l);
+	}
+	if (in->bytes)
+		give_memory(l);
+}

@@ -1,0 +1,68 @@
+#include "daemon/loss.h"
+
+#include <sys/wait.h>
+
+#define LOSS_BYTES (2u * OUTPUT_TAIL_BYTES + 1024u)
+
+static uint64_t timeval_us(const struct timeval *t)
+{
+	return (uint64_t)t->tv_sec * 1000000 + (uint64_t)t->tv_usec;
+}
+
+static void pack_rusage(struct bufpack *p, const struct rusage *u)
+{
+	bufpack_map(p, 3);
+	bufpack_text(p, "utime");
+	bufpack_seconds(p, timeval_us(&u->ru_utime));
+	bufpack_text(p, "stime");
+	bufpack_seconds(p, timeval_us(&u->ru_stime));
+	bufpack_text(p, "maxrss_kib");
+	bufpack_uint(p, (uint64_t)u->ru_maxrss);
+}
+
+static void pack_end(struct bufpack *p, int status)
+{
+	bool is_signal = WIFSIGNALED(status);
+
+	bufpack_text(p, is_signal ? "signal" : "exit_code");
+	bufpack_uint(p, (uint64_t)(is_signal ? WTERMSIG(status) : WEXITSTATUS(status)));
+	bufpack_text(p, "core");
+	bufpack_bool(p, is_signal && WCOREDUMP(status));
+}
+
+struct payload *loss_describe(
+	const struct worker_link *l, const struct future *f, uint64_t *ret_bytes)
+{
+	cleanup(buf_deinit) struct buf b = BUF_INIT(LOSS_BYTES);
+	char tail[OUTPUT_TAIL_BYTES];
+	size_t tail_len = l->is_shared ? 0 : output_tail(&l->output, tail);
+	struct payload *details;
+	const char *reason;
+	struct bufpack p;
+
+	bufpack_init(&p, &b);
+	bufpack_map(&p, 6u + (tail_len > 0) + l->is_broken);
+	bufpack_text(&p, "pid");
+	bufpack_uint(&p, (uint64_t)l->pid);
+	pack_end(&p, l->status);
+	bufpack_text(&p, "oom");
+	bufpack_bool(&p, false);
+	bufpack_text(&p, "attempt");
+	bufpack_uint(&p, f->attempt);
+	bufpack_text(&p, "rusage");
+	pack_rusage(&p, &l->usage);
+	if (tail_len > 0) {
+		bufpack_text(&p, "stderr_tail");
+		bufpack_text_n(&p, tail, tail_len);
+	}
+	if (l->is_broken) {
+		bufpack_text(&p, "reason");
+		bufpack_text(&p, "protocol");
+	}
+	if (bufpack_error(&p) < 0)
+		return NULL;
+	if (payload_new(buf_head(&b), buf_used(&b), NULL, 0, &details, &reason) != 0)
+		return NULL;
+	*ret_bytes = payload_charge_bytes(details);
+	return details;
+}

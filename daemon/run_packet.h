@@ -1,0 +1,14 @@
+/* The packets of a worker's link that the daemon sends: `run` and `cancel`. */
+#pragma once
+
+#include "daemon/core/core.h"
+#include "proto/base.h"
+#include "proto/buf.h"
+
+/* Sends `run` for f with msgid f->msgid. b is scratch memory. 0, or -errno. */
+must_check int run_packet_send(int fd, struct buf *b, const struct future *f);
+must_check int cancel_packet_send(int fd, struct buf *b, uint64_t id);
+/* The msgid of a `run` whose first bytes these are. False: it is something else. */
+must_check bool run_packet_msgid(const uint8_t *bytes, size_t len, uint32_t *ret);
+/* As many bytes are enough for it. */
+#define RUN_PACKET_HEAD_BYTES 16

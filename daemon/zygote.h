@@ -1,0 +1,65 @@
+/* The process of a pool that loads its code once and then only forks workers. */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "daemon/config.h"
+#include "daemon/core/core.h"
+#include "daemon/output.h"
+#include "daemon/reaper.h"
+#include "daemon/worker_link.h"
+#include "proto/base.h"
+
+/* Fork requests under way at once. */
+#define ZYGOTE_FORKS_MAX 4u
+
+enum zygote_state {
+	ZYGOTE_DOWN,  /* no process; started when its timer says so */
+	ZYGOTE_SETUP, /* it loads and prepares */
+	ZYGOTE_READY,
+	ZYGOTE_LEAVING, /* its control socket is closed, or it was killed for good */
+	ZYGOTE_GONE,	/* no process, and there will be none */
+	_ZYGOTE_STATE_MAX,
+};
+
+struct zygote_fork {
+	uint32_t msgid;
+	struct worker_link *link;
+};
+
+struct zygote {
+	const struct config_pool *config; /* borrowed */
+	const char *program;		  /* borrowed: path of poold-worker */
+	struct links *links;
+	struct pool *pool;
+	enum zygote_state state;
+	bool is_dead;	  /* its pidfd told so: zygote_bury() is due */
+	bool has_settled; /* the pool has been ready, or has failed */
+	struct process process;
+	struct event *on_death;
+	struct event *timer; /* down: when to start; set-up or forking: when it is too late */
+	struct event *on_packet;
+	int control; /* SEQPACKET, ours */
+	uint32_t next_msgid;
+	struct zygote_fork forks[ZYGOTE_FORKS_MAX];
+	unsigned n_forks;
+	unsigned n_failed; /* set-ups in a row */
+	unsigned n_deaths; /* without a long life between: back-off */
+	uint64_t ready_us; /* since when */
+	struct output output;
+	struct output_limit limit;
+};
+
+/* Starts it at the next turn of the loop. p's shell is the zygote. */
+must_check int zygote_init(struct zygote *z, struct links *links, const struct config_pool *config,
+	const char *program, struct pool *p);
+/* Its process was reaped, or never was. */
+void zygote_deinit(struct zygote *z);
+/* Asks for a worker. False: not now. */
+must_check bool zygote_fork(struct zygote *z, struct slot *s);
+/* is_dead: reads its last words, reaps it, lets what it was to fork fail, and starts the next one
+ * unless that is over. False: it is not dead yet. */
+must_check bool zygote_bury(struct zygote *z);
+/* Goes home, now or as soon as it is there. */
+void zygote_dismiss(struct zygote *z);
