@@ -45,8 +45,10 @@ int confine_await_parent(pid_t forker, pid_t parent)
 
 int confine_environment(char *const *env, size_t n_env)
 {
-	if (clearenv() != 0)
-		return -ENOMEM;
+	static char *none[] = {NULL};
+
+	/* clearenv() leaves NULL, which those who walk over it do not expect */
+	environ = none;
 	for (size_t i = 0; i < n_env; i++) {
 		char *value = strchr(env[i], '=');
 		int r;
