@@ -1,0 +1,49 @@
+/* What the checks of config share: one configuration, loaded from a file in a folder. */
+#pragma once
+
+#include <stdlib.h>
+
+#include "daemon/config.h"
+#include "tests/lib/check_run.h"
+#include "tests/lib/folder.h"
+
+static struct folder folder;
+static struct config *config;
+static struct config_error error;
+
+static void setup(void)
+{
+	folder_make(&folder);
+	setenv("HOME", folder.path, 1);
+	setenv("XDG_RUNTIME_DIR", folder_at(&folder, "run"), 1);
+	unsetenv("XDG_CONFIG_HOME");
+	unsetenv("XDG_STATE_HOME");
+	unsetenv("RUNTIME_DIRECTORY");
+	unsetenv("STATE_DIRECTORY");
+}
+
+static void teardown(void)
+{
+	config = config_free(config);
+	folder_remove(&folder);
+}
+
+static inline int load(const char *socket)
+{
+	struct config_override o = {.file = folder_at(&folder, "p.conf"), .socket = socket};
+	int r;
+
+	config = config_free(config);
+	error = (struct config_error){0};
+	r = config_load(&o, &config, &error);
+	ck_assert_int_eq(r == 0, config != NULL);
+	return r;
+}
+
+/* Loads this text as the main file. */
+static inline void load_good(const char *text)
+{
+	folder_write(&folder, "p.conf", text);
+	if (load(NULL) != 0)
+		ck_abort_msg("%s:%d: %s", error.file, error.line, error.message);
+}
