@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import BUILD, PATIENCE, POOLD, SRC, Folder, Poold, skip  # noqa: E402
+from pooldtest import BUILD, PATH, PATIENCE, POOLCTL, SRC, Folder, Poold, skip  # noqa: E402
 
 FENCE = re.compile(r"^\s*```")
 MARK = re.compile(r"^(?:<!-- (run|build[a-z ]*) -->|; (run|build[a-z ]*))\s*$")
@@ -162,8 +162,8 @@ def compile_block(name, start, mark, lines, folder, env):
 
 
 def main():
-    if not os.path.exists(POOLD):
-        skip("no poold in the build tree")
+    if not os.path.exists(POOLCTL):
+        skip("no poolctl in the build tree")
     docs = os.path.join(SRC, "docs")
     paths = [os.path.join(SRC, "README.md")]
     paths += sorted(os.path.join(docs, n) for n in os.listdir(docs) if n.endswith(".scd"))
@@ -181,7 +181,7 @@ def main():
             continue
         with Folder() as folder, Poold(folder):
             env = dict(os.environ, POOLD_SOCKET=folder.socket, LC_ALL="C.UTF-8",
-                       PATH=BUILD + ":" + os.environ["PATH"])
+                       PATH=PATH)
             if session:
                 bad += run_session(name, session, folder, env)
             for start, mark, lines in programs:

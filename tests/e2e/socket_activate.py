@@ -50,8 +50,8 @@ def poolctl(folder, *argv):
 
 
 def main():
-    if not os.path.exists(POOLD):
-        skip("no poold in the build tree")
+    if not os.path.exists(POOLCTL):
+        skip("no poolctl in the build tree")
     activate = shutil.which("systemd-socket-activate")
     if not activate:
         skip("no systemd-socket-activate")

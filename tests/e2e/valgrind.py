@@ -24,8 +24,8 @@ def under_valgrind(folder, name):
 def main():
     if os.environ.get("POOLD_TEST_SANITIZERS", "no") != "no":
         skip("built with sanitizers, which do the same")
-    if not os.path.exists(POOLD):
-        skip("no poold in the build tree")
+    if not os.path.exists(POOLCTL):
+        skip("no poolctl in the build tree")
     if not shutil.which("valgrind"):
         skip("no valgrind")
 

@@ -11,10 +11,12 @@ import time
 
 SRC = os.environ["POOLD_TEST_SRCDIR"]
 BUILD = os.environ["POOLD_TEST_BUILDDIR"]
-POOLD = os.path.join(BUILD, "poold")
-POOLCTL = os.path.join(BUILD, "poolctl")
-WORKER = os.path.join(BUILD, "poold-worker")
-MODULES = os.path.join(BUILD, ".libs")
+POOLD = os.path.join(BUILD, "daemon", "poold")
+POOLCTL = os.path.join(BUILD, "client", "poolctl", "poolctl")
+WORKER = os.path.join(BUILD, "daemon", "worker", "poold-worker")
+MODULES = os.path.join(BUILD, "daemon", "worker", "modules", ".libs")
+# Where a shell finds them.
+PATH = ":".join([os.path.dirname(POOLD), os.path.dirname(POOLCTL), os.environ["PATH"]])
 
 # Where the daemon finds the rest of the build tree.
 PATHS = f"worker = {WORKER}\nmodule_dir = {MODULES}\n"
