@@ -87,13 +87,34 @@ START_TEST(the_cap_holds)
 }
 END_TEST
 
+/* What the linker puts between buf.c and libc. */
+static bool is_out_of_memory;
+void *__wrap_realloc(void *p, size_t n);
+void *__real_realloc(void *p, size_t n);
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return is_out_of_memory ? NULL : __real_realloc(p, n);
+}
+
 START_TEST(out_of_memory_changes_nothing)
 {
-	struct buf b = BUF_INIT(SIZE_MAX);
+	struct buf b = BUF_INIT(100000);
+	struct bufpack p;
 
-	append_counted(&b, 7, 100);
-	ck_assert_int_eq(buf_reserve(&b, SIZE_MAX / 2), -ENOMEM);
-	expect_counted(&b, 7, 100);
+	append_counted(&b, 7, 200);
+	buf_consume(&b, 90);
+	is_out_of_memory = true;
+	ck_assert_int_eq(buf_reserve(&b, 5000), -ENOMEM);
+	expect_counted(&b, 97, 110);
+	bufpack_init(&p, &b);
+	bufpack_bin(&p, p.buf->data, 255);
+	ck_assert_int_eq(bufpack_error(&p), -ENOMEM);
+	buf_truncate(&b, 110);
+	expect_counted(&b, 97, 110);
+	is_out_of_memory = false;
+	ck_assert_int_eq(buf_reserve(&b, 5000), 0);
+	expect_counted(&b, 97, 110);
 	buf_deinit(&b);
 }
 END_TEST
