@@ -134,13 +134,14 @@ static uint64_t memory_bytes(void)
 	return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 1ull << 30;
 }
 
+/* The hard limit: the daemon raises its own to that. */
 static uint64_t nofile(void)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return 1024;
-	return limit.rlim_cur < 1 << 20 ? limit.rlim_cur : 1 << 20;
+	return limit.rlim_max < 1 << 20 ? limit.rlim_max : 1 << 20;
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)

@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -387,9 +388,4 @@ struct listener *listener_free(struct listener *l)
 const char *listener_path(const struct listener *l)
 {
 	return l->path;
-}
-
-bool listener_is_handed_over(const struct listener *l)
-{
-	return l->dir_fd < 0;
 }

@@ -1,8 +1,6 @@
 /* The socket that clients connect to: poold's own, or one that the service manager handed over. */
 #pragma once
 
-#include <stdbool.h>
-
 #include "daemon/config.h"
 #include "proto/base.h"
 
@@ -21,10 +19,9 @@ typedef void (*listener_accept_fn)(int fd, void *userdata);
  * but for -ENOMEM). */
 must_check int listener_new(struct event_base *base, const struct config *config,
 	listener_accept_fn on_accept, void *userdata, struct listener **ret);
-/* Its own socket is removed, unless another one has taken its place. Takes NULL, returns NULL. */
+/* poold's own socket is removed, unless another one has taken its place; one that was handed over
+ * stays. Takes NULL, returns NULL. */
 struct listener *listener_free(struct listener *l);
 DEFINE_CLEANUP(struct listener *, listener_free)
 /* For people. */
 const char *listener_path(const struct listener *l);
-/* The service manager's: it stays when poold goes, and clients wait in it for the next start. */
-bool listener_is_handed_over(const struct listener *l);

@@ -53,18 +53,13 @@ void notify_ready(const char *format, ...)
 	va_end(args);
 }
 
-void notify_status(const char *format, ...)
+void notify_stopping(const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	tell("", format, args);
+	tell("STOPPING=1\n", format, args);
 	va_end(args);
-}
-
-void notify_stopping(void)
-{
-	(void)sd_notify(0, "STOPPING=1");
 }
 
 uint64_t notify_watchdog(struct notify *n, uint64_t now_us)

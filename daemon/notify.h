@@ -11,11 +11,10 @@ struct notify {
 };
 
 void notify_init(struct notify *n);
-/* Serving; with a status line. */
+/* Serving; with a status line for people. */
 void notify_ready(const char *format, ...) printf_like(1, 2);
-/* One line for people. */
-void notify_status(const char *format, ...) printf_like(1, 2);
-void notify_stopping(void);
+/* On the way out; with a status line. */
+void notify_stopping(const char *format, ...) printf_like(1, 2);
 /* At the end of every turn of the loop: sends a beat if one is due. When to be here again at the
  * latest; UINT64_MAX: no matter. */
 uint64_t notify_watchdog(struct notify *n, uint64_t now_us);

@@ -300,7 +300,7 @@ void server_stop(struct server *s)
 		return;
 	s->state = SERVER_DRAINING;
 	s->stop_at_us = now_us + s->config->stop_timeout_us;
-	notify_stopping();
+	notify_stopping("ending %llu jobs", (unsigned long long)core_unfinished(&s->core));
 	s->listener = listener_free(s->listener);
 	core_drain(&s->core, now_us);
 }

@@ -63,7 +63,7 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
 	ck_assert_uint_eq(uid[ACCOUNT_BYTES], memory / 2);
 	ck_assert_uint_eq(all[ACCOUNT_BYTES], memory / 4 * 3);
 	ck_assert_uint_gt(all[ACCOUNT_FDS], uid[ACCOUNT_FDS]);
-	ck_assert_uint_le(all[ACCOUNT_FDS] + all[ACCOUNT_CONNECTIONS], nofile.rlim_cur);
+	ck_assert_uint_le(all[ACCOUNT_FDS] + all[ACCOUNT_CONNECTIONS], nofile.rlim_max);
 	for (int i = 0; i < _ACCOUNT_KIND_MAX; i++) {
 		ck_assert_uint_ge(uid[i], 1);
 		ck_assert_uint_ge(all[i], uid[i]);
