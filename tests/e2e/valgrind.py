@@ -5,20 +5,63 @@ import os
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
 from pooldtest import BUILD, PATIENCE, POOLCTL, POOLD, Folder, Poold, fail, skip  # noqa: E402
 
 
 def under_valgrind(folder, name):
-    # Commands that jobs run are not ours to judge.
+    # Commands that jobs run are not ours to judge. libtool looks through its own wrappers.
     return [os.path.join(BUILD, "libtool"), "--mode=execute", shutil.which("valgrind"), "--quiet",
             "--leak-check=full", "--show-leak-kinds=definite,indirect",
             "--errors-for-leak-kinds=definite,indirect", "--trace-children=yes",
-            "--trace-children-skip=/bin/*,/usr/bin/*", "--child-silent-after-fork=no",
+            "--trace-children-skip=/bin/*,/usr/bin/*",
             f"--log-file={folder.at(name)}.%p.valgrind"]
+
+
+class PidfdHelper:
+    """Makes pidfds for the daemon, since valgrind does not (tests/lib/pidfd_helper.c)."""
+
+    LIBRARY = os.path.join(BUILD, "tests", "lib", ".libs", "pidfd_helper.so")
+
+    def __init__(self, folder):
+        self.path = folder.at("pidfd")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(self.path)
+        self.socket.listen(16)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def env(self):
+        return dict(os.environ, LD_PRELOAD=self.LIBRARY, POOLD_TEST_PIDFD_HELPER=self.path)
+
+    def serve(self):
+        while True:
+            peer, _ = self.socket.accept()
+            question, fds, _, _ = socket.recv_fds(peer, 64, 1)
+            if len(question) == 8:
+                self.answer(peer, *struct.unpack("ii", question), fds)
+            for fd in fds:
+                os.close(fd)
+            peer.close()
+
+    def answer(self, peer, pid, signo, fds):
+        made = []
+        try:
+            if fds:
+                signal.pidfd_send_signal(fds[0], signo)
+            else:
+                made = [os.pidfd_open(pid)]
+            error = 0
+        except OSError as e:
+            error = e.errno
+        socket.send_fds(peer, [struct.pack("i", error)], made)
+        for fd in made:
+            os.close(fd)
 
 
 def main():
@@ -45,7 +88,8 @@ def main():
         with open(big, "wb") as f:
             f.write(os.urandom(300000))
         command = [*under_valgrind(folder, "poold"), POOLD, "--config", folder.config]
-        daemon = Poold(folder, command=command).await_ready()
+        helper = PidfdHelper(folder)
+        daemon = Poold(folder, command=command, env=helper.env()).await_ready()
         try:
             poolctl(0, "ping")
             job = poolctl(0, "submit", "-q", "--", "sh", "-c", "echo hi; exit 3")
