@@ -19,8 +19,7 @@
 /* Figures beyond this are no figures. */
 #define MEAS_MAX (1ull << 53)
 
-/* ---- measures -----------------------------------------------------------------------------------
- */
+/* ---- measures ---- */
 
 static bool take_meas(struct answer *a, struct cursor c)
 {
@@ -49,8 +48,7 @@ static bool take_meas(struct answer *a, struct cursor c)
 	return true;
 }
 
-/* ---- values -------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 /* Nested too deep, or not naming just the fds that came along: NULL if it is right. */
 static const char *check_value(const struct cursor *value, unsigned n_fds)
@@ -133,8 +131,7 @@ static int check_size(struct answer *a, const struct cursor *value, const struct
 	return bytes > max ? set_too_large(a, "max_result", bytes, max) : 0;
 }
 
-/* ---- results ------------------------------------------------------------------------------------
- */
+/* ---- results ---- */
 
 static int take_result(struct answer *a, struct cursor c, struct message_fds *fds,
 	const struct pool *p, const char **ret_reason)
@@ -155,8 +152,7 @@ static int take_result(struct answer *a, struct cursor c, struct message_fds *fd
 	return set_value(a, value.p, cursor_len(&value), fds, ret_reason);
 }
 
-/* ---- failures -----------------------------------------------------------------------------------
- */
+/* ---- failures ---- */
 
 struct failure {
 	const char *code;

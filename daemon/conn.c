@@ -4,13 +4,13 @@
  *	  └──► flushing ──► closed         `fatal` is on its way
  *
  * Input is read into one buffer that all connections share; only the rest of an incomplete message
- *is kept in a buffer of the connection's own, charged to its uid. So ten thousand idle connections
- *cost next to nothing.
+ * is kept in a buffer of the connection's own, charged to its uid. So ten thousand idle connections
+ * cost next to nothing.
  *
  * Back-pressure: nothing more is read from a client that does not take its answers (HIGH_BYTES
- *waiting). What it is owed later (pendings) is not encoded when it becomes due, but when there is
- *room, so a slow reader holds no more than that. Everything is written once a turn, in
- *conns_flush().
+ * waiting). What it is owed later (pendings) is not encoded when it becomes due, but when there is
+ * room, so a slow reader holds no more than that. Everything is written once a turn, in
+ * conns_flush().
  *
  * Nothing is freed where it happens: a closed connection stays until conns_sweep().
  */
@@ -55,8 +55,7 @@ void conn_touch(struct conn *c)
 	TAILQ_INSERT_TAIL(&c->conns->dirty, c, in_dirty);
 }
 
-/* ---- closing ------------------------------------------------------------------------------------
- */
+/* ---- closing ---- */
 
 void conn_close(struct conn *c, const char *reason)
 {
@@ -125,8 +124,7 @@ void conn_fatal(struct conn *c, const char *code, const char *format, ...)
 	conn_touch(c);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static void fatal_scan(struct conn *c, int r)
 {
@@ -343,8 +341,7 @@ static void writable(evutil_socket_t fd, short what, void *userdata)
 		conn_touch(c);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static void write_ready(struct conn *c)
 {
@@ -401,8 +398,7 @@ void conn_flush(struct conn *c)
 	}
 }
 
-/* ---- its life -----------------------------------------------------------------------------------
- */
+/* ---- its life ---- */
 
 int conn_new(struct conns *cs, int fd, struct conn **ret)
 {

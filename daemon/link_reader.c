@@ -22,8 +22,7 @@
 
 #define PROGRESS_TEXT_BYTES 256
 
-/* ---- notifications ------------------------------------------------------------------------------
- */
+/* ---- notifications ---- */
 
 static void take_ready(struct worker_link *l, struct rpc *m)
 {
@@ -150,8 +149,7 @@ static void take_notification(struct worker_link *l, struct rpc *m, struct messa
 		worker_link_break(l, "an unknown notification");
 }
 
-/* ---- answers ------------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 static void take_answer(struct worker_link *l, const struct rpc *m, struct message_fds *fds)
 {
@@ -178,8 +176,7 @@ static void take_answer(struct worker_link *l, const struct rpc *m, struct messa
 		worker_link_break(l, "an answer that nobody waits for");
 }
 
-/* ---- packets ------------------------------------------------------------------------------------
- */
+/* ---- packets ---- */
 
 /* The fds that the message names, 0 … k-1, are the next k of the packet. */
 static bool take_fds(struct worker_link *l, const struct scan *s, struct message_fds *ret)

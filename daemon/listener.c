@@ -1,20 +1,20 @@
 /* Listening and accepting.
  *
  * A socket of our own must neither steal a running daemon's place nor leave a moment in which the
- *wrong people can connect or the wrong program can listen:
+ * wrong people can connect or the wrong program can listen:
  *
  *	directory    made if missing; refused if others could exchange what lies in it
  *	PATH.lock    locked for life: of two starts at a time one goes on
  *	PATH         anything but a socket is left alone; a socket is replaced only if a connect is
- *refused, which means that nobody listens bind         with a umask that opens it to nobody, then
- *group, then mode, then listen
+ *	             refused, which means that nobody listens
+ *	bind         with a umask that opens it to nobody, then group, then mode, then listen
  *
  * At the end it is removed if it is still the same file.
  *
  * Accepting goes on until there is no connection left or a few dozen were taken, so that others get
- *their turn. Without fds or memory the next try would fail at once, and the level-triggered event
- *would spin: the listener pauses instead, connections wait in the socket, and one line a minute
- *tells.
+ * their turn. Without fds or memory the next try would fail at once, and the level-triggered event
+ * would spin: the listener pauses instead, connections wait in the socket, and one line a minute
+ * tells.
  */
 #include "daemon/listener.h"
 

@@ -24,8 +24,7 @@
 /* Generations of orphans that one call follows. */
 #define ROUNDS_MAX 64
 
-/* ---- known ones ---------------------------------------------------------------------------------
- */
+/* ---- known ones ---- */
 
 static struct processes *bucket(struct reaper *r, pid_t pid)
 {
@@ -83,8 +82,7 @@ int process_reap(struct process *p, int *ret_status, struct rusage *ret_usage)
 	return 0;
 }
 
-/* ---- strangers ----------------------------------------------------------------------------------
- */
+/* ---- strangers ---- */
 
 static bool is_given_up(const struct reaper *r, pid_t pid)
 {
@@ -224,8 +222,7 @@ unsigned reaper_give_up(struct reaper *r)
 	return n;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void on_sigchld(evutil_socket_t signo, short what, void *arg)
 {

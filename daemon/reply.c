@@ -72,8 +72,7 @@ void reply_value(struct payload *p)
 	now.value_at = buf_used(&now.buf);
 }
 
-/* ---- values in pieces ---------------------------------------------------------------------------
- */
+/* ---- values in pieces ---- */
 
 /* The encoding of a spilled value that has ext 1s in it too: rare, and at most a message. NULL: no
  * memory. */
@@ -147,8 +146,7 @@ uint64_t reply_too_large(const struct conn *c, const struct payload *p)
 	return size + AROUND_BYTES > PROTO_MESSAGE_BYTES ? size : 0;
 }
 
-/* ---- sending ------------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
 static int send_out(void)
 {
@@ -193,8 +191,7 @@ void reply_true(struct reply_to to)
 	reply_end();
 }
 
-/* ---- errors -------------------------------------------------------------------------------------
- */
+/* ---- errors ---- */
 
 /* [1, msgid, [code, message, … the details and the nil result are the caller's. */
 static struct bufpack *begin_error(struct reply_to to, const char *code, const char *message)
@@ -251,8 +248,7 @@ void reply_too_large_error(struct reply_to to, uint64_t size)
 	end_error();
 }
 
-/* ---- futures
- * ------------------------------------------------------------------------------------- */
+/* ---- futures ---- */
 
 /* With the details that lie in the future's value, fds and all: for the answer that is being built.
  */

@@ -87,8 +87,7 @@ int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
 	return bad;
 }
 
-/* ---- refusing -----------------------------------------------------------------------------------
- */
+/* ---- refusing ---- */
 
 void request_fail(struct request *r, enum outcome_code code, const char *format, ...)
 {
@@ -118,8 +117,7 @@ void request_fail_errno(struct request *r, int error)
 		request_fail(r, OUTCOME_E_INTERNAL, "%s", strerror(-error));
 }
 
-/* ---- parameters ---------------------------------------------------------------------------------
- */
+/* ---- parameters ---- */
 
 bool request_next(struct request *r)
 {
@@ -229,8 +227,7 @@ void request_bad_option(struct request *r, const char *key, const char *wanted)
 	request_fail(r, OUTCOME_E_BAD_REQUEST, "option %s: %s is wanted", key, wanted);
 }
 
-/* ---- futures ------------------------------------------------------------------------------------
- */
+/* ---- futures ---- */
 
 struct future *request_find(struct request *r, uint64_t id, enum outcome_code *ret_code)
 {

@@ -8,8 +8,7 @@
 #include "daemon/request.h"
 #include "proto/jobspec.h"
 
-/* ---- hello, ping
- * --------------------------------------------------------------------------------- */
+/* ---- hello, ping ---- */
 
 static const char *const method_names[] = {
 #define X(name, fewest, most) #name,
@@ -104,8 +103,7 @@ void request_ping(struct request *r)
 	reply_end();
 }
 
-/* ---- which pools
- * --------------------------------------------------------------------------------- */
+/* ---- which pools ---- */
 
 /* Option {pool}. *ret: that one, or NULL for all. False: refused. */
 static bool read_pool_option(struct request *r, struct pool **ret)
@@ -168,8 +166,7 @@ static void answer_per_pool(struct request *r, size_t (*count)(const struct pool
 	reply_end();
 }
 
-/* ---- pools, workers, functions
- * ------------------------------------------------------------------- */
+/* ---- pools, workers, functions ---- */
 
 static const char *pool_state_name(const struct pool *p)
 {
@@ -328,8 +325,7 @@ void request_functions(struct request *r)
 	answer_per_pool(r, count_functions, pack_functions);
 }
 
-/* ---- stats
- * --------------------------------------------------------------------------------------- */
+/* ---- stats ---- */
 
 static void pack_usage(struct bufpack *p, const struct amounts *used, const struct amounts *max)
 {
@@ -406,8 +402,7 @@ void request_stats(struct request *r)
 	reply_end();
 }
 
-/* ---- shutdown
- * ------------------------------------------------------------------------------------ */
+/* ---- shutdown ---- */
 
 void request_shutdown(struct request *r)
 {

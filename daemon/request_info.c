@@ -170,8 +170,7 @@ void request_info(struct request *r)
 	reply_end();
 }
 
-/* ---- list ---------------------------------------------------------------------------------------
- */
+/* ---- list ---- */
 
 struct list_filter {
 	uint32_t states; /* 1 << state */

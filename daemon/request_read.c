@@ -37,8 +37,7 @@ struct reader {
 	uint64_t until_us;
 };
 
-/* ---- a window over an encoding
- * -------------------------------------------------------------------- */
+/* ---- a window over an encoding ---- */
 
 struct window {
 	uint64_t pos; /* of what comes next, in the whole */
@@ -128,8 +127,7 @@ static void window_payload(struct window *w, const struct payload *p)
 		window_element(w, p, &c);
 }
 
-/* ---- answers
- * -------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static void answer_piece(struct reply_to to, const uint8_t *bytes, size_t n, bool is_eof)
 {
@@ -209,8 +207,7 @@ static bool has_something(const struct future *f, const struct read_order *o)
 	       (o->stream >= 0 && o->length && stream_size(f, o->stream) > o->offset);
 }
 
-/* ---- waiting for more
- * ----------------------------------------------------------------------------- */
+/* ---- waiting for more ---- */
 
 static void reader_write(struct pending *p)
 {
@@ -283,8 +280,7 @@ static void reader_wait(struct request *r, struct future *f, const struct read_o
 	reader_set_time(w, r->now_us);
 }
 
-/* ---- the request
- * ---------------------------------------------------------------------------------- */
+/* ---- the request ---- */
 
 static bool read_stream(struct request *r, int *ret)
 {

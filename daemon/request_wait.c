@@ -6,8 +6,7 @@
 #include "daemon/subscription.h"
 #include "proto/jobspec.h"
 
-/* ---- wait ---------------------------------------------------------------------------------------
- */
+/* ---- wait ---- */
 
 struct wait;
 
@@ -261,8 +260,7 @@ void request_wait(struct request *r)
 		pending_set_time(&w->pending, r->now_us + o.timeout_us);
 }
 
-/* ---- result -------------------------------------------------------------------------------------
- */
+/* ---- result ---- */
 
 struct result {
 	struct pending pending;
@@ -384,8 +382,7 @@ void request_result(struct request *r)
 		result_wait(r, f, timeout_us, wants_release);
 }
 
-/* ---- poll, deliver ------------------------------------------------------------------------------
- */
+/* ---- poll, deliver ---- */
 
 void request_poll(struct request *r)
 {

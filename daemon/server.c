@@ -1,15 +1,17 @@
 /* The loop: one turn is a batch of events, then what follows from them, in a fixed order.
  *
- *	events			sockets, pidfds, signals, the timer: state changes, nothing is sent
- *to clients workers_turn		death paths that needed more than one event conns_turn
- *input that was held back, times of waits core_turn		time-outs, hand-over conns_flush
- *everything that clients are owed, coalesced core_sweep, conns_sweep	the only places that free
- *futures and connections
+ *	events        sockets, pidfds, signals, the timer: state changes, nothing is sent to clients
+ *	workers_turn  death paths that needed more than one event
+ *	conns_turn    input that was held back, times of waits
+ *	core_turn     time-outs, hand-over
+ *	conns_flush   everything that clients are owed, coalesced
+ *	core_sweep, conns_sweep
+ *	              the only places that free futures and connections
  *
  * Start: what can fail without having touched anything comes first; the socket opens, and READY is
- *said, when every pool has its functions or has failed. Stop: no new jobs, waiting ones are
- *aborted, running ones may finish within stop_timeout, then they are rung and after their grace
- *killed; every waiter is answered before the sockets close.
+ * said, when every pool has its functions or has failed. Stop: no new jobs, waiting ones are
+ * aborted, running ones may finish within stop_timeout, then they are rung and after their grace
+ * killed; every waiter is answered before the sockets close.
  */
 #include "daemon/server.h"
 
@@ -34,8 +36,7 @@
 /* Beyond the grace of its jobs. */
 #define STOP_SLACK_US (1 * 1000 * 1000ull)
 
-/* ---- what the core asks of the shell
- * -------------------------------------------------------------- */
+/* ---- what the core asks of the shell ---- */
 
 static struct workers *workers_in(void *shell)
 {
@@ -114,8 +115,7 @@ static const struct core_ops core_ops = {
 
 static const struct conn_ops conn_ops = {.on_message = request_on_message};
 
-/* ---- signals
- * -------------------------------------------------------------------------------------- */
+/* ---- signals ---- */
 
 static void on_stop_signal(evutil_socket_t signo, short what, void *userdata)
 {
@@ -171,8 +171,7 @@ static int watch_signals(struct server *s)
 	return r;
 }
 
-/* ---- start
- * ---------------------------------------------------------------------------------------- */
+/* ---- start ---- */
 
 static void on_timer(evutil_socket_t fd, short what, void *userdata)
 {
@@ -287,8 +286,7 @@ struct server *server_free(struct server *s)
 	return NULL;
 }
 
-/* ---- stop
- * ----------------------------------------------------------------------------------------- */
+/* ---- stop ---- */
 
 void server_stop(struct server *s)
 {
@@ -352,8 +350,7 @@ static void stop_turn(struct server *s, uint64_t now_us)
 	}
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 /* Clients come in when every function is known. */
 static void become_ready(struct server *s)

@@ -4,11 +4,11 @@
  *	                 └──────────┴──► broken ──────┘
  *
  * and from every state to dead, since a worker may die whenever it likes. Its death is told by its
- *pidfd and by nothing else: the daemon holds a duplicate of the worker's end, so there is no end of
- *file. The duplicate shares its flags with the worker, so every call says MSG_DONTWAIT for itself.
+ * pidfd and by nothing else: the daemon holds a duplicate of the worker's end, so there is no end of
+ * file. The duplicate shares its flags with the worker, so every call says MSG_DONTWAIT for itself.
  *
  * Being dead is noticed in a callback; the rest of the death path (worker_link_bury) waits until
- *the orphans of its tree are gone.
+ * the orphans of its tree are gone.
  */
 #include "daemon/worker_link.h"
 
@@ -49,8 +49,7 @@ void worker_link_set_state(struct worker_link *l, enum link_state to)
 	l->state = to;
 }
 
-/* ---- what all share -----------------------------------------------------------------------------
- */
+/* ---- what all share ---- */
 
 int links_init(struct links *all, struct event_base *base, struct core *core, struct reaper *reaper)
 {
@@ -73,8 +72,7 @@ void links_deinit(struct links *all)
 	free(take_ptr(all->spare));
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void on_packet(evutil_socket_t fd, short what, void *arg)
 {
@@ -230,8 +228,7 @@ bool worker_link_bury(struct worker_link *l)
 	return true;
 }
 
-/* ---- ending it ----------------------------------------------------------------------------------
- */
+/* ---- ending it ---- */
 
 void worker_link_break(struct worker_link *l, const char *reason)
 {
@@ -275,8 +272,7 @@ void worker_link_ring(struct worker_link *l, const struct future *f)
 	process_signal(&l->process, SIGTERM);
 }
 
-/* ---- handing over, taking back ------------------------------------------------------------------
- */
+/* ---- handing over, taking back ---- */
 
 /* Output of a worker that ran jobs of several uids is shown to none of them. */
 static void remember_uid(struct worker_link *l, const struct future *f)

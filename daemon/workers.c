@@ -4,11 +4,11 @@
  *	struct slot    ── shell ──► worker link ◄─────────────┘
  *
  * Callbacks of events note that a process is dead and no more. What follows stands here, once per
- *turn of the loop, so nothing is freed inside its own callback, and one look for strangers serves
- *all who died in the same turn: zygotes first, as they may still report workers; then, while no
- *fork request is pending, the strangers; then the workers. While strangers are dealt with, no
- *worker is forked. That has an end: after SETTLE_US the death path goes on, and what could not be
- *killed is let be.
+ * turn of the loop, so nothing is freed inside its own callback, and one look for strangers serves
+ * all who died in the same turn: zygotes first, as they may still report workers; then, while no
+ * fork request is pending, the strangers; then the workers. While strangers are dealt with, no
+ * worker is forked. That has an end: after SETTLE_US the death path goes on, and what could not be
+ * killed is let be.
  */
 #include "daemon/workers.h"
 
@@ -45,8 +45,7 @@ static struct zygote *zygote_of(const struct pool *p)
 	return p->shell;
 }
 
-/* ---- the death path -----------------------------------------------------------------------------
- */
+/* ---- the death path ---- */
 
 static unsigned forks_pending(const struct workers *w)
 {
@@ -119,8 +118,7 @@ void workers_turn(struct workers *w, uint64_t now_us)
 		reaper_sweep(&w->reaper);
 }
 
-/* ---- core_ops -----------------------------------------------------------------------------------
- */
+/* ---- core_ops ---- */
 
 int workers_hand_over(struct workers *w, struct slot *s, struct future *f)
 {
@@ -163,8 +161,7 @@ struct payload *workers_describe_loss(
 	return loss_describe(s->shell, f, ret_bytes);
 }
 
-/* ---- questions ----------------------------------------------------------------------------------
- */
+/* ---- questions ---- */
 
 pid_t workers_pid(const struct slot *s)
 {
@@ -195,8 +192,7 @@ unsigned workers_left(const struct workers *w)
 	return n;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void on_look_again(evutil_socket_t fd, short what, void *arg)
 {

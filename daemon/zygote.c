@@ -5,13 +5,13 @@
  *	  └────────┴─────────┴──────────┘
  *
  * down is a pause: the first start has none, later ones wait longer and longer, until one of them
- *stays ready for a while. A set-up that answers with an error will do so again: the pool has
- *failed. One that just dies is tried SETUPS_MAX times.
+ * stays ready for a while. A set-up that answers with an error will do so again: the pool has
+ * failed. One that just dies is tried SETUPS_MAX times.
  *
  * It answers `fork` with a process ID. That process is the daemon's child already, since the zygote
- *waited for the middle one; whether it really is, the kernel is asked. The fork requests under way
- *when it dies come to nothing; what it may have forked without telling is a stranger, and dealt
- *with before those slots hear of it.
+ * waited for the middle one; whether it really is, the kernel is asked. The fork requests under way
+ * when it dies come to nothing; what it may have forked without telling is a stranger, and dealt
+ * with before those slots hear of it.
  */
 #include "daemon/zygote.h"
 
@@ -66,8 +66,7 @@ static void set_timer(struct zygote *z, uint64_t within_us)
 		log_err("pool %s: no memory for a timer", z->config->name);
 }
 
-/* ---- the end of a set-up ------------------------------------------------------------------------
- */
+/* ---- the end of a set-up ---- */
 
 /* No more workers: what is left of the process goes. */
 static void fail_pool(struct zygote *z, const char *reason)
@@ -109,8 +108,7 @@ static void retry_setup(struct zygote *z, const char *why)
 	fail_pool(z, reason);
 }
 
-/* ---- requests -----------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 static void pack_text_or_nil(struct bufpack *p, const char *text)
 {
@@ -208,8 +206,7 @@ bool zygote_fork(struct zygote *z, struct slot *s)
 	return true;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 /* A zygote is our own program; one that talks nonsense is killed, and its death is the rest. */
 static void break_off(struct zygote *z, const char *reason)
@@ -359,8 +356,7 @@ static bool read_packet(struct zygote *z)
 	return true;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void on_packet(evutil_socket_t fd, short what, void *arg)
 {

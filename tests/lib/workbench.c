@@ -15,8 +15,7 @@
 #define MOMENT_US   50000
 #define INPUT_BYTES (1024u * 1024u)
 
-/* ---- core_ops -----------------------------------------------------------------------------------
- */
+/* ---- core_ops ---- */
 
 static struct workers *workers_in(void *shell)
 {
@@ -92,8 +91,7 @@ static const struct core_ops ops = {
 	.drop_extra = op_drop_extra,
 };
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static unsigned count_fds(void)
 {
@@ -223,8 +221,7 @@ bool workbench_is_late(uint64_t deadline_us)
 	return clock_now_us() > deadline_us;
 }
 
-/* ---- jobs ---------------------------------------------------------------------------------------
- */
+/* ---- jobs ---- */
 
 struct pool *workbench_pool(struct workbench *b, const char *name)
 {
@@ -291,8 +288,7 @@ void workbench_await(struct workbench *b, const struct future *f)
 	workbench_until(b, future_state_is_final(f->state));
 }
 
-/* ---- values -------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 static bool find_entry(const struct future *f, const char *key, struct cursor *ret)
 {

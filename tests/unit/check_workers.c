@@ -73,8 +73,7 @@ static pid_t worker_of(const struct future *f)
 	return workers_pid(f->slot);
 }
 
-/* ---- commands -----------------------------------------------------------------------------------
- */
+/* ---- commands ---- */
 
 START_TEST(test_command_is_done)
 {
@@ -184,8 +183,7 @@ START_TEST(test_large_value_goes_as_ext_3)
 }
 END_TEST
 
-/* ---- deaths -------------------------------------------------------------------------------------
- */
+/* ---- deaths ---- */
 
 START_TEST(test_killed_worker_loses_its_job_and_no_other)
 {
@@ -283,8 +281,7 @@ START_TEST(test_zygote_that_is_killed_comes_back)
 }
 END_TEST
 
-/* ---- ending jobs --------------------------------------------------------------------------------
- */
+/* ---- ending jobs ---- */
 
 START_TEST(test_cancel_rings_and_a_fresh_worker_takes_the_place)
 {
@@ -401,8 +398,7 @@ START_TEST(test_drain_ends_what_waits_and_lets_running_jobs_finish)
 }
 END_TEST
 
-/* ---- many ---------------------------------------------------------------------------------------
- */
+/* ---- many ---- */
 
 static uint32_t next_random(uint64_t *seed)
 {
