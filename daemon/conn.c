@@ -12,6 +12,9 @@
  * room, so a slow reader holds no more than that. Everything is written once a turn, in
  * conns_flush().
  *
+ * Events are edge-triggered: so nothing has to be changed in the kernel when a client is paused, and the edge of
+ * writability tells when a peer read fds or hung up. libevent does not mix both kinds on one fd.
+ *
  * Nothing is freed where it happens: a closed connection stays until conns_sweep().
  */
 #include "daemon/conn.h"
@@ -27,9 +30,10 @@
 #include "daemon/log.h"
 #include "proto/rpc.h"
 
-#define READ_BYTES (64u * 1024u)
-#define HIGH_BYTES (256u * 1024u)
-#define LOW_BYTES  (64u * 1024u)
+#define READS_A_TURN 4
+#define READ_BYTES   (64u * 1024u)
+#define HIGH_BYTES   (256u * 1024u)
+#define LOW_BYTES    (64u * 1024u)
 /* A message may start in one read and complete in a later one, each with its fds. */
 #define QUEUED_FDS (2 * PROTO_MESSAGE_FDS)
 
@@ -242,15 +246,6 @@ static void process_kept(struct conn *c)
 	uncharge_input(c);
 }
 
-void conn_go_on(struct conn *c)
-{
-	process_kept(c);
-	check_left_over_fds(c);
-	if (c->state == CONN_OPEN && !c->is_paused)
-		event_add(c->on_readable, NULL);
-	conn_touch(c);
-}
-
 /* Reads once. Returns what recvmsg() returned, or -EAGAIN. */
 static ssize_t read_once(struct conn *c, uint8_t *into, size_t n)
 {
@@ -286,37 +281,53 @@ static void input_ended(struct conn *c)
 	conn_touch(c);
 }
 
-static void readable(evutil_socket_t fd, short what, void *userdata)
+/* It goes on in the next turn. */
+static void resume(struct conn *c)
+{
+	if (c->is_resumed || c->state > CONN_ENDED)
+		return;
+	c->is_resumed = true;
+	TAILQ_INSERT_TAIL(&c->conns->resumed, c, in_resumed);
+}
+
+/* Room in the connection's own buffer, charged. NULL: the connection is over. */
+static uint8_t *room_behind(struct conn *c, size_t *ret_n)
+{
+	size_t want = c->in.max - buf_used(&c->in);
+
+	want = want < READ_BYTES ? want : READ_BYTES;
+	if (charge_input(c, buf_size_after(&c->in, want)) < 0)
+		return NULL;
+	if (buf_reserve(&c->in, want) < 0) {
+		conn_fatal(c, "full", "out of memory");
+		return NULL;
+	}
+	return buf_room(&c->in, ret_n);
+}
+
+/* One read: into the shared buffer, or behind what is kept. False: there is no more for now. */
+static bool read_and_process(struct conn *c)
 {
 	static uint8_t shared[READ_BYTES];
-	struct conn *c = userdata;
 	bool is_partial = buf_used(&c->in) > 0;
 	uint8_t *into = shared;
 	size_t room = sizeof(shared), used;
 	ssize_t n;
 
 	if (is_partial) {
-		size_t want = c->in.max - buf_used(&c->in);
-
-		want = want < READ_BYTES ? want : READ_BYTES;
-		if (charge_input(c, buf_size_after(&c->in, want)) < 0)
-			return;
-		if (buf_reserve(&c->in, want) < 0) {
-			conn_fatal(c, "full", "out of memory");
-			return;
-		}
-		into = buf_room(&c->in, &room);
+		into = room_behind(c, &room);
+		if (!into)
+			return false;
 	}
 	n = read_once(c, into, room);
 	if (n == -EAGAIN || n == -EINTR || c->state > CONN_ENDED)
-		return;
-	if (n < 0) {
-		conn_close(c, strerror((int)-n));
-		return;
-	}
-	if (n == 0) {
-		input_ended(c);
-		return;
+		return false;
+	if (n <= 0) {
+		if (n < 0)
+			conn_close(c, strerror((int)-n));
+		else
+			input_ended(c);
+		return false;
 	}
 	if (is_partial) {
 		buf_commit(&c->in, (size_t)n);
@@ -326,9 +337,33 @@ static void readable(evutil_socket_t fd, short what, void *userdata)
 		keep(c, shared + used, (size_t)n - used);
 	}
 	check_left_over_fds(c);
-	if (c->is_paused)
-		event_del(c->on_readable);
+	return c->state == CONN_OPEN && !c->is_paused;
+}
+
+/* Reads until there is no more, since readability is told by its edge only. A client that has more to say than
+ * READS_A_TURN goes on in the next turn, after the others. */
+static void read_on(struct conn *c)
+{
+	int left = READS_A_TURN;
+
+	while (c->state == CONN_OPEN && !c->is_paused && read_and_process(c))
+		if (--left == 0) {
+			resume(c);
+			break;
+		}
 	conn_touch(c);
+}
+
+void conn_go_on(struct conn *c)
+{
+	process_kept(c);
+	check_left_over_fds(c);
+	read_on(c);
+}
+
+static void readable(evutil_socket_t fd, short what, void *userdata)
+{
+	read_on(userdata);
 }
 
 static void writable(evutil_socket_t fd, short what, void *userdata)
@@ -368,15 +403,6 @@ static void listen_for_write(struct conn *c, bool is_wanted)
 		event_del(c->on_writable);
 }
 
-static void resume(struct conn *c)
-{
-	c->is_paused = false;
-	if (c->is_resumed)
-		return;
-	c->is_resumed = true;
-	TAILQ_INSERT_TAIL(&c->conns->resumed, c, in_resumed);
-}
-
 void conn_flush(struct conn *c)
 {
 	int r = 0;
@@ -393,8 +419,10 @@ void conn_flush(struct conn *c)
 		conn_close(c, "after fatal");
 	} else {
 		listen_for_write(c, r == OUTBOX_AGAIN);
-		if (c->is_paused && c->out.bytes <= LOW_BYTES)
+		if (c->is_paused && c->out.bytes <= LOW_BYTES) {
+			c->is_paused = false;
 			resume(c);
+		}
 	}
 }
 
@@ -417,7 +445,7 @@ int conn_new(struct conns *cs, int fd, struct conn **ret)
 	fdqueue_init(&c->fds, QUEUED_FDS);
 	TAILQ_INIT(&c->pendings);
 	TAILQ_INIT(&c->ready);
-	c->on_readable = event_new(cs->base, fd, EV_READ | EV_PERSIST, readable, c);
+	c->on_readable = event_new(cs->base, fd, EV_READ | EV_ET | EV_PERSIST, readable, c);
 	c->on_writable = event_new(cs->base, fd, EV_WRITE | EV_ET | EV_PERSIST, writable, c);
 	if (!c->on_readable || !c->on_writable) {
 		conn_free(c);

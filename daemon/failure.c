@@ -112,7 +112,7 @@ void failure_describe(const struct future *f, char *text, size_t size)
 			detail_int(f->value, "signal"));
 		break;
 	case FAILURE_TOO_LARGE:
-		snprintf(text, size, "the result has %lld bytes, the pool's max_result is %lld",
+		snprintf(text, size, "the result has %lld bytes, at most %lld may be",
 			detail_int(f->value, "value"), detail_int(f->value, "max"));
 		break;
 	case FAILURE_QUOTA:
