@@ -60,7 +60,7 @@ static inline bool link_has_out(const struct link *l)
 }
 /* Sends what waits. Blocks unless flags say MSG_DONTWAIT; then it is all or -EAGAIN. */
 must_check int link_flush(struct link *l, int flags);
-/* From a signal handler of a dying worker: what waits goes out if it can at once. */
+/* At the end of a worker, also from a signal handler: what waits goes out if it can at once. */
 void link_flush_dying(struct link *l);
 
 /* An error answer without data, as far as it can be sent. */

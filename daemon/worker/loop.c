@@ -175,5 +175,7 @@ int loop_run(struct link *link, const struct poold_module *module, const char *p
 			r = handle_packet(&loop);
 	}
 	job_deinit(&loop.job);
+	if (r < 0)
+		link_flush_dying(link); /* what was answered before stays answered */
 	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
 }

@@ -1,0 +1,626 @@
+/* The worker protocol: runs in, answers out, values in every place that they may lie in. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "tests/lib/check_run.h"
+#include "tests/unit/worker_peer.h"
+
+#define EXIT_PROTOCOL 76
+
+static struct peer z, w;
+
+static void start_bench(void)
+{
+	peer_start_module(&z, "bench");
+	peer_fork(&z, &w);
+}
+
+static void start_proof(void)
+{
+	peer_start_module(&z, "proof");
+	peer_fork(&z, &w);
+}
+
+static void stop(void)
+{
+	peer_end(&w);
+	peer_end(&z);
+}
+
+/* Sends one run and compares the answer's value. */
+#define expect_run(text, function, format, ...)                                                    \
+	do {                                                                                       \
+		struct reply run_ = peer_run(&w, function, format, ##__VA_ARGS__);                 \
+		ck_assert_msg(!run_.word[0], "%s: %s", run_.word, run_.message);                   \
+		ck_assert_str_eq(run_.value, text);                                                \
+		peer_forget(&run_);                                                                \
+	} while (0)
+
+#define expect_failure(code, data, function, format, ...)                                          \
+	do {                                                                                       \
+		struct reply run_ = peer_run(&w, function, format, ##__VA_ARGS__);                 \
+		ck_assert_str_eq(run_.word, code);                                                 \
+		ck_assert_str_eq(run_.value, data);                                                \
+		ck_assert_ptr_nonnull(run_.meas);                                                  \
+		peer_forget(&run_);                                                                \
+	} while (0)
+
+/* The fd's content as text. */
+static char *content(int fd)
+{
+	struct stat st;
+	char *text;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	text = calloc(1, (size_t)st.st_size + 1);
+	ck_assert_ptr_nonnull(text);
+	ck_assert_int_eq(pread(fd, text, (size_t)st.st_size, 0), st.st_size);
+	return text;
+}
+
+static void expect_content(int fd, const char *text)
+{
+	char *found = content(fd);
+
+	ck_assert_str_eq(found, text);
+	free(found);
+}
+
+START_TEST(values_come_back)
+{
+	expect_run("nil", "noop", "n");
+	expect_run("nil", "noop_serial", "i", 1);
+	expect_run("[1, -2, \"x\", b\"\\x00\", {\"k\": [true, nil]}]", "echo", "[iisb{s[tn]}]", 1,
+		-2, "x", "", (size_t)1, "k", 1);
+	expect_run("[ext(2, 8)]", "echo", "[I]", (uint64_t)7);
+	expect_run("100000", "alloc", "i", 100000);
+	expect_run("nil", "spin", "i", 300);
+	expect_run("nil", "sleep", "i", 300);
+}
+END_TEST
+
+START_TEST(failures_come_back)
+{
+	expect_failure("my_code", "nil", "fail", "[ss]", "my_code", "It broke");
+	expect_failure("bad_input", "nil", "fail", "i", 1);
+	expect_failure("bad_input", "nil", "spin", "s", "long");
+	expect_failure("bad_input", "nil", "exit", "i", 256);
+	expect_failure("unknown_function", "nil", "nothing", "n");
+	expect_failure("failed", "nil", "alloc", "u", UINT64_MAX);
+}
+END_TEST
+
+START_TEST(measurements_come_with_each_answer)
+{
+	struct reply r = peer_run(&w, "spin", "i", 2000);
+	unsigned long long run, cpu, rss, copied, started;
+
+	ck_assert_int_eq(sscanf(r.meas,
+				 "{\"run_us\": %llu, \"cpu_us\": %llu, \"rss_kib\": %llu, "
+				 "\"copied\": %llu, \"started_us\": %llu}",
+				 &run, &cpu, &rss, &copied, &started),
+		5);
+	ck_assert_uint_ge(run, 2000);
+	ck_assert_uint_gt(cpu, 0);
+	ck_assert_uint_gt(rss, 0);
+	ck_assert_uint_eq(copied, 0);
+	ck_assert_uint_gt(started, 0);
+	peer_forget(&r);
+}
+END_TEST
+
+START_TEST(answers_of_a_packet_come_in_order)
+{
+	for (unsigned i = 0; i < 1000; i++)
+		peer_add(&w, "[iis[si{si}]]", 0, (int)i, "run", "echo", (int)i, "id", (int)i);
+	peer_send(&w, NULL, 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%u", i);
+		peer_expect_value(&w, i, text);
+	}
+}
+END_TEST
+
+START_TEST(byte_strings_in_shared_memory_go_back_as_they_are)
+{
+	struct stat before, after;
+	int fd = peer_memfd("in shared memory", 16);
+	struct reply r;
+
+	peer_add(&w, "[iis[sF{si}]]", 0, 1, "run", "echo", 0, "id", 1);
+	peer_send(&w, &fd, 1);
+	r = peer_receive(&w);
+	ck_assert_str_eq(r.value, "fd(0)");
+	ck_assert_uint_eq(r.n_fds, 1);
+	ck_assert_int_eq(fstat(fd, &before) | fstat(r.fds[0], &after), 0);
+	ck_assert_uint_eq(before.st_ino, after.st_ino);
+	peer_forget(&r);
+	fd_close(fd);
+}
+END_TEST
+
+/* Only those fds go back that the value names, with indexes of its own. */
+START_TEST(fds_inside_a_value_get_new_indexes)
+{
+	int fds[] = {peer_memfd("zero", 4), peer_memfd("one", 3), peer_memfd("two", 3)};
+	struct reply r;
+
+	peer_add(&w, "[iis[s[FiFF]{sis{uF}}]]", 0, 1, "run", "echo", 2, 5, 1, 2, "id", 1, "values",
+		(uint64_t)9, 0);
+	peer_send(&w, fds, 3);
+	r = peer_receive(&w);
+	ck_assert_str_eq(r.value, "[fd(0), 5, fd(1), fd(0)]");
+	ck_assert_uint_eq(r.n_fds, 2);
+	expect_content(r.fds[0], "two");
+	expect_content(r.fds[1], "one");
+	peer_forget(&r);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fd_close(fds[i]);
+}
+END_TEST
+
+START_TEST(each_run_of_a_packet_gets_its_own_fds)
+{
+	int fds[] = {peer_memfd("zero", 4), peer_memfd("one", 3)};
+	struct reply r;
+
+	for (int i = 0; i < 3; i++)
+		peer_add(&w, i == 1 ? "[iis[si{si}]]" : "[iis[sF{si}]]", 0, i, "run", "echo", 0,
+			"id", i);
+	peer_send(&w, fds, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		r = peer_receive(&w);
+		ck_assert_uint_eq(r.msgid, i);
+		ck_assert_uint_eq(r.n_fds, i != 1);
+		if (i != 1)
+			expect_content(r.fds[0], i == 0 ? "zero" : "one");
+		peer_forget(&r);
+	}
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+}
+END_TEST
+
+START_TEST(fds_that_no_message_names_are_closed)
+{
+	int fds[2], pair[2];
+	char byte;
+
+	ck_assert_int_eq(pipe(pair), 0);
+	fds[0] = fds[1] = pair[1];
+	peer_add(&w, "[iis[sn{si}]]", 0, 1, "run", "noop", "id", 1);
+	peer_send(&w, fds, 2);
+	peer_expect_value(&w, 1, "nil");
+	close(pair[1]);
+	/* the next packet takes the place of this one */
+	peer_add(&w, "[iis[sn{si}]]", 0, 2, "run", "noop", "id", 1);
+	peer_send(&w, NULL, 0);
+	peer_expect_value(&w, 2, "nil");
+	ck_assert_int_eq(read(pair[0], &byte, 1), 0);
+	close(pair[0]);
+}
+END_TEST
+
+/* An encoding in a memfd, with the encoding as a format. */
+#define memfd_of(format, ...)                                                                      \
+	({                                                                                         \
+		struct buf b_ = BUF_INIT(1u << 20);                                                \
+		int fd_;                                                                           \
+		peer_pack(&b_, format, ##__VA_ARGS__);                                             \
+		fd_ = peer_memfd(buf_head(&b_), buf_used(&b_));                                    \
+		buf_deinit(&b_);                                                                   \
+		fd_;                                                                               \
+	})
+
+START_TEST(inputs_and_values_may_lie_in_memfds)
+{
+	int fds[] = {peer_memfd("payload", 7), memfd_of("[sF]", "a", 0)};
+
+	/* the input's own fd has index 0, its encoding the next one */
+	peer_add(&w, "[iis[sV{si}]]", 0, 1, "run", "echo", 1, "id", 1);
+	peer_send(&w, fds, 2);
+	peer_expect_value(&w, 1, "[\"a\", fd(0)]");
+	fd_close(fds[1]);
+
+	/* a value, by reference */
+	fds[1] = memfd_of("[iF]", 5, 0);
+	peer_add(&w, "[iis[sI{sis{usuV}}]]", 0, 2, "run", "echo", (uint64_t)9, "id", 1, "values",
+		(uint64_t)8, "other", (uint64_t)9, 1);
+	peer_send(&w, fds, 2);
+	peer_expect_value(&w, 2, "[5, fd(0)]");
+	fd_close(fds[1]);
+
+	/* the whole map, with a value in it that lies elsewhere again */
+	fds[0] = fd_close(fds[0]);
+	fds[0] = memfd_of("[i]", 6);
+	fds[1] = memfd_of("{uVus}", (uint64_t)9, 0, (uint64_t)10, "ten");
+	peer_add(&w, "[iis[sI{sVsi}]]", 0, 3, "run", "echo", (uint64_t)9, "values", 1, "id", 1);
+	peer_send(&w, fds, 2);
+	peer_expect_value(&w, 3, "[6]");
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+}
+END_TEST
+
+START_TEST(values_that_cannot_be_read_fail_the_job)
+{
+	int fds[2], pair[2];
+
+	/* not in values */
+	expect_failure("bad_request", "nil", "echo", "I", (uint64_t)9);
+	/* no memfd */
+	ck_assert_int_eq(pipe(pair), 0);
+	peer_add(&w, "[iis[sV{si}]]", 0, 1, "run", "echo", 0, "id", 1);
+	peer_send(&w, pair, 1);
+	peer_expect_error(&w, 1, "bad_request");
+	/* no MessagePack, and an index beyond the message's */
+	fds[0] = peer_memfd("\xc1", 1);
+	fds[1] = memfd_of("[F]", 5);
+	for (int i = 0; i < 2; i++) {
+		peer_add(&w, "[iis[sV{si}]]", 0, 1, "run", "echo", 0, "id", 1);
+		peer_send(&w, &fds[i], 1);
+		peer_expect_error(&w, 1, "bad_request");
+	}
+	/* a pipe instead of a byte string may pass through, but not be read */
+	peer_add(&w, "[iis[sF{si}]]", 0, 1, "run", "noop", 0, "id", 1);
+	peer_send(&w, pair, 1);
+	peer_expect_value(&w, 1, "nil");
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+	fd_close(pair[0]);
+	fd_close(pair[1]);
+}
+END_TEST
+
+START_TEST(modules_see_their_input)
+{
+	int fds[] = {peer_memfd("zero", 4), peer_memfd("one", 3)};
+
+	expect_run("b\"ab\"", "join", "[ss]", "a", "b");
+	expect_failure("failed", "nil", "join", "[si]", "a", 1);
+	peer_add(&w, "[iis[s[FI]{sis{uF}}]]", 0, 1, "run", "join", 1, (uint64_t)9, "id", 1,
+		"values", (uint64_t)9, 0);
+	peer_send(&w, fds, 2);
+	peer_expect_value(&w, 1, "b\"onezero\"");
+	peer_add(&w, "[iis[s[FI]{sis{us}}]]", 0, 2, "run", "look", 0, (uint64_t)9, "id", 1,
+		"values", (uint64_t)9, "12345");
+	peer_send(&w, fds, 1);
+	peer_expect_value(&w, 2, "\"4 6\"");
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+}
+END_TEST
+
+START_TEST(results_in_place_may_be_shortened)
+{
+	struct reply r;
+	struct stat st;
+
+	expect_run("b\"aa\"", "half", "i", 4);
+	expect_run("b\"\"", "half", "i", 0);
+	r = peer_run(&w, "half", "i", 1000000);
+	ck_assert_str_eq(r.value, "fd(0)");
+	ck_assert_int_eq(fstat(r.fds[0], &st), 0);
+	ck_assert_int_eq(st.st_size, 500000);
+	ck_assert_int_eq(fcntl(r.fds[0], F_GET_SEALS) & 0xf, 0xf);
+	peer_forget(&r);
+	/* shared memory that was shortened to what goes inline */
+	r = peer_run(&w, "half", "i", 100000);
+	ck_assert_uint_eq(r.n_fds, 0);
+	ck_assert_uint_eq(strlen(r.value), 50000 + strlen("b\"\""));
+	peer_forget(&r);
+	expect_run("\"last\"", "replaced", "n");
+}
+END_TEST
+
+START_TEST(large_results_travel_in_shared_memory)
+{
+	struct reply r = peer_run(&w, "bytes", "i", 65536);
+
+	ck_assert_uint_eq(r.n_fds, 0);
+	peer_forget(&r);
+	r = peer_run(&w, "bytes", "i", 65537);
+	ck_assert_str_eq(r.value, "fd(0)");
+	ck_assert_ptr_nonnull(strstr(r.meas, "\"copied\": 65537"));
+	peer_forget(&r);
+}
+END_TEST
+
+START_TEST(results_over_a_limit_fail_the_job)
+{
+	static const char *const functions[] = {"bytes", "half"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		peer_add(&w, "[iis[si{sisi}]]", 0, 1, "run", functions[i], 1001, "id", 1,
+			"max_result", 1000);
+		peer_send(&w, NULL, 0);
+		struct reply r = peer_receive(&w);
+		ck_assert_str_eq(r.word, "too_large");
+		ck_assert_str_eq(
+			r.value, "{\"limit\": \"max_result\", \"value\": 1001, \"max\": 1000}");
+		peer_forget(&r);
+	}
+	/* before any memory is taken: no machine has this much */
+	peer_add(&w, "[iis[su{sisi}]]", 0, 1, "run", "half", UINT64_C(1) << 31, "id", 1,
+		"max_result", 1000000);
+	peer_send(&w, NULL, 0);
+	peer_expect_error(&w, 1, "too_large");
+	expect_failure("too_large",
+		"{\"limit\": \"inline_bytes\", \"value\": 65537, \"max\": 65536}", "stubborn", "n");
+}
+END_TEST
+
+START_TEST(an_echo_of_shared_memory_counts_with_its_bytes)
+{
+	int fd = peer_memfd("0123456789", 10);
+
+	peer_add(&w, "[iis[sF{sisi}]]", 0, 1, "run", "echo", 0, "id", 1, "max_result", 9);
+	peer_add(&w, "[iis[sF{sisi}]]", 0, 2, "run", "echo", 0, "id", 1, "max_result", 10);
+	peer_send(&w, (int[]){fd, fd}, 2);
+	peer_expect_error(&w, 1, "too_large");
+	peer_expect_value(&w, 2, "fd(0)");
+	fd_close(fd);
+}
+END_TEST
+
+START_TEST(encoded_results_are_checked)
+{
+	static const char deep[] =
+		"\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x01";
+
+	expect_run("[1, 2]", "encoded", "b", "\x92\x01\x02", (size_t)3);
+	expect_failure("bad_result", "nil", "encoded", "b", "\x92\x01", (size_t)2);
+	expect_failure("bad_result", "nil", "encoded", "b", "\x01\x01", (size_t)2);
+	expect_failure("bad_result", "nil", "encoded", "b", "", (size_t)0);
+	expect_failure("bad_result", "nil", "encoded", "b", "\xd4\x01\x00", (size_t)3);
+	expect_failure("bad_result", "nil", "encoded", "b", deep, sizeof(deep) - 1);
+}
+END_TEST
+
+START_TEST(failures_may_have_data)
+{
+	static char large[16384 + 1];
+	struct reply r;
+
+	expect_failure("with_data", "[1]", "fail_data", "b", "\x91\x01", (size_t)2);
+	expect_failure("with_data", "nil", "fail_data", "b", "\x91", (size_t)1);
+	/* a bin 16 of 16381 bytes is as long as may be */
+	memcpy(large, "\xc5\x3f\xfd", 3);
+	r = peer_run(&w, "fail_data", "b", large, (size_t)16384);
+	ck_assert_ptr_nonnull(strstr(r.value, "\\x00\\x00"));
+	peer_forget(&r);
+	memcpy(large, "\xc5\x3f\xfe", 3);
+	expect_failure("with_data", "nil", "fail_data", "b", large, (size_t)16385);
+	expect_failure("failed", "nil", "fail_badly", "n");
+	r = peer_run(&w, "errno", "n");
+	ck_assert_str_eq(r.message, "errno: Not a directory");
+	peer_forget(&r);
+}
+END_TEST
+
+START_TEST(progress_is_told_but_not_each_time)
+{
+	unsigned n = 0;
+	struct reply r;
+
+	r = peer_run(&w, "progress", "n");
+	for (; r.type == RPC_NOTIFICATION; n++) {
+		ck_assert_str_eq(r.word, "progress");
+		if (n == 0)
+			ck_assert_str_eq(r.value, "7, 0, 100, \"on the way\"");
+		else if (strstr(r.value, "7, 100, 100, \"\""))
+			n += 1000;
+		peer_forget(&r);
+		r = peer_receive(&w);
+	}
+	/* the first and the last one in any case */
+	ck_assert_uint_ge(n, 1002);
+	ck_assert_str_eq(r.word, "");
+	peer_forget(&r);
+}
+END_TEST
+
+START_TEST(a_run_that_is_wrong_is_answered)
+{
+	peer_add(&w, "[iis[]]", 0, 1, "run");
+	peer_add(&w, "[iis[sn]]", 0, 2, "run", "noop");
+	peer_add(&w, "[iis[snn]]", 0, 3, "run", "noop");
+	peer_add(&w, "[iis[sn{}]]", 0, 4, "run", "noop");
+	peer_add(&w, "[iis[in{si}]]", 0, 5, "run", 1, "id", 1);
+	peer_add(&w, "[iis[sn{ss}]]", 0, 6, "run", "noop", "id", "x");
+	peer_add(&w, "[iis[sn{sisi}]]", 0, 7, "run", "noop", "id", 1, "values", 1);
+	peer_add(&w, "[iis[sn{sisn}]]", 0, 8, "run", "noop", "id", 1, "timeout");
+	peer_add(&w, "[iis[]]", 0, 9, "walk");
+	peer_add(&w, "[is[]]", 2, "unheard_of");
+	peer_add(&w, "[iinn]", 1, 77);
+	peer_add(&w, "[iis[sn{si}]]", 0, 10, "run", "noop", "id", 1);
+	peer_send(&w, NULL, 0);
+	for (unsigned i = 1; i <= 7; i++)
+		peer_expect_error(&w, i, "bad_request");
+	peer_expect_value(&w, 8, "nil");
+	peer_expect_error(&w, 9, "unknown_method");
+	peer_expect_value(&w, 10, "nil");
+}
+END_TEST
+
+/* What the worker does with a packet that is none of the protocol's: it ends, and says so. */
+static void expect_protocol_exit(void)
+{
+	int status = peer_await_end(&w);
+
+	ck_assert_msg(
+		WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PROTOCOL, "status %#x", status);
+	peer_end(&z);
+}
+
+static void send_bytes(const void *bytes, size_t n)
+{
+	ck_assert_int_eq(buf_append(&w.out, bytes, n), 0);
+	peer_send(&w, NULL, 0);
+}
+
+static const struct {
+	const char *bytes;
+	size_t n;
+} broken[] = {
+	{"\xc1", 1},				     /* no MessagePack */
+	{"\x94\x00\x01", 3},			     /* ends early */
+	{"\x01", 1},				     /* no envelope */
+	{"\x93\x00\x01\xa3run", 6},		     /* a request of three */
+	{"\x94\x05\x01\xa3run\x90", 8},		     /* no such type */
+	{"\xdd\xff\xff\xff\xff", 5},		     /* more elements than bytes */
+	{"\x94\x00\x01\xa3run\x91\xd4\x01\x40", 11}, /* an index over 63 */
+};
+
+START_TEST(broken_packets_end_the_worker)
+{
+	start_bench();
+	send_bytes(broken[_i].bytes, broken[_i].n);
+	expect_protocol_exit();
+}
+END_TEST
+
+START_TEST(what_came_before_the_break_is_answered)
+{
+	start_bench();
+	peer_add(&w, "[iis[sn{si}]]", 0, 1, "run", "noop", "id", 1);
+	send_bytes("\xc1", 1);
+	peer_expect_value(&w, 1, "nil");
+	expect_protocol_exit();
+}
+END_TEST
+
+START_TEST(fds_that_are_missing_end_the_worker)
+{
+	int fd = peer_memfd("x", 1);
+
+	start_bench();
+	peer_add(&w, "[iis[s[FF]{si}]]", 0, 1, "run", "noop", 0, 1, "id", 1);
+	peer_send(&w, &fd, 1);
+	expect_protocol_exit();
+	fd_close(fd);
+}
+END_TEST
+
+START_TEST(a_crash_is_the_worker_s_end_and_its_status)
+{
+	static const int signals[] = {SIGSEGV, SIGABRT, SIGKILL, SIGBUS, SIGFPE, SIGUSR1};
+	int status;
+
+	start_bench();
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		struct peer victim;
+
+		peer_fork(&z, &victim);
+		peer_add(&victim, "[iis[si{si}]]", 0, 1, "run", "crash", signals[i], "id", 1);
+		peer_send(&victim, NULL, 0);
+		status = peer_await_end(&victim);
+		ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == signals[i], "status %#x",
+			status);
+	}
+	peer_add(&w, "[iis[si{si}]]", 0, 1, "run", "exit", 42, "id", 1);
+	peer_send(&w, NULL, 0);
+	ck_assert_int_eq(peer_await_end(&w), W_EXITCODE(42, 0));
+	peer_end(&z);
+}
+END_TEST
+
+/* The daemon blames the first job that is not answered: so those before it have to be. */
+START_TEST(a_death_loses_no_answer_of_the_packet)
+{
+	static const char *const functions[] = {"crash", "exit"};
+
+	peer_start_module(&z, "bench");
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		peer_fork(&z, &w);
+		for (int id = 0; id < 3; id++)
+			peer_add(&w, "[iis[sn{si}]]", 0, id, "run", "noop", "id", id);
+		peer_add(&w, "[iis[si{si}]]", 0, 3, "run", functions[i], 11, "id", 3);
+		peer_add(&w, "[iis[sn{si}]]", 0, 4, "run", "noop", "id", 4);
+		peer_send(&w, NULL, 0);
+		for (unsigned id = 0; id < 3; id++)
+			peer_expect_value(&w, id, "nil");
+		peer_expect_end_of_file(&w);
+		ck_assert_int_eq(peer_await_end(&w), i == 0 ? SIGSEGV : W_EXITCODE(11, 0));
+	}
+	peer_end(&z);
+}
+END_TEST
+
+#ifndef __SANITIZE_ADDRESS__
+START_TEST(a_stack_overflow_loses_no_answer_of_the_packet)
+{
+	peer_start_module(&z, "proof");
+	peer_fork(&z, &w);
+	peer_add(&w, "[iis[sn{si}]]", 0, 1, "run", "about", "id", 1);
+	peer_add(&w, "[iis[sn{si}]]", 0, 2, "run", "overflow", "id", 2);
+	peer_send(&w, NULL, 0);
+	peer_expect_value(&w, 1, "\"1 1 0 proof  1 1\"");
+	ck_assert_int_eq(peer_await_end(&w) & 0x7f, SIGSEGV);
+	peer_end(&z);
+}
+END_TEST
+#endif
+
+static TCase *with_worker(const char *name, void (*start)(void))
+{
+	TCase *t = tcase_create(name);
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, start, stop);
+	return t;
+}
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("worker_run");
+	TCase *bench = with_worker("bench", start_bench),
+	      *proof = with_worker("proof", start_proof);
+	TCase *end = tcase_create("end");
+
+	tcase_add_test(bench, values_come_back);
+	tcase_add_test(bench, failures_come_back);
+	tcase_add_test(bench, measurements_come_with_each_answer);
+	tcase_add_test(bench, answers_of_a_packet_come_in_order);
+	tcase_add_test(bench, byte_strings_in_shared_memory_go_back_as_they_are);
+	tcase_add_test(bench, fds_inside_a_value_get_new_indexes);
+	tcase_add_test(bench, each_run_of_a_packet_gets_its_own_fds);
+	tcase_add_test(bench, fds_that_no_message_names_are_closed);
+	tcase_add_test(bench, inputs_and_values_may_lie_in_memfds);
+	tcase_add_test(bench, values_that_cannot_be_read_fail_the_job);
+	tcase_add_test(bench, an_echo_of_shared_memory_counts_with_its_bytes);
+	tcase_add_test(bench, a_run_that_is_wrong_is_answered);
+	suite_add_tcase(s, bench);
+
+	tcase_add_test(proof, modules_see_their_input);
+	tcase_add_test(proof, results_in_place_may_be_shortened);
+	tcase_add_test(proof, large_results_travel_in_shared_memory);
+	tcase_add_test(proof, results_over_a_limit_fail_the_job);
+	tcase_add_test(proof, encoded_results_are_checked);
+	tcase_add_test(proof, failures_may_have_data);
+	tcase_add_test(proof, progress_is_told_but_not_each_time);
+	suite_add_tcase(s, proof);
+
+	tcase_set_timeout(end, 60);
+	tcase_add_loop_test(end, broken_packets_end_the_worker, 0, (int)ARRAY_SIZE(broken));
+	tcase_add_test(end, what_came_before_the_break_is_answered);
+	tcase_add_test(end, fds_that_are_missing_end_the_worker);
+	tcase_add_test(end, a_crash_is_the_worker_s_end_and_its_status);
+	tcase_add_test(end, a_death_loses_no_answer_of_the_packet);
+#ifndef __SANITIZE_ADDRESS__
+	tcase_add_test(end, a_stack_overflow_loses_no_answer_of_the_packet);
+#endif
+	suite_add_tcase(s, end);
+	return s;
+}
+
+int main(void)
+{
+	return check_run(suite());
+}
