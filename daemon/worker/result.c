@@ -72,7 +72,8 @@ static bool is_code(const char *code)
 	       strspn(code, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == n;
 }
 
-static void set_failure(struct result *res, const char *code, const char *format, va_list ap)
+static void printf_like(3, 0)
+	set_failure(struct result *res, const char *code, const char *format, va_list ap)
 {
 	clear_value(res);
 	res->is_failed = true;

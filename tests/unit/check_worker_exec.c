@@ -305,7 +305,7 @@ START_TEST(a_command_gets_three_fds_and_default_signals)
 	/* fd 3 is the directory that ls itself reads */
 	expect_command(
 		"", "\"stdout\": b\"0\\x0a1\\x0a2\\x0a3\\x0a\"", "[ss]", "ls", "/proc/self/fd");
-	r = run_shell("cat /proc/$$/status");
+	r = run_command("[ss]", "cat", "/proc/self/status");
 	ck_assert_uint_eq(signal_set(&r, "SigBlk:\\x09"), 0);
 	ck_assert_uint_eq(signal_set(&r, "SigIgn:\\x09"), 0);
 	peer_forget(&r);

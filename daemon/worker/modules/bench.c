@@ -96,7 +96,7 @@ static int run_alloc(poold_job *job)
 
 	if (!get_number(job, &n))
 		return -EINVAL;
-	p = n <= SIZE_MAX ? malloc(n ? (size_t)n : 1) : NULL;
+	p = n <= PTRDIFF_MAX ? malloc(n ? (size_t)n : 1) : NULL;
 	if (!p)
 		return -ENOMEM;
 	for (uint64_t i = 0; i < n; i += 4096)
