@@ -1,0 +1,222 @@
+/* Workers and zygotes that break their protocol: their own job is lost, their pool backs off or
+ * fails, and nothing else changes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/clock.h"
+#include "daemon/extra.h"
+#include "tests/lib/check_run.h"
+#include "tests/lib/workbench.h"
+
+#define WORKER "tests/lib/hostile_worker"
+
+static struct workbench b;
+
+/* Pools: the hostile one, and an honest one beside it. */
+static struct pool *start(const char *how)
+{
+	struct config_pool *p;
+
+	workbench_init(&b, WORKER);
+	p = workbench_add_pool(&b, how, HANDLER_MODULE, 1);
+	p->start_timeout_us = 300000;
+	workbench_add_pool(&b, "honest", HANDLER_MODULE, 1);
+	workbench_start(&b);
+	return workbench_pool(&b, how);
+}
+
+static struct future *submit(const char *pool)
+{
+	char address[128];
+
+	snprintf(address, sizeof(address), "%s/run", pool);
+	return workbench_number(&b, address, 1);
+}
+
+static void check_honest(void)
+{
+	struct future *f = submit("honest");
+
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	ck_assert_uint_eq(workbench_pool(&b, "honest")->n_deaths, 0);
+}
+
+static const char *const bad_answers[] = {"run_garbage", "run_no_rpc", "run_cut_short",
+	"run_huge_count", "run_empty", "run_wrong_msgid", "run_result_no_array", "run_meas_no_map",
+	"run_error_and_result", "run_error_no_code", "run_request", "run_unknown_notification",
+	"run_ready_again", "run_deep", "run_very_deep", "run_too_long", "run_ext_2", "run_ext_3",
+	"run_many_fds", "run_fd_unnamed", "run_fd_missing", "run_fd_gap", "run_fds_over_limit",
+	"run_fd_in_meas", "run_unsealed", "run_half_sealed", "run_pipe", "run_socket",
+	"run_shut_down", "run_bad_progress", "run_output_no_memfd", "run_output_no_stream",
+	"run_output_twice"};
+
+START_TEST(test_bad_answer_costs_its_own_job)
+{
+	struct pool *p = start(bad_answers[_i]);
+	struct future *f = submit(p->name), *next;
+
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_LOST);
+	ck_assert(workbench_entry_is(f, "reason", "protocol"));
+	check_honest();
+	/* the next worker serves the next job as badly */
+	next = submit(p->name);
+	workbench_await(&b, next);
+	ck_assert_int_eq(next->state, FUTURE_LOST);
+	workbench_stop(&b);
+}
+END_TEST
+
+static const char *const second_answers[] = {"run_answer_twice", "run_trailing"};
+
+START_TEST(test_answer_before_the_breach_counts)
+{
+	struct pool *p = start(second_answers[_i]);
+	struct future *f = submit(p->name);
+
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	workbench_until(&b, p->n_deaths == 1);
+	check_honest();
+	workbench_stop(&b);
+}
+END_TEST
+
+static const char *const bad_starts[] = {"start_answer", "start_garbage", "start_many_functions",
+	"start_protocol_2", "start_never", "start_exit", "start_progress", "fork_init", "fork_self",
+	"fork_daemon", "fork_negative", "fork_wrong_msgid", "fork_exit", "fork_error",
+	"fork_never"};
+
+START_TEST(test_bad_start_backs_off_and_its_jobs_wait)
+{
+	struct pool *p = start(bad_starts[_i]);
+	struct future *f = submit(p->name);
+
+	workbench_until(&b, p->n_failed_starts >= 2);
+	check_honest();
+	ck_assert_int_eq(f->state, FUTURE_QUEUED);
+	ck_assert_int_eq(core_cancel(&b.core, f, CANCEL_TERM, 0, clock_now_us()), CANCEL_CANCELLED);
+	workbench_stop(&b);
+}
+END_TEST
+
+START_TEST(test_answer_that_nobody_asked_for_costs_the_worker)
+{
+	struct pool *p = start("start_answer_early");
+
+	workbench_until(&b, p->n_deaths >= 2);
+	check_honest();
+	workbench_stop(&b);
+}
+END_TEST
+
+static const struct {
+	const char *how;
+	const char *reason;
+} bad_setups[] = {
+	{"zygote_garbage", "signal 9"},
+	{"zygote_many_functions", "signal 9"},
+	{"zygote_bad_name", "signal 9"},
+	{"zygote_exit", "exit code 3: no such luck"},
+	{"zygote_never", "takes too long"},
+	{"zygote_error", "the moon is in the wrong\\x0ahouse"},
+};
+
+START_TEST(test_bad_setup_fails_the_pool)
+{
+	struct pool *p = start(bad_setups[_i].how);
+
+	ck_assert_int_eq(p->state, POOL_FAILED);
+	ck_assert_msg(strstr(p->reason, bad_setups[_i].reason), "reason: %s", p->reason);
+	check_honest();
+	workbench_stop(&b);
+}
+END_TEST
+
+START_TEST(test_news_of_others_are_nobodys)
+{
+	struct pool *p = start("nice_news");
+	struct future *f = submit(p->name), *other = submit(p->name);
+
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	ck_assert_ptr_nonnull(f->extra);
+	ck_assert_uint_eq(f->extra->progress_done, 4999);
+	ck_assert_ptr_nonnull(strstr(f->extra->progress_text, "news"));
+	ck_assert_ptr_null(strchr(f->extra->progress_text, '\x1b'));
+	ck_assert_int_eq(f->extra->output_fd[STREAM_STDERR], -1);
+	workbench_await(&b, other);
+	ck_assert_int_eq(other->state, FUTURE_DONE);
+	ck_assert_int_eq(other->extra->output_fd[STREAM_STDERR], -1);
+	workbench_stop(&b);
+}
+END_TEST
+
+START_TEST(test_flood_of_output_holds_nobody_up)
+{
+	struct pool *p = start("nice_flood");
+	struct future *f = submit(p->name);
+
+	check_honest();
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	workbench_stop(&b);
+}
+END_TEST
+
+/* They are shared with the daemon's duplicate. */
+START_TEST(test_flags_of_the_link_are_the_workers_own)
+{
+	struct pool *p = start("nice_flags");
+	struct future *jobs[20];
+
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+		jobs[i] = submit(p->name);
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+		workbench_await(&b, jobs[i]);
+		ck_assert_int_eq(jobs[i]->state, FUTURE_DONE);
+	}
+	ck_assert_uint_eq(p->n_deaths, 0);
+	workbench_stop(&b);
+}
+END_TEST
+
+START_TEST(test_strange_failure_is_made_plain)
+{
+	struct pool *p = start("nice_strange_failure");
+	struct future *f = submit(p->name);
+	struct cursor data;
+
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_FAILED);
+	ck_assert_int_eq(f->failure, FAILURE_FUNCTION);
+	ck_assert(workbench_entry_is(f, "code", "Not a \\x01 code"));
+	ck_assert(workbench_entry_is(f, "message", "\\xff\\xfe broken\\x0atext"));
+	data = workbench_entry(f, "data");
+	ck_assert(cursor_nil(&data));
+	ck_assert_uint_eq(p->n_deaths, 0);
+	workbench_stop(&b);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("hostile");
+	TCase *tcase = tcase_create("hostile");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_loop_test(tcase, test_bad_answer_costs_its_own_job, 0, ARRAY_SIZE(bad_answers));
+	tcase_add_loop_test(
+		tcase, test_answer_before_the_breach_counts, 0, ARRAY_SIZE(second_answers));
+	tcase_add_loop_test(
+		tcase, test_bad_start_backs_off_and_its_jobs_wait, 0, ARRAY_SIZE(bad_starts));
+	tcase_add_test(tcase, test_answer_that_nobody_asked_for_costs_the_worker);
+	tcase_add_loop_test(tcase, test_bad_setup_fails_the_pool, 0, ARRAY_SIZE(bad_setups));
+	tcase_add_test(tcase, test_news_of_others_are_nobodys);
+	tcase_add_test(tcase, test_flood_of_output_holds_nobody_up);
+	tcase_add_test(tcase, test_flags_of_the_link_are_the_workers_own);
+	tcase_add_test(tcase, test_strange_failure_is_made_plain);
+	suite_add_tcase(suite, tcase);
+	return check_run(suite);
+}
