@@ -145,7 +145,9 @@ static void take_notification(struct worker_link *l, struct rpc *m, struct messa
 		take_progress(l, m);
 	else if (text_equal(m->method, m->method_len, "output"))
 		take_output(l, m, fds);
-	else if (!text_equal(m->method, m->method_len, "recycle"))
+	else if (text_equal(m->method, m->method_len, "recycle"))
+		core_worker_recycles(l->slot, clock_now_us());
+	else
 		worker_link_break(l, "an unknown notification");
 }
 

@@ -30,6 +30,8 @@
 
 /* Packets per event: one worker must not hold the loop. */
 #define PACKETS_PER_EVENT 16
+/* A worker that has nothing else to do receives at once. */
+#define DEAF_US 1000000
 
 #define TO(s) (1u << LINK_##s)
 
@@ -308,12 +310,21 @@ int worker_link_hand_over(struct worker_link *l, struct future *f)
 	return 0;
 }
 
+/* The job that it should have been working on lay in its inbox all the while. */
+static bool is_deaf(const struct worker_link *l, uint32_t msgid)
+{
+	const struct future *f = slot_first(l->slot);
+
+	return f && f->msgid == msgid && f->head_us && clock_now_us() - f->head_us > DEAF_US;
+}
+
 /* A receive can wait while the worker's own receive copies into a page that faults; the number of
  * unread bytes can be asked for without waiting. Only the first bytes of a packet are wanted;
  * without room for its fds the kernel closes them. */
 void worker_link_take_back(struct worker_link *l)
 {
 	uint8_t head[RUN_PACKET_HEAD_BYTES];
+	bool was_deaf = false;
 	uint32_t msgid;
 	int unread;
 
@@ -321,9 +332,13 @@ void worker_link_take_back(struct worker_link *l)
 		ssize_t n = recv(l->twin, head, sizeof(head), MSG_DONTWAIT);
 
 		if (n <= 0)
-			return;
-		if (run_packet_msgid(head, (size_t)n, &msgid) &&
-			core_taken_back(l->slot, msgid) != 0)
+			break;
+		if (!run_packet_msgid(head, (size_t)n, &msgid))
+			continue;
+		was_deaf |= is_deaf(l, msgid);
+		if (core_taken_back(l->slot, msgid) != 0)
 			worker_link_break(l, "it answered what it had not received");
 	}
+	if (was_deaf && l->state == LINK_OPEN)
+		worker_link_break(l, "it does not receive");
 }

@@ -8,10 +8,8 @@
  * stays ready for a while. A set-up that answers with an error will do so again: the pool has
  * failed. One that just dies is tried SETUPS_MAX times.
  *
- * It answers `fork` with a process ID. That process is the daemon's child already, since the zygote
- * waited for the middle one; whether it really is, the kernel is asked. The fork requests under way
- * when it dies come to nothing; what it may have forked without telling is a stranger, and dealt
- * with before those slots hear of it.
+ * The fork requests under way when it dies come to nothing; what it may have forked without telling
+ * is a stranger, and dealt with before those slots hear of it.
  */
 #include "daemon/zygote.h"
 
@@ -23,19 +21,17 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "daemon/announce.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/spawn.h"
+#include "daemon/zygote_reader.h"
 #include "proto/rpc.h"
-#include "proto/scan.h"
 
 #define SETUPS_MAX	 5
 #define LEAVE_US	 (5 * 1000000ull)
 #define LONG_LIFE_US	 (10 * 1000000ull)
 #define BACKOFF_FIRST_US 100000ull
 #define BACKOFF_LAST_US	 (10 * 1000000ull)
-#define SETUP_MSGID	 0u
 #define REASON_BYTES	 512
 
 #define TO(s) (1u << ZYGOTE_##s)
@@ -49,13 +45,13 @@ static const uint8_t legal[] = {
 };
 static_assert(ARRAY_SIZE(legal) == _ZYGOTE_STATE_MAX, "a row per state");
 
-static void set_state(struct zygote *z, enum zygote_state to)
+void zygote_set_state(struct zygote *z, enum zygote_state to)
 {
 	assert(legal[z->state] >> to & 1);
 	z->state = to;
 }
 
-static void set_timer(struct zygote *z, uint64_t within_us)
+void zygote_set_timer(struct zygote *z, uint64_t within_us)
 {
 	struct timeval t = {
 		.tv_sec = (time_t)(within_us / 1000000),
@@ -69,17 +65,28 @@ static void set_timer(struct zygote *z, uint64_t within_us)
 /* ---- the end of a set-up ---- */
 
 /* No more workers: what is left of the process goes. */
-static void fail_pool(struct zygote *z, const char *reason)
+void zygote_fail(struct zygote *z, const char *reason)
 {
 	log_err("pool %s failed: %s", z->config->name, reason);
 	z->has_settled = true;
 	if (z->state == ZYGOTE_DOWN) {
-		set_state(z, ZYGOTE_GONE);
+		zygote_set_state(z, ZYGOTE_GONE);
 	} else {
-		set_state(z, ZYGOTE_LEAVING);
-		set_timer(z, LEAVE_US);
+		zygote_set_state(z, ZYGOTE_LEAVING);
+		zygote_set_timer(z, LEAVE_US);
 	}
 	core_pool_failed(z->pool, reason, clock_now_us());
+}
+
+/* A zygote is our own program; one that talks nonsense is killed, and its death is the rest. */
+void zygote_break(struct zygote *z, const char *reason)
+{
+	log_warning("pool %s: zygote %d broke the protocol: %s", z->config->name,
+		(int)z->process.pid, reason);
+	z->breach = reason;
+	event_del(z->on_packet);
+	z->control = fd_close(z->control);
+	process_signal(&z->process, SIGKILL);
 }
 
 static uint64_t back_off_us(const struct zygote *z)
@@ -100,12 +107,12 @@ static void retry_setup(struct zygote *z, const char *why)
 	if (++z->n_failed < SETUPS_MAX) {
 		log_warning("pool %s: start %u of its zygote failed: %s", z->config->name,
 			z->n_failed, why);
-		set_timer(z, back_off_us(z));
+		zygote_set_timer(z, back_off_us(z));
 		return;
 	}
 	snprintf(reason, sizeof(reason), "its zygote failed to start %u times: %s", z->n_failed,
 		why);
-	fail_pool(z, reason);
+	zygote_fail(z, reason);
 }
 
 /* ---- requests ---- */
@@ -124,7 +131,7 @@ static void pack_setup(struct bufpack *p, const struct config_pool *c)
 
 	while (c->env && c->env[n_env])
 		n_env++;
-	rpc_pack_request(p, SETUP_MSGID, "setup");
+	rpc_pack_request(p, ZYGOTE_SETUP_MSGID, "setup");
 	bufpack_array(p, 1);
 	bufpack_map(p, 6);
 	bufpack_text(p, "pool");
@@ -199,160 +206,10 @@ bool zygote_fork(struct zygote *z, struct slot *s)
 		return false;
 	}
 	if (z->n_forks == 0)
-		set_timer(z, z->config->start_timeout_us);
+		zygote_set_timer(z, z->config->start_timeout_us);
 	z->next_msgid++;
 	z->forks[z->n_forks++] = (struct zygote_fork){msgid, l};
 	s->shell = l;
-	return true;
-}
-
-/* ---- answers ---- */
-
-/* A zygote is our own program; one that talks nonsense is killed, and its death is the rest. */
-static void break_off(struct zygote *z, const char *reason)
-{
-	log_warning("pool %s: zygote %d broke the protocol: %s", z->config->name,
-		(int)z->process.pid, reason);
-	event_del(z->on_packet);
-	z->control = fd_close(z->control);
-	process_signal(&z->process, SIGKILL);
-}
-
-static void take_setup_error(struct zygote *z, struct cursor error)
-{
-	char plain[REASON_BYTES];
-	const char *text;
-	uint32_t n;
-	size_t len;
-
-	if (!cursor_array(&error, &n) || n < 2 || !cursor_skip(&error, NULL) ||
-		!cursor_text(&error, &text, &len)) {
-		break_off(z, "an error that is not [code, message, …]");
-		return;
-	}
-	if (len < sizeof(plain) && text_is_plain(text, len))
-		snprintf(plain, sizeof(plain), "%.*s", (int)len, text);
-	else
-		text_escape(plain, sizeof(plain), text, len);
-	fail_pool(z, plain);
-}
-
-static void take_setup(struct zygote *z, struct rpc *m)
-{
-	const char *key, *reason = "its answer to `setup` is not {functions}";
-	struct cursor functions = {}, value;
-	uint32_t n = 0;
-	size_t len;
-	int r;
-
-	if (cursor_peek(&m->error) != CURSOR_NIL) {
-		take_setup_error(z, m->error);
-		return;
-	}
-	if (!cursor_map(&m->result, &n))
-		n = 0;
-	while (n-- > 0 && cursor_text(&m->result, &key, &len) && cursor_skip(&m->result, &value))
-		if (text_equal(key, len, "functions"))
-			functions = value;
-	r = announce_apply(functions, z->pool, &reason);
-	if (r != 0) {
-		break_off(z, r < 0 ? strerror(-r) : reason);
-		return;
-	}
-	event_del(z->timer);
-	set_state(z, ZYGOTE_READY);
-	z->ready_us = clock_now_us();
-	z->n_failed = 0;
-	z->has_settled = true;
-	log_info("pool %s is ready: %u functions, zygote %d", z->config->name, z->pool->n_functions,
-		(int)z->process.pid);
-	core_pool_ready(z->pool);
-}
-
-static void take_fork_error(struct zygote *z, struct worker_link *l, struct cursor error)
-{
-	const char *text = "";
-	char plain[128];
-	uint32_t n;
-	size_t len = 0;
-
-	if (cursor_array(&error, &n) && n >= 2 && cursor_skip(&error, NULL))
-		(void)!cursor_text(&error, &text, &len);
-	log_warning("pool %s: no worker: %s", z->config->name,
-		text_escape(plain, sizeof(plain), text, len));
-	worker_link_fail(l);
-}
-
-static void take_fork(struct zygote *z, struct rpc *m)
-{
-	struct worker_link *l = NULL;
-	uint64_t pid;
-	int r;
-
-	for (unsigned i = 0; i < z->n_forks; i++)
-		if (z->forks[i].msgid == m->msgid) {
-			l = z->forks[i].link;
-			z->forks[i] = z->forks[--z->n_forks];
-			break;
-		}
-	if (!l) {
-		break_off(z, "an answer that nobody waits for");
-		return;
-	}
-	if (z->n_forks == 0)
-		event_del(z->timer);
-	else
-		set_timer(z, z->config->start_timeout_us);
-	if (cursor_peek(&m->error) != CURSOR_NIL) {
-		take_fork_error(z, l, m->error);
-		return;
-	}
-	r = cursor_uint(&m->result, &pid) && pid > 0 && pid <= INT32_MAX ? 0 : -EPROTO;
-	if (r == 0)
-		r = worker_link_start(l, (pid_t)pid, z->config->start_timeout_us);
-	if (r < 0) {
-		worker_link_fail(l);
-		break_off(z, "the process that it reports is no new child of ours");
-	}
-}
-
-static void take_packet(struct zygote *z, const uint8_t *bytes, size_t len)
-{
-	struct scan s;
-	struct rpc m;
-
-	if (scan_value(bytes, len, PROTO_DEPTH, &s) != 0 || s.fd_mask ||
-		rpc_parse(&m, bytes, len) != 0 || m.type != RPC_ANSWER)
-		break_off(z, "a packet that is no answer");
-	else if (z->state == ZYGOTE_SETUP && m.msgid == SETUP_MSGID)
-		take_setup(z, &m);
-	else
-		take_fork(z, &m);
-}
-
-/* True: there may be more. */
-static bool read_packet(struct zygote *z)
-{
-	static uint8_t bytes[PROTO_PACKET_BYTES];
-	struct fdqueue none;
-	int condition = 0;
-	ssize_t n;
-
-	if (z->control < 0)
-		return false;
-	fdqueue_init(&none, 0);
-	n = fdpass_recv(z->control, bytes, sizeof(bytes), MSG_DONTWAIT, &none, &condition);
-	if (n == -EAGAIN || n == -EINTR)
-		return false;
-	if (n <= 0) {
-		/* it is dead or dying: its pidfd tells */
-		event_del(z->on_packet);
-		return false;
-	}
-	if (condition)
-		break_off(z, "a packet too long, or with fds");
-	else
-		take_packet(z, bytes, (size_t)n);
 	return true;
 }
 
@@ -360,7 +217,7 @@ static bool read_packet(struct zygote *z)
 
 static void on_packet(evutil_socket_t fd, short what, void *arg)
 {
-	(void)!read_packet(arg);
+	zygote_reader_run(arg);
 }
 
 static void on_death(evutil_socket_t fd, short what, void *arg)
@@ -414,7 +271,8 @@ static int start(struct zygote *z)
 	if (r < 0)
 		return r;
 	z->output.pid = pid;
-	z->next_msgid = SETUP_MSGID + 1;
+	z->breach = NULL;
+	z->next_msgid = ZYGOTE_SETUP_MSGID + 1;
 	return 0;
 }
 
@@ -430,13 +288,13 @@ static void start_or_retry(struct zygote *z)
 		retry_setup(z, why);
 		return;
 	}
-	set_state(z, ZYGOTE_SETUP);
-	set_timer(z, z->config->start_timeout_us);
+	zygote_set_state(z, ZYGOTE_SETUP);
+	zygote_set_timer(z, z->config->start_timeout_us);
 	r = watch(z);
 	if (r < 0) {
 		snprintf(why, sizeof(why), "cannot set up: %s", strerror(-r));
 		process_signal(&z->process, SIGKILL);
-		fail_pool(z, why);
+		zygote_fail(z, why);
 		/* seen by nobody, perhaps */
 		z->is_dead = true;
 	}
@@ -448,7 +306,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	switch (z->state) {
 	case ZYGOTE_DOWN: start_or_retry(z); return;
-	case ZYGOTE_SETUP: fail_pool(z, "its set-up takes too long"); break;
+	case ZYGOTE_SETUP: zygote_fail(z, "its set-up takes too long"); break;
 	case ZYGOTE_READY:
 		log_warning("pool %s: zygote %d does not fork in time: killed", z->config->name,
 			(int)z->process.pid);
@@ -466,6 +324,10 @@ static void describe_end(const struct zygote *z, int status, char *text, size_t 
 	const char *line = output_last_line(tail, len, &line_len);
 	bool is_signal = WIFSIGNALED(status);
 
+	if (z->breach) {
+		snprintf(text, size, "it broke the protocol: %s", z->breach);
+		return;
+	}
 	snprintf(text, size, "%s %d%s%.*s", is_signal ? "signal" : "exit code",
 		is_signal ? WTERMSIG(status) : WEXITSTATUS(status), line_len ? ": " : "",
 		(int)(line_len < 256 ? line_len : 256), line);
@@ -476,7 +338,7 @@ static void come_back(struct zygote *z, const char *why)
 {
 	bool was_ready = z->state == ZYGOTE_READY;
 
-	set_state(z, ZYGOTE_DOWN);
+	zygote_set_state(z, ZYGOTE_DOWN);
 	if (!was_ready) {
 		retry_setup(z, why);
 		return;
@@ -486,7 +348,7 @@ static void come_back(struct zygote *z, const char *why)
 		z->n_deaths = 0;
 	z->n_deaths++;
 	core_pool_starting(z->pool);
-	set_timer(z, back_off_us(z));
+	zygote_set_timer(z, back_off_us(z));
 }
 
 bool zygote_bury(struct zygote *z)
@@ -495,7 +357,7 @@ bool zygote_bury(struct zygote *z)
 	struct rusage usage;
 	int status;
 
-	while (z->on_packet && z->state != ZYGOTE_LEAVING && read_packet(z))
+	while (z->on_packet && z->state != ZYGOTE_LEAVING && zygote_reader_run(z))
 		;
 	output_drain(&z->output);
 	if (process_reap(&z->process, &status, &usage) == -EAGAIN)
@@ -507,7 +369,7 @@ bool zygote_bury(struct zygote *z)
 	describe_end(z, status, why, sizeof(why));
 	close_process(z);
 	if (z->state == ZYGOTE_LEAVING)
-		set_state(z, ZYGOTE_GONE);
+		zygote_set_state(z, ZYGOTE_GONE);
 	else
 		come_back(z, why);
 	return true;
@@ -518,14 +380,14 @@ void zygote_dismiss(struct zygote *z)
 	switch (z->state) {
 	case ZYGOTE_DOWN:
 		event_del(z->timer);
-		set_state(z, ZYGOTE_GONE);
+		zygote_set_state(z, ZYGOTE_GONE);
 		break;
 	case ZYGOTE_SETUP:
 	case ZYGOTE_READY:
 		event_del(z->on_packet);
 		z->control = fd_close(z->control);
-		set_state(z, ZYGOTE_LEAVING);
-		set_timer(z, LEAVE_US);
+		zygote_set_state(z, ZYGOTE_LEAVING);
+		zygote_set_timer(z, LEAVE_US);
 		break;
 	default: break;
 	}
@@ -548,7 +410,7 @@ int zygote_init(struct zygote *z, struct links *links, const struct config_pool 
 	z->timer = evtimer_new(links->base, on_timer, z);
 	if (!z->timer)
 		return -ENOMEM;
-	set_timer(z, 0);
+	zygote_set_timer(z, 0);
 	return 0;
 }
 

@@ -34,8 +34,9 @@ struct zygote {
 	struct links *links;
 	struct pool *pool;
 	enum zygote_state state;
-	bool is_dead;	  /* its pidfd told so: zygote_bury() is due */
-	bool has_settled; /* the pool has been ready, or has failed */
+	bool is_dead;	    /* its pidfd told so: zygote_bury() is due */
+	const char *breach; /* static text: how it broke the protocol; NULL: it did not */
+	bool has_settled;   /* the pool has been ready, or has failed */
 	struct process process;
 	struct event *on_death;
 	struct event *timer; /* down: when to start; set-up or forking: when it is too late */
@@ -63,3 +64,11 @@ must_check bool zygote_fork(struct zygote *z, struct slot *s);
 must_check bool zygote_bury(struct zygote *z);
 /* Goes home, now or as soon as it is there. */
 void zygote_dismiss(struct zygote *z);
+
+/* For zygote_reader. */
+void zygote_set_state(struct zygote *z, enum zygote_state to);
+void zygote_set_timer(struct zygote *z, uint64_t within_us);
+/* The pool has failed: no more workers, and what is left of the process goes. */
+void zygote_fail(struct zygote *z, const char *reason);
+/* Kills it; its death is the rest. The reason is static text. */
+void zygote_break(struct zygote *z, const char *reason);

@@ -157,6 +157,9 @@ void core_unpin(struct core *c, struct future *f);
 
 void core_worker_ready(struct slot *s, uint64_t now_us);
 
+/* It asks to be replaced: it gets nothing more, and leaves when it is through. */
+void core_worker_recycles(struct slot *s, uint64_t now_us);
+
 /* An answer, taken apart and checked by the shell. */
 struct answer {
 	uint32_t msgid;

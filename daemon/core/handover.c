@@ -168,7 +168,7 @@ static struct slot *slot_for_ahead(struct pool *p, const struct function *fn, ui
 	if (room == 0)
 		return NULL;
 	TAILQ_FOREACH (s, &p->by_state[SLOT_BUSY], in_state)
-		if (s->n_line <= room && (!best || s->n_line < best->n_line) &&
+		if (!s->is_recycled && s->n_line <= room && (!best || s->n_line < best->n_line) &&
 			!runs_late(s, now_us))
 			best = s;
 	return best;
@@ -262,6 +262,7 @@ static void spawn(struct pool *p, uint64_t now_us)
 		}
 		s->next_msgid = 0;
 		s->n_done = 0;
+		s->is_recycled = false;
 		p->n_spawned++;
 		slot_set_state(s, SLOT_STARTING, now_us);
 	}
@@ -351,7 +352,7 @@ static void line_moved(struct slot *s, uint64_t now_us)
 		make_first(first, now_us);
 	if (first || (s->state != SLOT_BUSY && s->state != SLOT_RINGING))
 		return;
-	if (s->state == SLOT_BUSY && !c->is_draining) {
+	if (s->state == SLOT_BUSY && !c->is_draining && !s->is_recycled) {
 		slot_set_state(s, SLOT_IDLE, now_us);
 		return;
 	}
@@ -383,6 +384,16 @@ void core_worker_ready(struct slot *s, uint64_t now_us)
 	slot_set_state(s, SLOT_IDLE, now_us);
 	if (s->pool->core->is_draining)
 		dismiss(s, now_us);
+}
+
+void core_worker_recycles(struct slot *s, uint64_t now_us)
+{
+	if (s->state == SLOT_IDLE)
+		dismiss(s, now_us);
+	if (s->state != SLOT_BUSY)
+		return;
+	s->is_recycled = true;
+	handover_take_back(s, now_us);
 }
 
 /* When the run started and how long it took: the worker's word, held within what the daemon saw

@@ -49,6 +49,7 @@ struct slot {
 	struct pool *pool;
 	unsigned number; /* within the pool, from 0 */
 	enum slot_state state;
+	bool is_recycled; /* its worker wants to go */
 	void *shell; /* the worker's link */
 	struct futures
 		line; /* handed over, neither answered nor taken back; the first is running */

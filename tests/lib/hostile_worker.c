@@ -452,6 +452,14 @@ static void nice_flags(void)
 	fcntl(LINK_FD, F_SETFL, 0);
 }
 
+/* Asks to be replaced in the middle of its first job. */
+static void nice_recycle(void)
+{
+	begin_notification("recycle", 0);
+	send_out(NULL, 0);
+	answer_nil();
+}
+
 static void nice_strange_failure(void)
 {
 	begin();
@@ -694,6 +702,7 @@ static const struct deed deeds[] = {
 	DEED(run_output_no_memfd),
 	DEED(run_output_no_stream),
 	DEED(run_output_twice),
+	DEED(nice_recycle),
 	DEED(nice_news),
 	DEED(nice_flood),
 	DEED(nice_flags),

@@ -115,9 +115,9 @@ static const struct {
 	const char *how;
 	const char *reason;
 } bad_setups[] = {
-	{"zygote_garbage", "signal 9"},
-	{"zygote_many_functions", "signal 9"},
-	{"zygote_bad_name", "signal 9"},
+	{"zygote_garbage", "broke the protocol: a packet that is no answer"},
+	{"zygote_many_functions", "broke the protocol: too many functions"},
+	{"zygote_bad_name", "broke the protocol: a function's name is none"},
 	{"zygote_exit", "exit code 3: no such luck"},
 	{"zygote_never", "takes too long"},
 	{"zygote_error", "the moon is in the wrong\\x0ahouse"},
@@ -149,6 +149,43 @@ START_TEST(test_news_of_others_are_nobodys)
 	workbench_await(&b, other);
 	ck_assert_int_eq(other->state, FUTURE_DONE);
 	ck_assert_int_eq(other->extra->output_fd[STREAM_STDERR], -1);
+	workbench_stop(&b);
+}
+END_TEST
+
+/* It never receives: what it was given is taken back, and a fresh worker takes its place. */
+START_TEST(test_deaf_worker_is_replaced)
+{
+	struct pool *p = start("start_deaf");
+	struct future *f;
+
+	f = submit(p->name);
+	f->timeout_us = 1100000;
+	workbench_until(&b, p->n_deaths >= 1);
+	check_honest();
+	ck_assert(!future_state_is_final(f->state));
+	core_cancel(&b.core, f, CANCEL_TERM, 0, clock_now_us());
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
+	workbench_stop(&b);
+}
+END_TEST
+
+START_TEST(test_worker_that_asks_to_be_replaced_is)
+{
+	struct pool *p = start("nice_recycle");
+	struct future *jobs[5];
+
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+		jobs[i] = submit(p->name);
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+		workbench_await(&b, jobs[i]);
+		ck_assert_int_eq(jobs[i]->state, FUTURE_DONE);
+	}
+	workbench_until(&b, p->n_by_state[SLOT_IDLE] == 1);
+	/* it may have received the next job before its wish was read */
+	ck_assert_uint_gt(p->n_spawned, 1);
+	ck_assert_uint_eq(p->n_deaths, 0);
 	workbench_stop(&b);
 }
 END_TEST
@@ -214,6 +251,8 @@ int main(void)
 	tcase_add_test(tcase, test_answer_that_nobody_asked_for_costs_the_worker);
 	tcase_add_loop_test(tcase, test_bad_setup_fails_the_pool, 0, ARRAY_SIZE(bad_setups));
 	tcase_add_test(tcase, test_news_of_others_are_nobodys);
+	tcase_add_test(tcase, test_deaf_worker_is_replaced);
+	tcase_add_test(tcase, test_worker_that_asks_to_be_replaced_is);
 	tcase_add_test(tcase, test_flood_of_output_holds_nobody_up);
 	tcase_add_test(tcase, test_flags_of_the_link_are_the_workers_own);
 	tcase_add_test(tcase, test_strange_failure_is_made_plain);
