@@ -5,6 +5,10 @@
  * futures hold their account by reference and remember what they took, connections likewise. An
  * account with no reference holds nothing, which is how "no clients, no jobs: all accounts are
  * zero" can be looked at from outside.
+ *
+ * What jobs hold while they wait (inputs, texts) must leave room for a result, since nobody but
+ * themselves could ever make that room. What an owner keeps (objects, results) need not: it can be
+ * released.
  */
 #include "daemon/core/account.h"
 
@@ -19,6 +23,7 @@ struct account {
 	unsigned n_refs;
 	struct accounts *all;
 	struct amounts used;
+	struct amounts by_jobs;
 	struct futures futures;
 	UT_hash_handle hh;
 };
@@ -101,33 +106,46 @@ static bool exceeds(uint64_t used, uint64_t want, uint64_t max)
 	return want > 0 && (used > max || want > max - used);
 }
 
-static int check_kind(
-	const struct account *a, enum account_kind k, uint64_t want, struct refusal *ret_refusal)
+static int check(const struct accounts *all, enum account_kind k, uint64_t of_uid, uint64_t of_all,
+	uint64_t want, struct refusal *ret_refusal)
 {
-	const struct accounts *all = a->all;
-	bool of_uid = exceeds(a->used.n[k], want, all->limits.uid.n[k]);
+	uint64_t max_uid = all->limits.uid.n[k], max_all = all->limits.all.n[k];
+	bool is_of_uid = exceeds(of_uid, want, max_uid);
 
-	if (!of_uid && !exceeds(all->used.n[k], want, all->limits.all.n[k]))
+	if (!is_of_uid && !exceeds(of_all, want, max_all))
 		return 0;
 	if (ret_refusal)
 		*ret_refusal = (struct refusal){
 			.kind = k,
-			.of_uid = of_uid,
-			.value = (of_uid ? a->used.n[k] : all->used.n[k]) + want,
-			.max = of_uid ? all->limits.uid.n[k] : all->limits.all.n[k],
+			.of_uid = is_of_uid,
+			.value = (is_of_uid ? of_uid : of_all) + want,
+			.max = is_of_uid ? max_uid : max_all,
 		};
-	return of_uid ? ACCOUNT_E_QUOTA : ACCOUNT_E_FULL;
+	return is_of_uid ? ACCOUNT_E_QUOTA : ACCOUNT_E_FULL;
+}
+
+static int check_kind(
+	const struct account *a, enum account_kind k, uint64_t want, struct refusal *ret_refusal)
+{
+	return check(a->all, k, a->used.n[k], a->all->used.n[k], want, ret_refusal);
+}
+
+int account_check(const struct account *a, const struct amounts *want, struct refusal *ret_refusal)
+{
+	int r = 0;
+
+	for (int k = 0; k < _ACCOUNT_KIND_MAX && r == 0; k++)
+		r = check_kind(a, k, want->n[k], ret_refusal);
+	return r;
 }
 
 int account_take(struct account *a, const struct amounts *want, struct refusal *ret_refusal)
 {
 	int r;
 
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
-		r = check_kind(a, k, want->n[k], ret_refusal);
-		if (r)
-			return r;
-	}
+	r = account_check(a, want, ret_refusal);
+	if (r)
+		return r;
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
 		a->used.n[k] += want->n[k];
 		a->all->used.n[k] += want->n[k];
@@ -151,6 +169,7 @@ int account_take_one(
 void account_give_one(struct account *a, enum account_kind k, uint64_t n)
 {
 	assert(a->used.n[k] >= n);
+	a->all->n_gives++;
 	a->used.n[k] -= n;
 	a->all->used.n[k] -= n;
 }
@@ -159,6 +178,35 @@ void account_give(struct account *a, const struct amounts *back)
 {
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
 		account_give_one(a, k, back->n[k]);
+}
+
+int account_take_job(struct account *a, const struct amounts *want, const struct amounts *result,
+	struct refusal *ret_refusal)
+{
+	struct amounts *mine = &a->by_jobs, *all = &a->all->by_jobs;
+	int r;
+
+	r = account_check(a, want, ret_refusal);
+	/* It fits, so these sums do not wrap around. */
+	for (int k = 0; k < _ACCOUNT_KIND_MAX && r == 0; k++)
+		r = check(a->all, k, mine->n[k] + want->n[k], all->n[k] + want->n[k], result->n[k],
+			ret_refusal);
+	if (r)
+		return r;
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+		mine->n[k] += want->n[k];
+		all->n[k] += want->n[k];
+	}
+	return account_take(a, want, NULL);
+}
+
+void account_job_over(struct account *a, const struct amounts *held)
+{
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+		assert(a->by_jobs.n[k] >= held->n[k]);
+		a->by_jobs.n[k] -= held->n[k];
+		a->all->by_jobs.n[k] -= held->n[k];
+	}
 }
 
 const char *account_kind_name(enum account_kind kind)

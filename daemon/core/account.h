@@ -51,6 +51,8 @@ struct refusal {
 struct accounts {
 	struct account_limits limits;
 	struct amounts used;
+	struct amounts by_jobs; /* of it, what jobs hold until their end */
+	uint64_t n_gives;	/* goes up whenever something was given back */
 	struct account *by_uid; /* uthash */
 };
 
@@ -75,10 +77,19 @@ const struct amounts *account_used(const struct account *a);
 /* All futures of this uid, by ID: the core's list, kept here. */
 struct futures *account_futures(struct account *a);
 
-/* Takes all of `want`, or nothing: 0, or ACCOUNT_E_ with *ret_refusal (may be NULL). */
+/* Could all of `want` be taken now? 0, or ACCOUNT_E_ with *ret_refusal (may be NULL). */
+__attribute__((warn_unused_result)) int account_check(
+	const struct account *a, const struct amounts *want, struct refusal *ret_refusal);
+/* Takes all of `want`, or nothing: the same answers. */
 __attribute__((warn_unused_result)) int account_take(
 	struct account *a, const struct amounts *want, struct refusal *ret_refusal);
 void account_give(struct account *a, const struct amounts *back);
+/* Takes what a job holds until its end. Also refused if that, beside what other such jobs hold,
+ * leaves no room for `result`: else waiting jobs could fill an account so that none ever starts. */
+__attribute__((warn_unused_result)) int account_take_job(struct account *a,
+	const struct amounts *want, const struct amounts *result, struct refusal *ret_refusal);
+/* The job is over: what it held counts no longer as such. Nothing is given back by this. */
+void account_job_over(struct account *a, const struct amounts *held);
 /* The same for one kind. */
 __attribute__((warn_unused_result)) int account_take_one(
 	struct account *a, enum account_kind kind, uint64_t n, struct refusal *ret_refusal);

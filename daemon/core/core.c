@@ -87,14 +87,20 @@ uint64_t core_turn(struct core *c, uint64_t now_us)
 {
 	struct heap_node *node;
 	struct pool *p;
+	uint64_t n_gives;
 
 	while ((node = heap_first(&c->timers)) && node->key <= now_us) {
 		heap_clear(&c->timers, node);
 		do_due(c, node, now_us);
 	}
 	c->want_turn = false;
+	c->is_short = false;
+	n_gives = c->accounts.n_gives;
 	TAILQ_FOREACH (p, &c->pools, in_core)
 		handover_turn(p, now_us);
+	/* Room that one pool gave back may be what a job of another one waited for. */
+	if (c->is_short && c->accounts.n_gives != n_gives)
+		c->want_turn = true;
 	node = heap_first(&c->timers);
 	if (c->want_turn && (!node || node->key > now_us + RETRY_US))
 		return now_us + RETRY_US;

@@ -64,6 +64,7 @@ struct core {
 	struct tombstones *tombstones;
 	uint64_t n_unfinished;
 	bool want_turn; /* something could not be done now: try again soon */
+	bool is_short;	/* in this turn a job was left waiting for its owner's quota */
 	uint64_t next_id;
 	uint64_t id_end; /* first one that is not ours to give out */
 	uint64_t final_seq;
@@ -107,7 +108,7 @@ struct submission {
 	struct payload *input;
 	struct future_extra *extra;
 	uint64_t input_bytes; /* to charge */
-	uint64_t extra_bytes;
+	uint32_t extra_bytes;
 	uint16_t input_fds;
 	struct moved in;
 	int32_t priority;
@@ -116,8 +117,9 @@ struct submission {
 	uint64_t ttl_us;
 };
 
-/* 0, CORE_E_QUOTA or CORE_E_FULL with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED, -ENOMEM,
- * -EAGAIN: the IDs up to id_end are used up. */
+/* Room for one result must remain beside what waiting jobs hold, so that none of them waits for
+ * ever. 0, CORE_E_QUOTA or CORE_E_FULL with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED,
+ * -ENOMEM, -EAGAIN: the IDs up to id_end are used up. */
 __attribute__((warn_unused_result)) int core_submit(struct core *c, const struct submission *s,
 	uint64_t now_us, struct future **ret, struct refusal *ret_refusal);
 /* A job that was submitted in this turn never was: undoes half of an all-or-none. No waiter is on

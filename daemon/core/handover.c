@@ -29,18 +29,18 @@
 /* ---- reservations -------------------------------------------------------------------------------
  */
 
-static struct amounts reservation_of(const struct future *f)
+struct amounts handover_reservation(const struct pool *p)
 {
 	return (struct amounts){.n = {
-					[ACCOUNT_BYTES] = f->pool->config.max_result_bytes,
-					[ACCOUNT_FDS] = f->pool->config.max_result_fds,
+					[ACCOUNT_BYTES] = p->config.max_result_bytes,
+					[ACCOUNT_FDS] = p->config.max_result_fds,
 				}};
 }
 
-static bool never_fits(const struct future *f)
+bool handover_never_fits(const struct pool *p)
 {
-	const struct account_limits *max = &f->pool->core->accounts.limits;
-	struct amounts want = reservation_of(f);
+	const struct account_limits *max = &p->core->accounts.limits;
+	struct amounts want = handover_reservation(p);
 
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
 		if (want.n[k] > max->uid.n[k] || want.n[k] > max->all.n[k])
@@ -50,7 +50,7 @@ static bool never_fits(const struct future *f)
 
 static bool reserve(struct future *f)
 {
-	struct amounts want = reservation_of(f);
+	struct amounts want = handover_reservation(f->pool);
 
 	if (account_take(f->account, &want, NULL) != 0)
 		return false;
@@ -60,7 +60,7 @@ static bool reserve(struct future *f)
 
 static void unreserve(struct future *f)
 {
-	struct amounts back = reservation_of(f);
+	struct amounts back = handover_reservation(f->pool);
 
 	if (f->is_reserved)
 		account_give(f->account, &back);
@@ -71,12 +71,12 @@ static void unreserve(struct future *f)
  * failed. */
 static bool has_no_room(struct future *f)
 {
-	if (never_fits(f))
+	struct amounts want = handover_reservation(f->pool);
+
+	if (account_check(f->account, &want, NULL) == 0 || handover_never_fits(f->pool))
 		return false;
-	if (!reserve(f))
-		return true;
-	unreserve(f);
-	return false;
+	f->pool->core->is_short = true;
+	return true;
 }
 
 /* ---- the line -----------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ static void assign(struct pool *p, uint64_t now_us)
 	struct slot *s;
 
 	while ((f = queue_first(&p->queue, has_no_room))) {
-		if (never_fits(f)) {
+		if (handover_never_fits(f->pool)) {
 			queue_remove(&p->queue, f);
 			life_finish(c, f, FUTURE_FAILED, FAILURE_QUOTA, now_us);
 			continue;

@@ -4,6 +4,11 @@
 
 #include "daemon/core/core.h"
 
+/* What is taken from the owner's account at hand-over: room for the result. */
+struct amounts handover_reservation(const struct pool *p);
+/* That room exceeds a whole quota: such jobs fail. */
+bool handover_never_fits(const struct pool *p);
+
 /* Hands over what can be, ahead of need too; asks for workers that are missing; takes back for idle
  * ones. */
 void handover_turn(struct pool *p, uint64_t now_us);

@@ -26,20 +26,31 @@ int life_add_timer(struct core *c)
 	return 0;
 }
 
-static struct amounts amounts_of(const struct submission *s, bool is_job)
+static struct amounts amounts_of(const struct submission *s)
 {
 	return (struct amounts){.n = {
 					[ACCOUNT_BYTES] = s->input_bytes + s->extra_bytes,
-					[ACCOUNT_JOBS] = is_job,
+					[ACCOUNT_JOBS] = s->pool != NULL,
 					[ACCOUNT_FUTURES] = 1,
 					[ACCOUNT_FDS] = s->input_fds,
 				}};
 }
 
-static int birth(struct core *c, const struct submission *s, bool is_job, uint64_t now_us,
-	struct future **ret, struct refusal *ret_refusal)
+static int take(const struct submission *s, const struct amounts *want, struct refusal *ret_refusal)
 {
-	struct amounts want = amounts_of(s, is_job);
+	struct amounts result = {0};
+
+	if (!s->pool)
+		return account_take(s->account, want, ret_refusal);
+	if (!handover_never_fits(s->pool))
+		result = handover_reservation(s->pool);
+	return account_take_job(s->account, want, &result, ret_refusal);
+}
+
+static int birth(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
+	struct refusal *ret_refusal)
+{
+	struct amounts want = amounts_of(s);
 	struct future *f;
 	int r;
 
@@ -47,13 +58,15 @@ static int birth(struct core *c, const struct submission *s, bool is_job, uint64
 		return CORE_E_DRAINING;
 	if (c->next_id >= c->id_end)
 		return -EAGAIN;
-	r = account_take(s->account, &want, ret_refusal);
+	r = take(s, &want, ret_refusal);
 	if (r)
 		return r;
 	f = calloc(1, sizeof(*f));
 	r = f ? life_add_timer(c) : -ENOMEM;
 	if (r < 0) {
 		free(f);
+		if (s->pool)
+			account_job_over(s->account, &want);
 		account_give(s->account, &want);
 		return r;
 	}
@@ -112,8 +125,17 @@ static void forget_if_over(struct core *c, struct future *f)
 		forget(c, f);
 }
 
+/* Before the input is given back. */
 static void give_job(struct future *f)
 {
+	struct amounts held = {.n = {
+				       [ACCOUNT_BYTES] = f->input_bytes + f->texts_bytes,
+				       [ACCOUNT_JOBS] = 1,
+				       [ACCOUNT_FUTURES] = 1,
+				       [ACCOUNT_FDS] = f->input_fds,
+			       }};
+
+	account_job_over(f->account, &held);
 	account_give_one(f->account, ACCOUNT_JOBS, 1);
 	f->pool->core->n_unfinished--;
 }
@@ -129,7 +151,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 
 	if (p->state == POOL_FAILED)
 		return CORE_E_POOL_FAILED;
-	r = birth(c, s, true, now_us, &f, ret_refusal);
+	r = birth(c, s, now_us, &f, ret_refusal);
 	if (r)
 		return r;
 	f->pool = p;
@@ -140,6 +162,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	f->grace_us = s->grace_us ? s->grace_us : p->config.grace_us;
 	f->input_bytes = s->input_bytes;
 	f->input_fds = s->input_fds;
+	f->texts_bytes = s->extra_bytes;
 	c->n_unfinished++;
 	r = queue_push(&p->queue, f);
 	if (r < 0) {
@@ -169,7 +192,7 @@ int core_put(struct core *c, const struct submission *s, uint64_t now_us, struct
 	struct future *f;
 	int r;
 
-	r = birth(c, s, false, now_us, &f, ret_refusal);
+	r = birth(c, s, now_us, &f, ret_refusal);
 	if (r)
 		return r;
 	f->value = s->input;

@@ -1,0 +1,371 @@
+#include "tests/lib/fake_shell.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *must(void *p)
+{
+	if (!p)
+		abort();
+	return p;
+}
+
+struct payload *fake_payload(struct fake *fake, uint64_t bytes, uint16_t fds)
+{
+	struct payload *p = must(calloc(1, sizeof(*p)));
+
+	*p = (struct payload){.fake = fake, .bytes = bytes, .fds = fds};
+	fake->n_payloads++;
+	return p;
+}
+
+struct future_extra *fake_extra(struct fake *fake, uint64_t bytes)
+{
+	struct future_extra *e = must(calloc(1, sizeof(*e)));
+
+	*e = (struct future_extra){.fake = fake, .bytes = bytes};
+	fake->n_extras++;
+	return e;
+}
+
+void fake_drop_payload(struct payload *p)
+{
+	if (!p)
+		return;
+	p->fake->n_payloads--;
+	free(p);
+}
+
+void fake_drop_extra(struct future_extra *e)
+{
+	if (!e)
+		return;
+	e->fake->n_extras--;
+	free(e);
+}
+
+static void drop_payload(void *shell, struct payload *p)
+{
+	fake_drop_payload(p);
+}
+
+static void drop_extra(void *shell, struct future_extra *e)
+{
+	fake_drop_extra(e);
+}
+
+/* ---- the link -----------------------------------------------------------------------------------
+ */
+
+static bool put_packet(struct fake_worker *w, struct fake_packet p)
+{
+	if (w->n_inbox >= w->inbox_size)
+		return false;
+	w->inbox[w->n_inbox++] = p;
+	return true;
+}
+
+static struct fake_packet take_packet(struct fake_worker *w)
+{
+	struct fake_packet p = w->inbox[0];
+
+	memmove(w->inbox, w->inbox + 1, --w->n_inbox * sizeof(p));
+	return p;
+}
+
+static void race(struct fake_worker *w)
+{
+	if (w->fake->hooks.race)
+		w->fake->hooks.race(w);
+}
+
+static int hand_over(void *shell, struct slot *s, struct future *f)
+{
+	struct fake_worker *w = s->shell;
+	struct fake *fake = shell;
+
+	if (fake->hooks.may_hand_over && !fake->hooks.may_hand_over(w, f))
+		return CORE_E_LATER;
+	if (!put_packet(w, (struct fake_packet){.msgid = f->msgid, .id = f->id}))
+		return CORE_E_LATER;
+	fake->n_hand_overs++;
+	if (fake->hooks.handed_over)
+		fake->hooks.handed_over(w, f);
+	return 0;
+}
+
+/* A worker that breaks its protocol is killed. */
+static void judge(struct fake_worker *w, int r)
+{
+	if (r == 0)
+		return;
+	w->fake->n_violations++;
+	w->has_kill = true;
+}
+
+static void take_back(void *shell, struct slot *s)
+{
+	struct fake_worker *w = s->shell;
+
+	while (!w->is_deaf) {
+		struct fake_packet p;
+
+		race(w);
+		if (!w->n_inbox)
+			break;
+		p = take_packet(w);
+		if (p.is_cancel)
+			continue;
+		w->fake->n_taken_back++;
+		judge(w, core_taken_back(s, p.msgid));
+	}
+}
+
+static void read_answers(void *shell, struct slot *s)
+{
+	struct fake_worker *w = s->shell;
+
+	while (!w->is_deaf) {
+		struct fake_answer from;
+		struct answer a;
+
+		race(w);
+		if (!w->n_outbox)
+			break;
+		from = w->outbox[0];
+		memmove(w->outbox, w->outbox + 1, --w->n_outbox * sizeof(from));
+		a = (struct answer){.msgid = from.msgid,
+			.is_failure = from.is_failure,
+			.failure = from.failure,
+			.value_bytes = from.value_bytes,
+			.value_fds = from.value_bytes > 0,
+			.started_us = from.started_us,
+			.run_us = from.run_us};
+		if (from.value_bytes)
+			a.value = fake_payload(w->fake, from.value_bytes, 1);
+		judge(w, core_answered(s, &a, w->fake->now_us));
+	}
+}
+
+static void ring(void *shell, struct slot *s, struct future *f)
+{
+	struct fake_worker *w = s->shell;
+
+	w->fake->n_rings++;
+	(void)put_packet(w, (struct fake_packet){.is_cancel = true, .id = f->id});
+	w->has_bell = true;
+}
+
+static void kill_worker(void *shell, struct slot *s)
+{
+	struct fake_worker *w = s->shell;
+
+	w->fake->n_kills++;
+	w->has_kill = true;
+}
+
+static void close_link(void *shell, struct slot *s)
+{
+	struct fake_worker *w = s->shell;
+
+	w->fake->n_closes++;
+	w->is_closed = true;
+}
+
+static bool fork_worker(void *shell, struct slot *s)
+{
+	struct fake_worker *w = s->shell;
+
+	if (w->life != FAKE_NONE)
+		abort();
+	if (w->fake->hooks.may_fork && !w->fake->hooks.may_fork(w))
+		return false;
+	*w = (struct fake_worker){.fake = w->fake,
+		.slot = s,
+		.life = FAKE_STARTING,
+		.inbox_size = w->inbox_size,
+		.kind = w->kind};
+	w->fake->n_forks++;
+	return true;
+}
+
+static void tell(void *shell, struct waiter *w, struct future *f)
+{
+	struct fake_waiter *fw = (struct fake_waiter *)(void *)w;
+	struct fake *fake = shell;
+
+	fw->n_told++;
+	fw->id = f->id;
+	fw->state = f->state;
+	if (fake->hooks.told)
+		fake->hooks.told(fake, fw, f);
+}
+
+static struct payload *describe_loss(
+	void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes)
+{
+	struct fake *fake = shell;
+
+	*ret_bytes = fake->loss_bytes;
+	return fake->loss_bytes ? fake_payload(fake, fake->loss_bytes, 0) : NULL;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------
+ */
+
+void fake_init(struct fake *fake, const struct account_limits *limits, uint64_t first_id)
+{
+	static const struct core_ops ops = {
+		.hand_over = hand_over,
+		.take_back = take_back,
+		.read_answers = read_answers,
+		.ring = ring,
+		.kill = kill_worker,
+		.close_link = close_link,
+		.fork_worker = fork_worker,
+		.tell = tell,
+		.describe_loss = describe_loss,
+		.drop_payload = drop_payload,
+		.drop_extra = drop_extra,
+	};
+
+	*fake = (struct fake){.now_us = 1000};
+	if (core_init(&fake->core, limits, &ops, fake, first_id, first_id + (1u << 30)) != 0)
+		abort();
+}
+
+struct pool *fake_pool(struct fake *fake, const struct pool_config *config)
+{
+	struct fake_worker *workers = must(calloc(config->n_workers, sizeof(*workers)));
+	struct pool *p;
+
+	if (core_add_pool(&fake->core, config, workers, &p) != 0 ||
+		pool_put_function(p, "f", "", false) != 0 ||
+		pool_put_function(p, "g", "", false) != 0)
+		abort();
+	for (unsigned i = 0; i < config->n_workers; i++) {
+		workers[i] = (struct fake_worker){
+			.fake = fake, .slot = &p->slots[i], .inbox_size = FAKE_INBOX};
+		p->slots[i].shell = &workers[i];
+	}
+	core_pool_ready(p);
+	return p;
+}
+
+void fake_deinit(struct fake *fake)
+{
+	struct pool *p;
+	void *workers[16];
+	unsigned n = 0;
+
+	TAILQ_FOREACH (p, &fake->core.pools, in_core)
+		workers[n++] = p->shell;
+	core_deinit(&fake->core);
+	while (n > 0)
+		free(workers[--n]);
+}
+
+struct fake_worker *fake_worker(struct pool *p, unsigned number)
+{
+	return p->slots[number].shell;
+}
+
+uint64_t fake_turn(struct fake *fake)
+{
+	uint64_t next_us = core_turn(&fake->core, fake->now_us);
+
+	core_sweep(&fake->core);
+	return next_us;
+}
+
+/* ---- workers ------------------------------------------------------------------------------------
+ */
+
+static bool holds(const struct fake_worker *w, uint64_t id)
+{
+	for (unsigned i = 0; i < w->n_held; i++)
+		if (w->held[i].id == id)
+			return true;
+	return false;
+}
+
+bool fake_receive(struct fake_worker *w)
+{
+	struct fake_packet p;
+
+	if (w->life != FAKE_UP || !w->n_inbox || (!w->inbox[0].is_cancel && w->n_held >= FAKE_HELD))
+		return false;
+	p = take_packet(w);
+	if (p.is_cancel) {
+		w->is_told_to_cancel |= holds(w, p.id);
+		return true;
+	}
+	if (!w->n_held)
+		w->held_since_us = w->fake->now_us;
+	w->held[w->n_held++] = p;
+	if (w->fake->hooks.received)
+		w->fake->hooks.received(w, &p);
+	return true;
+}
+
+bool fake_answer(struct fake_worker *w, struct fake_answer a)
+{
+	if (w->life != FAKE_UP || !w->n_held || w->n_outbox >= FAKE_OUTBOX)
+		return false;
+	a.msgid = w->held[0].msgid;
+	w->outbox[w->n_outbox++] = a;
+	memmove(w->held, w->held + 1, --w->n_held * sizeof(w->held[0]));
+	w->held_since_us = w->fake->now_us;
+	w->is_told_to_cancel = false;
+	return true;
+}
+
+bool fake_hear_bell(struct fake_worker *w)
+{
+	if (w->life != FAKE_UP || !w->has_bell)
+		return false;
+	w->has_bell = false;
+	if (w->n_held && w->n_inbox && w->inbox[0].is_cancel)
+		fake_receive(w);
+	return w->n_held && w->is_told_to_cancel;
+}
+
+bool fake_die(struct fake_worker *w)
+{
+	if (w->life != FAKE_UP && w->life != FAKE_STARTING)
+		return false;
+	w->life = FAKE_DEAD;
+	return true;
+}
+
+/* ---- the daemon ---------------------------------------------------------------------------------
+ */
+
+bool fake_ready(struct fake_worker *w)
+{
+	if (w->life != FAKE_STARTING)
+		return false;
+	w->life = FAKE_UP;
+	core_worker_ready(w->slot, w->fake->now_us);
+	return true;
+}
+
+bool fake_read(struct fake_worker *w)
+{
+	if (w->life == FAKE_NONE || !w->n_outbox)
+		return false;
+	read_answers(w->fake, w->slot);
+	return true;
+}
+
+bool fake_reap(struct fake_worker *w)
+{
+	if (w->life != FAKE_DEAD)
+		return false;
+	w->is_deaf = false;
+	read_answers(w->fake, w->slot);
+	take_back(w->fake, w->slot);
+	w->life = FAKE_NONE;
+	core_worker_died(w->slot, w->fake->now_us);
+	return true;
+}

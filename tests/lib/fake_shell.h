@@ -1,0 +1,144 @@
+/* A shell without a kernel: links and workers as plain arrays, for the unit tests of the core and
+ * for the simulator.
+ *
+ * A worker's inbox is what the kernel's would be: each packet is taken either by the worker
+ * (fake_receive) or by the daemon (take_back), never by both. What the worker sends lies in its
+ * outbox until the daemon reads. Death, kill and bell are told late: fake_die() ends the process,
+ * fake_reap() is the daemon's death path.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/core/core.h"
+
+enum {
+	FAKE_INBOX = 8,
+	FAKE_OUTBOX = 16,
+	FAKE_HELD = 4,
+};
+
+struct payload {
+	struct fake *fake;
+	uint64_t bytes;
+	uint16_t fds;
+};
+
+struct future_extra {
+	struct fake *fake;
+	uint64_t bytes;
+};
+
+struct fake_packet {
+	bool is_cancel; /* the notification, not a run */
+	uint32_t msgid;
+	uint64_t id;
+};
+
+struct fake_answer {
+	uint32_t msgid;
+	bool is_failure;
+	enum future_failure failure;
+	uint64_t value_bytes;
+	uint64_t started_us;
+	uint64_t run_us;
+};
+
+enum fake_life {
+	FAKE_NONE,
+	FAKE_STARTING,
+	FAKE_UP,
+	FAKE_DEAD, /* not yet reaped */
+};
+
+/* One for each slot, in slot->shell's place. */
+struct fake_worker {
+	struct fake *fake;
+	struct slot *slot;
+	enum fake_life life;
+	struct fake_packet inbox[FAKE_INBOX];
+	unsigned n_inbox;
+	unsigned inbox_size; /* more is CORE_E_LATER; at most FAKE_INBOX */
+	struct fake_packet held[FAKE_HELD];
+	unsigned n_held; /* received, not answered; more than one only if it breaks the protocol */
+	uint64_t held_since_us;
+	struct fake_answer outbox[FAKE_OUTBOX];
+	unsigned n_outbox;
+	bool is_told_to_cancel; /* a cancel for what it holds was received */
+	bool has_bell;		/* SIGTERM was sent, not yet delivered */
+	bool has_kill;		/* SIGKILL likewise */
+	bool is_closed;		/* end of file lies behind the inbox */
+	bool is_deaf;		/* take_back and read_answers get nothing: found dead too early */
+	unsigned kind;		/* the test's */
+};
+
+struct fake_waiter {
+	struct waiter w;
+	unsigned n_told;
+	uint64_t id;		 /* of what it was told */
+	enum future_state state; /* likewise */
+};
+
+/* What a test wants to see or decide; NULL: nothing, yes. */
+struct fake_hooks {
+	bool (*may_hand_over)(struct fake_worker *w, struct future *f);
+	void (*handed_over)(struct fake_worker *w, struct future *f);
+	bool (*may_fork)(struct fake_worker *w);
+	/* Before the daemon takes a packet or an answer: the other side may be quicker. */
+	void (*race)(struct fake_worker *w);
+	void (*received)(struct fake_worker *w, const struct fake_packet *p);
+	void (*told)(struct fake *fake, struct fake_waiter *w, struct future *f);
+};
+
+struct fake {
+	struct core core;
+	struct fake_hooks hooks;
+	void *user;
+	uint64_t now_us;
+	uint64_t n_payloads;
+	uint64_t n_extras;
+	uint64_t loss_bytes; /* size of the details of a loss; 0: none */
+	unsigned n_hand_overs;
+	unsigned n_taken_back;
+	unsigned n_rings;
+	unsigned n_kills;
+	unsigned n_closes;
+	unsigned n_forks;
+	unsigned n_violations; /* answers and packets that the core refused */
+};
+
+/* Aborts if there is no memory: a test has it. */
+void fake_init(struct fake *fake, const struct account_limits *limits, uint64_t first_id);
+/* No waiter is left, no account is held. */
+void fake_deinit(struct fake *fake);
+/* A pool that is ready, with the functions "f" and "g". */
+struct pool *fake_pool(struct fake *fake, const struct pool_config *config);
+struct fake_worker *fake_worker(struct pool *p, unsigned number);
+
+struct payload *fake_payload(struct fake *fake, uint64_t bytes, uint16_t fds);
+struct future_extra *fake_extra(struct fake *fake, uint64_t bytes);
+/* NULL is fine. */
+void fake_drop_payload(struct payload *p);
+void fake_drop_extra(struct future_extra *e);
+
+/* ---- what a worker does: false if it cannot ---- */
+
+/* Takes the next packet out of its inbox. A cancel is noted or ignored. */
+bool fake_receive(struct fake_worker *w);
+/* Sends the answer to the first that it holds; msgid is filled in. */
+bool fake_answer(struct fake_worker *w, struct fake_answer a);
+/* The bell rings: it looks at its link once, without waiting. True if a job is to be cancelled. */
+bool fake_hear_bell(struct fake_worker *w);
+bool fake_die(struct fake_worker *w);
+
+/* ---- what the daemon does ---- */
+
+/* The worker said `ready`. */
+bool fake_ready(struct fake_worker *w);
+/* Its outbox is readable. */
+bool fake_read(struct fake_worker *w);
+/* Its pidfd is readable. */
+bool fake_reap(struct fake_worker *w);
+/* The end of a turn of the loop. */
+uint64_t fake_turn(struct fake *fake);

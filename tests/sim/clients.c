@@ -1,0 +1,349 @@
+/* Clients and the clock: submits, cancels, waits, releases, and the turns of the daemon's loop. */
+#include <errno.h>
+
+#include "tests/lib/fault.h"
+#include "tests/sim/world.h"
+
+/* Some future that was not released, or NULL. */
+static struct future *some_future(struct world *w)
+{
+	uint64_t n = w->n_records - w->first_alive;
+
+	return n ? core_find(w->core, w->first_id + w->first_alive + world_below(w, n)) : NULL;
+}
+
+/* ---- births -------------------------------------------------------------------------------------
+ */
+
+static uint64_t some_ttl(struct world *w)
+{
+	switch (world_below(w, 8)) {
+	case 0: return UINT64_MAX;
+	case 1:
+	case 2: return 3600 * 1000000ull;
+	default: return 1 + world_below(w, 20 * w->long_us);
+	}
+}
+
+static struct submission some_submission(struct world *w, uint32_t uid)
+{
+	struct submission s = {.account = w->accounts[uid], .ttl_us = some_ttl(w)};
+
+	s.input_bytes = world_below(w, 150);
+	s.input_fds = (uint16_t)world_below(w, 2);
+	s.input = fake_payload(&w->fake, s.input_bytes, s.input_fds);
+	if (world_once_in(w, 3)) {
+		s.extra_bytes = (uint32_t)world_below(w, 30);
+		s.extra = fake_extra(&w->fake, s.extra_bytes);
+	}
+	return s;
+}
+
+static void add_job(struct world *w, struct submission *s)
+{
+	s->pool = w->pools[world_below(w, w->n_pools)];
+	s->function = s->pool->functions;
+	if (world_once_in(w, 2))
+		s->function = s->function->next;
+	if (world_once_in(w, 3))
+		s->priority = (int32_t)world_below(w, 5) - 2;
+	if (world_once_in(w, 2))
+		s->timeout_us = world_once_in(w, 8) ? UINT64_MAX : 1 + world_below(w, w->long_us);
+	if (world_once_in(w, 2))
+		s->grace_us = world_once_in(w, 8) ? UINT64_MAX : 1 + world_below(w, w->long_us);
+}
+
+/* Beside what all jobs brought along there must be room for a result. */
+static int expected_beside_jobs(struct world *w, const struct submission *s, const uint64_t *want)
+{
+	const struct pool_config *config = &s->pool->config;
+	uint64_t result[] = {config->max_result_bytes, config->max_result_fds};
+	uint64_t mine[] = {want[ACCOUNT_BYTES], want[ACCOUNT_FDS]};
+	uint64_t all[] = {want[ACCOUNT_BYTES], want[ACCOUNT_FDS]};
+	static const enum account_kind kinds[] = {ACCOUNT_BYTES, ACCOUNT_FDS};
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all) {
+		const struct record *r = world_record(w, f->id);
+		bool is_mine = r->uid == account_uid(s->account);
+
+		if (future_state_is_final(f->state))
+			continue;
+		all[0] += r->input_bytes + r->extra_bytes;
+		all[1] += r->input_fds;
+		mine[0] += is_mine ? r->input_bytes + r->extra_bytes : 0;
+		mine[1] += is_mine ? r->input_fds : 0;
+	}
+	for (int i = 0; i < 2; i++)
+		if (result[i] > w->limits.uid.n[kinds[i]] || result[i] > w->limits.all.n[kinds[i]])
+			return 0; /* it fails when its turn comes */
+	for (int i = 0; i < 2; i++) {
+		if (result[i] && mine[i] + result[i] > w->limits.uid.n[kinds[i]])
+			return CORE_E_QUOTA;
+		if (result[i] && all[i] + result[i] > w->limits.all.n[kinds[i]])
+			return CORE_E_FULL;
+	}
+	return 0;
+}
+
+/* What core_submit() has to answer, told from what is held. */
+static int expected(struct world *w, const struct submission *s)
+{
+	const struct amounts *uid = account_used(s->account), *all = &w->core->accounts.used;
+	uint64_t want[_ACCOUNT_KIND_MAX] = {[ACCOUNT_BYTES] = s->input_bytes + s->extra_bytes,
+		[ACCOUNT_JOBS] = s->pool != NULL,
+		[ACCOUNT_FUTURES] = 1,
+		[ACCOUNT_FDS] = s->input_fds};
+
+	if (s->pool && s->pool->state == POOL_FAILED)
+		return CORE_E_POOL_FAILED;
+	if (w->core->is_draining)
+		return CORE_E_DRAINING;
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+		if (want[k] && uid->n[k] + want[k] > w->limits.uid.n[k])
+			return CORE_E_QUOTA;
+		if (want[k] && all->n[k] + want[k] > w->limits.all.n[k])
+			return CORE_E_FULL;
+	}
+	return s->pool ? expected_beside_jobs(w, s, want) : 0;
+}
+
+static void remember(struct world *w, const struct submission *s, const struct future *f)
+{
+	world_add_record(w, &(struct record){.id = f->id,
+				    .uid = account_uid(s->account),
+				    .is_job = s->pool != NULL,
+				    .input_bytes = s->input_bytes,
+				    .extra_bytes = s->extra_bytes,
+				    .input_fds = s->input_fds,
+				    .timeout_us = f->timeout_us,
+				    .submitted_us = w->fake.now_us});
+	if (s->pool)
+		w->n_submitted[world_pool_index(w, s->pool)]++;
+}
+
+static struct future *give_birth(struct world *w, bool is_job, uint32_t uid)
+{
+	struct submission s = some_submission(w, uid);
+	struct refusal no = {0};
+	struct future *f = NULL;
+	bool is_short = false;
+	int want, r;
+
+	if (is_job)
+		add_job(w, &s);
+	want = expected(w, &s);
+	if (world_once_in(w, w->no_memory_in))
+		fault_alloc_at(1 + (unsigned)world_below(w, 6));
+	if (is_job)
+		r = core_submit(w->core, &s, w->fake.now_us, &f, &no);
+	else
+		r = core_put(w->core, &s, w->fake.now_us, &f, &no);
+	is_short = fault_end();
+	if (r != want && !(r == -ENOMEM && is_short))
+		world_fail(w, "a submit gave %d, not %d", r, want);
+	if ((r == CORE_E_QUOTA || r == CORE_E_FULL) &&
+		(no.value <= no.max || no.of_uid != (r == CORE_E_QUOTA)))
+		world_fail(w, "a refusal that refuses nothing");
+	if (r) {
+		fake_drop_payload(s.input);
+		fake_drop_extra(s.extra);
+		w->sum.refused++;
+		return NULL;
+	}
+	world_say(w, "%s %llu of uid %u, pool %s, priority %d, timeout %llu",
+		is_job ? "job" : "object", (unsigned long long)f->id, uid,
+		is_job ? s.pool->name : "-", s.priority, (unsigned long long)f->timeout_us);
+	remember(w, &s, f);
+	return f;
+}
+
+/* All or none. */
+static void submit_many(struct world *w)
+{
+	uint32_t uid = (uint32_t)world_below(w, WORLD_UIDS);
+	unsigned n = 2 + (unsigned)world_below(w, 5);
+	struct future *made[8];
+
+	for (unsigned i = 0; i < n; i++) {
+		made[i] = give_birth(w, true, uid);
+		if (made[i])
+			continue;
+		while (i-- > 0) {
+			world_say(w, "%llu is withdrawn", (unsigned long long)made[i]->id);
+			world_record(w, made[i]->id)->is_withdrawn = true;
+			w->n_submitted[world_pool_index(w, made[i]->pool)]--;
+			core_withdraw(w->core, made[i]);
+		}
+		return;
+	}
+}
+
+/* ---- cancelling ---------------------------------------------------------------------------------
+ */
+
+static bool is_in_an_inbox(const struct future *f)
+{
+	const struct fake_worker *fw = f->slot->shell;
+
+	for (unsigned i = 0; i < fw->n_inbox; i++)
+		if (!fw->inbox[i].is_cancel && fw->inbox[i].id == f->id)
+			return !fw->is_deaf;
+	return false;
+}
+
+static void cancel(struct world *w)
+{
+	enum cancel_mode mode = (enum cancel_mode)world_below(w, 3);
+	struct future *f = some_future(w);
+	enum cancel_outcome outcome;
+	enum future_state before;
+	struct record *r;
+	bool is_ok = false;
+
+	if (!f)
+		return;
+	r = world_record(w, f->id);
+	before = f->state;
+	r->is_cancel_asked |= !future_state_is_final(before);
+	outcome = core_cancel(w->core, f, mode, 77, w->fake.now_us);
+	world_say(w, "cancel %llu, mode %d: outcome %d", (unsigned long long)f->id, mode, outcome);
+	switch (outcome) {
+	case CANCEL_CANCELLED: is_ok = f->state == FUTURE_CANCELLED; break;
+	case CANCEL_CANCELLING: is_ok = f->state == FUTURE_CANCELLING; break;
+	case CANCEL_TOO_LATE:
+		is_ok = future_state_is_final(f->state) && f->state != FUTURE_CANCELLED;
+		break;
+	case CANCEL_RUNNING:
+		is_ok = mode == CANCEL_QUEUED && f->slot && !is_in_an_inbox(f) &&
+			f->state != FUTURE_CANCELLING;
+		break;
+	}
+	if (!is_ok)
+		world_fail(w, "cancel of %llu in mode %d, state %d, gave %d, and its state is %d",
+			(unsigned long long)f->id, mode, before, outcome, f->state);
+	if (f->state == FUTURE_CANCELLED && !future_state_is_final(before) &&
+		(f->cancel_uid != 77 || (f->cancel_mode != mode && before != FUTURE_CANCELLING)))
+		world_fail(w, "%llu does not know who cancelled it", (unsigned long long)f->id);
+}
+
+/* ---- the rest -----------------------------------------------------------------------------------
+ */
+
+static void release(struct world *w)
+{
+	struct future *f = some_future(w);
+
+	/* Mostly what is over, as clients do. */
+	for (int i = 0; i < 3 && f && !future_state_is_final(f->state); i++)
+		f = some_future(w);
+
+	if (!f)
+		return;
+	world_say(w, "%llu is released", (unsigned long long)f->id);
+	world_record(w, f->id)->is_released = true;
+	core_release(w->core, f);
+}
+
+static void wait_or_not(struct world *w)
+{
+	struct world_waiter *waiter = &w->waiters[world_below(w, WORLD_WAITERS)];
+	struct future *f;
+
+	if (waiter->is_waiting && world_once_in(w, 2)) {
+		core_unwait(w->core, &waiter->fake.w);
+		waiter->is_waiting = false;
+		core_unwait(w->core, &waiter->fake.w);
+		return;
+	}
+	f = some_future(w);
+	if (waiter->is_waiting || !f)
+		return;
+	waiter->is_waiting = true;
+	waiter->id = f->id;
+	core_wait(w->core, f, &waiter->fake.w);
+}
+
+static void pin_or_not(struct world *w)
+{
+	struct future **pin = &w->pins[world_below(w, WORLD_PINS)];
+
+	if (*pin) {
+		core_unpin(w->core, *pin);
+		*pin = NULL;
+	} else if ((*pin = some_future(w))) {
+		core_pin(*pin);
+	}
+}
+
+static void let_time_pass(struct world *w)
+{
+	switch (world_below(w, 8)) {
+	case 0: w->fake.now_us += world_below(w, 4 * w->long_us); break;
+	case 1: w->fake.now_us += world_once_in(w, 20) ? world_below(w, 20000000) : 0; break;
+	default: w->fake.now_us += world_below(w, 200); break;
+	}
+}
+
+static void turn(struct world *w)
+{
+	uint64_t next_us = core_turn(w->core, w->fake.now_us);
+
+	check_after_turn(w, next_us);
+	core_sweep(w->core);
+}
+
+void clients_move(struct world *w)
+{
+	uint64_t chance = world_below(w, 100);
+
+	if (chance < 35)
+		turn(w);
+	else if (chance < 52)
+		let_time_pass(w);
+	else if (chance < 72)
+		(void)give_birth(w, true, (uint32_t)world_below(w, WORLD_UIDS));
+	else if (chance < 75)
+		submit_many(w);
+	else if (chance < 78)
+		(void)give_birth(w, false, (uint32_t)world_below(w, WORLD_UIDS));
+	else if (chance < 82)
+		cancel(w);
+	else if (chance < 90)
+		release(w);
+	else if (chance < 97)
+		wait_or_not(w);
+	else
+		pin_or_not(w);
+}
+
+void clients_leave(struct world *w)
+{
+	for (unsigned i = 0; i < WORLD_WAITERS; i++) {
+		core_unwait(w->core, &w->waiters[i].fake.w);
+		w->waiters[i].is_waiting = false;
+	}
+	clients_unpin(w);
+}
+
+void clients_unpin(struct world *w)
+{
+	for (unsigned i = 0; i < WORLD_PINS; i++)
+		if (w->pins[i]) {
+			core_unpin(w->core, w->pins[i]);
+			w->pins[i] = NULL;
+		}
+}
+
+void clients_release_final(struct world *w)
+{
+	for (unsigned i = w->first_alive; i < w->n_records; i++) {
+		struct record *r = &w->records[i];
+		struct future *f = r->is_gone ? NULL : core_find(w->core, r->id);
+
+		if (!f || !future_state_is_final(f->state))
+			continue;
+		r->is_released = true;
+		core_release(w->core, f);
+	}
+}

@@ -1,0 +1,339 @@
+/* The promises, looked at after every step by a witness who counts for himself. */
+#include "tests/sim/world.h"
+
+typedef unsigned long long ull;
+
+/* ---- one future ---------------------------------------------------------------------------------
+ */
+
+/* Is this a way to end that something the witness saw explains? */
+static bool is_explained(struct world *w, const struct record *r, const struct future *f)
+{
+	const struct pool *p = f->pool;
+
+	switch (f->state) {
+	case FUTURE_DONE: return r->is_answered && !r->is_answer_failure;
+	case FUTURE_FAILED:
+		return f->failure == FAILURE_QUOTA
+			       ? r->n_started == 0 && !check_has_room(w, p, r->uid)
+			       : r->is_answered && r->is_answer_failure;
+	case FUTURE_CANCELLED: return r->is_cancel_asked && f->cancel_uid == 77;
+	case FUTURE_TIMEOUT: return r->timeout_us > 0;
+	case FUTURE_LOST: return r->died_with;
+	case FUTURE_ABORTED: return w->core->is_draining || p->state == POOL_FAILED;
+	default: return false;
+	}
+}
+
+static void check_end(struct world *w, struct record *r, const struct future *f)
+{
+	struct future_timing t = future_timing(f, w->fake.now_us);
+
+	if (r->is_final) {
+		if (r->state != f->state || r->failure != f->failure ||
+			r->final_seq != f->final_seq || r->value != f->value)
+			world_fail(w, "future %llu has two ends", (ull)f->id);
+		return;
+	}
+	if (r->is_job && !r->is_exempt && !is_explained(w, r, f))
+		world_fail(w, "future %llu ended in state %d, failure %d, for no reason",
+			(ull)f->id, f->state, f->failure);
+	if (t.queued_us + t.handover_us + t.run_us + t.return_us !=
+		f->finished_us - f->submitted_us)
+		world_fail(w, "the times of %llu do not add up", (ull)f->id);
+	r->is_final = true;
+	r->state = f->state;
+	r->failure = f->failure;
+	r->final_seq = f->final_seq;
+	r->value = f->value;
+}
+
+static bool has_right_timer(const struct future *f, const struct record *r)
+{
+	switch (f->state) {
+	case FUTURE_QUEUED: return f->timer.pos == 0;
+	case FUTURE_RUNNING: return (f->timer.pos > 0) == (r->timeout_us > 0);
+	case FUTURE_CANCELLING:
+		return f->slot->state != SLOT_RINGING || f != slot_first(f->slot) ||
+		       f->timer.pos > 0;
+	default: return f->timer.pos > 0 || f->is_released;
+	}
+}
+
+static bool has_right_place(const struct future *f)
+{
+	switch (f->state) {
+	case FUTURE_QUEUED: return f->lane && (!f->slot || f != slot_first(f->slot));
+	case FUTURE_RUNNING: return f->lane && f->slot && f == slot_first(f->slot);
+	case FUTURE_CANCELLING: return f->lane && f->slot && f->ending != ENDING_NONE;
+	default: return !f->lane && !f->slot && !f->input && TAILQ_EMPTY(&f->waiters);
+	}
+}
+
+static void check_future(struct world *w, const struct future *f)
+{
+	struct record *r = world_record(w, f->id);
+	bool is_final = future_state_is_final(f->state);
+
+	if (r->id != f->id || r->uid != future_uid(f) || r->is_withdrawn || r->is_gone)
+		world_fail(w, "future %llu should not be there", (ull)f->id);
+	if (is_final)
+		check_end(w, r, f);
+	else if (r->is_final)
+		world_fail(w, "future %llu is alive again", (ull)f->id);
+	if (!has_right_place(f))
+		world_fail(w, "future %llu in state %d stands in the wrong place", (ull)f->id,
+			f->state);
+	if (!has_right_timer(f, r))
+		world_fail(w, "future %llu in state %d has the wrong timer", (ull)f->id, f->state);
+	if (f->is_reserved != (f->slot != NULL))
+		world_fail(w, "future %llu: the room for its result is %s", (ull)f->id,
+			f->is_reserved ? "still taken" : "not taken");
+	if (r->is_released && core_find(w->core, f->id))
+		world_fail(w, "future %llu is found though it was released", (ull)f->id);
+	if (is_final && f->is_released && !f->n_pins)
+		world_fail(w, "future %llu is kept for nobody", (ull)f->id);
+}
+
+/* What is not in the core any more had an end, and was released or ran out of time. */
+static void check_gone(struct world *w, struct record *r)
+{
+	uint32_t uid = 0;
+	bool is_expired;
+
+	if (r->is_gone)
+		return;
+	r->is_gone = true;
+	if (r->is_withdrawn)
+		return;
+	is_expired = core_find_expired(w->core, r->id, &uid);
+	if (core_find(w->core, r->id))
+		world_fail(w, "future %llu is found though it is gone", (ull)r->id);
+	if (!r->is_released && (!is_expired || uid != r->uid))
+		world_fail(w, "future %llu vanished", (ull)r->id);
+	if (r->is_final)
+		return;
+	/* It ended and was forgotten within one step; how it ended is seen by the counters. */
+	r->is_final = true;
+}
+
+static void check_futures(struct world *w)
+{
+	unsigned i = w->first_alive;
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all) {
+		for (; i < w->n_records && w->first_id + i < f->id; i++)
+			check_gone(w, &w->records[i]);
+		check_future(w, f);
+		i++;
+	}
+	for (; i < w->n_records; i++)
+		check_gone(w, &w->records[i]);
+	while (w->first_alive < w->n_records && w->records[w->first_alive].is_gone)
+		w->first_alive++;
+}
+
+/* ---- counters and accounts ----------------------------------------------------------------------
+ */
+
+struct count {
+	uint64_t queued;
+	uint64_t in_lines;
+};
+
+static struct count count_jobs(struct world *w, const struct pool *p)
+{
+	struct count n = {0};
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all) {
+		if (f->pool != p || future_state_is_final(f->state))
+			continue;
+		n.queued += !f->slot;
+		n.in_lines += f->slot != NULL;
+	}
+	return n;
+}
+
+static void check_slots(struct world *w, const struct pool *p, uint64_t n_in_lines)
+{
+	unsigned n_by_state[_SLOT_STATE_MAX] = {0}, n_ahead = 0, n_lines = 0;
+
+	for (unsigned i = 0; i < p->config.n_workers; i++) {
+		const struct slot *s = &p->slots[i];
+		struct future *f;
+		unsigned n = 0;
+
+		TAILQ_FOREACH (f, &s->line, in_line) {
+			if (f->slot != s)
+				world_fail(w, "%llu stands in a line not its own", (ull)f->id);
+			n++;
+		}
+		if (n != s->n_line || !TAILQ_EMPTY(&s->returned))
+			world_fail(w, "%u jobs are in a line of %u", n, s->n_line);
+		if (n > 0 && (s->state == SLOT_EMPTY || s->state == SLOT_STARTING ||
+				     s->state == SLOT_IDLE))
+			world_fail(w, "a slot in state %d has a line", s->state);
+		if (n == 0 && (s->state == SLOT_BUSY || s->state == SLOT_RINGING))
+			world_fail(w, "a slot in state %d has no line", s->state);
+		n_by_state[s->state]++;
+		n_ahead += n > 1 ? n - 1 : 0;
+		n_lines += n;
+	}
+	for (int s = 0; s < _SLOT_STATE_MAX; s++)
+		if (n_by_state[s] != p->n_by_state[s])
+			world_fail(w, "%u slots are in state %d, not %u", n_by_state[s], s,
+				p->n_by_state[s]);
+	if (n_ahead != p->n_ahead || n_lines != n_in_lines)
+		world_fail(
+			w, "%u jobs are ahead, not %u; %u in lines", n_ahead, p->n_ahead, n_lines);
+}
+
+static void check_pool(struct world *w, unsigned i)
+{
+	const struct pool *p = w->pools[i];
+	struct count n = count_jobs(w, p);
+	uint64_t n_final = 0;
+
+	for (int s = 0; s < _FUTURE_STATE_MAX; s++)
+		n_final += p->n_finished[s];
+	if (n.queued != p->queue.n)
+		world_fail(
+			w, "%llu jobs wait, the queue says %llu", (ull)n.queued, (ull)p->queue.n);
+	if (w->n_submitted[i] != p->n_submitted ||
+		p->n_submitted != n.queued + n.in_lines + n_final)
+		world_fail(w, "pool %s: %llu submitted, %llu wait, %llu in lines, %llu final",
+			p->name, (ull)p->n_submitted, (ull)n.queued, (ull)n.in_lines, (ull)n_final);
+	check_slots(w, p, n.in_lines);
+}
+
+static void add_up(const struct future *f, const struct record *r, struct amounts *sum)
+{
+	bool is_final = future_state_is_final(f->state);
+
+	sum->n[ACCOUNT_FUTURES]++;
+	sum->n[ACCOUNT_JOBS] += !is_final;
+	sum->n[ACCOUNT_BYTES] += r->extra_bytes;
+	if (!is_final) {
+		sum->n[ACCOUNT_BYTES] += r->input_bytes;
+		sum->n[ACCOUNT_FDS] += r->input_fds;
+	}
+	if (f->slot) {
+		sum->n[ACCOUNT_BYTES] += f->pool->config.max_result_bytes;
+		sum->n[ACCOUNT_FDS] += f->pool->config.max_result_fds;
+	}
+	if (f->value) {
+		sum->n[ACCOUNT_BYTES] += f->value->bytes;
+		sum->n[ACCOUNT_FDS] += f->value->fds;
+	}
+}
+
+static void check_accounts(struct world *w)
+{
+	struct amounts sum[WORLD_UIDS] = {0}, all = {0};
+	uint64_t n_payloads = 0, n_extras = 0, n_unfinished = 0;
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all) {
+		add_up(f, world_record(w, f->id), &sum[future_uid(f)]);
+		n_payloads += (f->input != NULL) + (f->value != NULL);
+		n_extras += f->extra != NULL;
+		n_unfinished += !future_state_is_final(f->state);
+	}
+	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
+		for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+			uint64_t held = account_used(w->accounts[uid])->n[k];
+
+			if (held != sum[uid].n[k])
+				world_fail(w, "uid %u holds %llu %s, its account says %llu", uid,
+					(ull)sum[uid].n[k], account_kind_name(k), (ull)held);
+			if (held > w->limits.uid.n[k])
+				world_fail(w, "uid %u is beyond its limit of %s", uid,
+					account_kind_name(k));
+			all.n[k] += held;
+		}
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		if (all.n[k] != w->core->accounts.used.n[k] || all.n[k] > w->limits.all.n[k])
+			world_fail(w, "%s in all: %llu, not %llu", account_kind_name(k),
+				(ull)w->core->accounts.used.n[k], (ull)all.n[k]);
+	if (n_payloads != w->fake.n_payloads || n_extras != w->fake.n_extras)
+		world_fail(w, "%llu payloads live, %llu are known", (ull)w->fake.n_payloads,
+			(ull)n_payloads);
+	if (n_unfinished != core_unfinished(w->core))
+		world_fail(w, "%llu jobs are not final, the core says %llu", (ull)n_unfinished,
+			(ull)core_unfinished(w->core));
+}
+
+/* ---- links, timers, waiters ---------------------------------------------------------------------
+ */
+
+/* What lies with a worker is what the core thinks: each packet once, and nothing that is over. */
+static void check_worker(struct world *w, const struct fake_worker *fw)
+{
+	unsigned n = fw->n_held + fw->n_outbox;
+
+	if (fw->life == FAKE_NONE)
+		return;
+	for (unsigned i = 0; i < fw->n_held && fw->life == FAKE_UP; i++) {
+		struct record *r = world_record(w, fw->held[i].id);
+
+		if (r->is_final && !r->is_exempt)
+			world_fail(
+				w, "%llu is over, and a worker still runs it", (ull)fw->held[i].id);
+	}
+	for (unsigned i = 0; i < fw->n_inbox; i++) {
+		struct record *r = world_record(w, fw->inbox[i].id);
+
+		if (fw->inbox[i].is_cancel)
+			continue;
+		if (r->is_final && !r->is_exempt)
+			world_fail(w, "%llu is over, and in an inbox", (ull)fw->inbox[i].id);
+		n++;
+	}
+	if (fw->kind <= KIND_SILENT && n != fw->slot->n_line)
+		world_fail(w, "worker %s/%u has %u jobs, its line says %u", fw->slot->pool->name,
+			fw->slot->number, n, fw->slot->n_line);
+}
+
+static void check_heap(struct world *w)
+{
+	const struct heap *h = &w->core->timers;
+
+	for (uint32_t i = 0; i < h->n; i++) {
+		const struct heap_node *node = h->nodes[i], *up = h->nodes[(i - (i > 0)) / 2];
+
+		if (node->pos != i + 1 || up->key > node->key)
+			world_fail(w, "the timers are out of order at %u", i);
+	}
+	if (h->n > w->core->n_timers || w->core->n_timers > h->size)
+		world_fail(w, "%u timers run, %u have room", h->n, w->core->n_timers);
+}
+
+static void check_waiters(struct world *w)
+{
+	for (unsigned i = 0; i < WORLD_WAITERS; i++) {
+		const struct world_waiter *waiter = &w->waiters[i];
+		const struct future *f = waiter->fake.w.future;
+
+		if (waiter->is_waiting != (f != NULL))
+			world_fail(w, "a waiter of %llu was %s", (ull)waiter->id,
+				f ? "left in its list" : "not told");
+		if (f && (f->id != waiter->id || future_state_is_final(f->state)))
+			world_fail(w, "a waiter of %llu still waits", (ull)waiter->id);
+	}
+}
+
+void check_always(struct world *w)
+{
+	check_futures(w);
+	for (unsigned i = 0; i < w->n_pools; i++) {
+		check_pool(w, i);
+		for (unsigned k = 0; k < w->pools[i]->config.n_workers; k++)
+			check_worker(w, fake_worker(w->pools[i], k));
+	}
+	check_accounts(w);
+	check_heap(w);
+	check_waiters(w);
+	check_overtaken(w);
+}

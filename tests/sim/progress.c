@@ -1,0 +1,148 @@
+/* Order and progress: who should start next, and that somebody does. */
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+typedef unsigned long long ull;
+
+static bool waits(const struct future *f, const struct pool *p)
+{
+	return f->pool == p && f->state == FUTURE_QUEUED && !f->slot;
+}
+
+bool check_has_room(struct world *w, const struct pool *p, uint32_t uid)
+{
+	const struct amounts *used = account_used(w->accounts[uid]);
+	const struct amounts *all = &w->core->accounts.used;
+	uint64_t want[_ACCOUNT_KIND_MAX] = {[ACCOUNT_BYTES] = p->config.max_result_bytes,
+		[ACCOUNT_FDS] = p->config.max_result_fds};
+
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		if (want[k] && (used->n[k] + want[k] > w->limits.uid.n[k] ||
+				       all->n[k] + want[k] > w->limits.all.n[k]))
+			return false;
+	return true;
+}
+
+/* ---- order --------------------------------------------------------------------------------------
+ */
+
+static bool is_before(const struct future *a, const struct future *b)
+{
+	return a->priority != b->priority ? a->priority > b->priority : a->id < b->id;
+}
+
+void check_hand_over(struct world *w, const struct future *f)
+{
+	unsigned pool = world_pool_index(w, f->pool);
+	uint32_t uid = future_uid(f);
+	bool does_wait[WORLD_UIDS] = {0};
+	struct future *g;
+
+	TAILQ_FOREACH (g, &w->core->all, in_all) {
+		if (g == f || !waits(g, f->pool))
+			continue;
+		does_wait[future_uid(g)] = true;
+		if (future_uid(g) == uid && is_before(g, f))
+			world_fail(w, "%llu is handed over before %llu", (ull)f->id, (ull)g->id);
+	}
+	for (uint32_t other = 0; other < WORLD_UIDS; other++) {
+		bool *was = &w->overtaken[pool][other][uid];
+
+		if (other == uid || !does_wait[other])
+			continue;
+		if (*was && check_has_room(w, f->pool, other))
+			world_fail(w, "uid %u is served twice while uid %u waits", uid, other);
+		*was = true;
+	}
+	memset(w->overtaken[pool][uid], 0, sizeof(w->overtaken[pool][uid]));
+}
+
+/* A uid for which nothing waits has not been overtaken. */
+void check_overtaken(struct world *w)
+{
+	bool does_wait[WORLD_POOLS][WORLD_UIDS] = {0};
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all)
+		if (f->pool && waits(f, f->pool))
+			does_wait[world_pool_index(w, f->pool)][future_uid(f)] = true;
+	for (unsigned p = 0; p < w->n_pools; p++)
+		for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
+			if (!does_wait[p][uid])
+				memset(w->overtaken[p][uid], 0, sizeof(w->overtaken[p][uid]));
+}
+
+/* ---- progress -----------------------------------------------------------------------------------
+ */
+
+/* A job of its line, behind the first, that lies in its inbox. */
+static const struct future *waits_in_inbox(const struct slot *s)
+{
+	const struct fake_worker *fw = s->shell;
+	const struct future *f;
+
+	TAILQ_FOREACH (f, &s->line, in_line)
+		for (unsigned i = 0; i < fw->n_inbox; i++)
+			if (f != slot_first(s) && fw->inbox[i].id == f->id)
+				return f;
+	return NULL;
+}
+
+static void check_idle(struct world *w, const struct pool *p)
+{
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all)
+		if (waits(f, p) && check_has_room(w, p, future_uid(f)))
+			world_fail(w, "%llu waits though a worker is idle", (ull)f->id);
+}
+
+static void check_inboxes(struct world *w, const struct pool *p)
+{
+	for (unsigned i = 0; i < p->config.n_workers; i++) {
+		const struct slot *s = &p->slots[i];
+		const struct fake_worker *fw = s->shell;
+		const struct future *f = s->state == SLOT_BUSY ? waits_in_inbox(s) : NULL;
+
+		if (!f || fw->is_deaf)
+			continue;
+		if (p->n_by_state[SLOT_IDLE])
+			world_fail(w, "%llu waits in an inbox though a worker is idle", (ull)f->id);
+		if (w->fake.now_us - slot_first(s)->head_us > POOL_AHEAD_US)
+			world_fail(w, "%llu waits behind a job that runs late", (ull)f->id);
+	}
+}
+
+static void check_starts(struct world *w, const struct pool *p)
+{
+	bool is_trial = p->n_failed_starts && p->n_by_state[SLOT_STARTING];
+
+	if (p->n_by_state[SLOT_EMPTY] && p->state == POOL_READY && !w->core->is_draining &&
+		w->fake.now_us >= p->spawn_at_us && !is_trial)
+		world_fail(w, "pool %s lacks a worker and asks for none", p->name);
+	if (p->n_by_state[SLOT_EMPTY] && p->state == POOL_READY && !w->core->is_draining &&
+		!is_trial && !p->timer.pos)
+		world_fail(w, "pool %s waits to start a worker without a timer", p->name);
+}
+
+void check_after_turn(struct world *w, uint64_t next_us)
+{
+	const struct heap_node *first = heap_first(&w->core->timers);
+
+	if (first && first->key <= w->fake.now_us)
+		world_fail(w, "a timer was due and is still there");
+	if (next_us > (first ? first->key : HEAP_NEVER))
+		world_fail(w, "the next turn comes after the first timer");
+	if (w->core->want_turn) {
+		if (next_us > w->fake.now_us + 1000000)
+			world_fail(w, "what was refused is not tried again");
+		return;
+	}
+	for (unsigned i = 0; i < w->n_pools; i++) {
+		if (w->pools[i]->n_by_state[SLOT_IDLE])
+			check_idle(w, w->pools[i]);
+		check_inboxes(w, w->pools[i]);
+		check_starts(w, w->pools[i]);
+	}
+}

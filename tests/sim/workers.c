@@ -1,0 +1,335 @@
+/* Workers, zygotes and the kernel: what they do on their own, and when the daemon hears of it. */
+#include "tests/sim/world.h"
+
+static struct world *world_of(struct fake_worker *fw)
+{
+	return fw->fake->user;
+}
+
+static unsigned number(const struct fake_worker *fw)
+{
+	return fw->slot->number;
+}
+
+static const char *pool_name(const struct fake_worker *fw)
+{
+	return fw->slot->pool->name;
+}
+
+/* ---- single moves -------------------------------------------------------------------------------
+ */
+
+static void die(struct world *w, struct fake_worker *fw)
+{
+	if (!fake_die(fw))
+		return;
+	world_say(w, "worker %s/%u dies", pool_name(fw), number(fw));
+	for (unsigned i = 0; i < fw->n_held; i++)
+		world_record(w, fw->held[i].id)->died_with = true;
+	fw->is_deaf = !w->is_ending && world_once_in(w, 4);
+}
+
+static struct fake_answer some_answer(struct world *w, const struct fake_worker *fw)
+{
+	uint64_t max = fw->slot->pool->config.max_result_bytes;
+	struct fake_answer a = {.is_failure = world_once_in(w, 5)};
+
+	a.value_bytes = world_below(w, max + 1);
+	if (a.is_failure)
+		a.failure = FAILURE_FUNCTION;
+	if (!world_once_in(w, 3)) {
+		a.started_us = fw->held_since_us;
+		a.run_us = fw->fake->now_us - fw->held_since_us;
+	}
+	if (fw->kind > KIND_SILENT) {
+		a.started_us = world_below(w, 2 * fw->fake->now_us);
+		a.run_us = world_below(w, 2 * fw->fake->now_us);
+	}
+	return a;
+}
+
+static void note_answer(struct world *w, uint64_t id, const struct fake_answer *a)
+{
+	struct record *r = world_record(w, id);
+
+	r->is_answered = true;
+	r->is_answer_failure = a->is_failure;
+}
+
+static void answer(struct world *w, struct fake_worker *fw)
+{
+	struct fake_answer a = some_answer(w, fw);
+	uint64_t id = fw->held[0].id;
+
+	if (fw->kind == KIND_SILENT || !fake_answer(fw, a))
+		return;
+	world_say(
+		w, "worker %s/%u answers %llu", pool_name(fw), number(fw), (unsigned long long)id);
+	note_answer(w, id, &a);
+	if (fw->kind == KIND_WRONG && world_once_in(w, 2))
+		fw->outbox[fw->n_outbox - 1].msgid += 1 + (uint32_t)world_below(w, 3);
+	if (fw->kind == KIND_TWICE && fw->n_outbox < FAKE_OUTBOX && world_once_in(w, 2)) {
+		fw->outbox[fw->n_outbox] = fw->outbox[fw->n_outbox - 1];
+		fw->n_outbox++;
+	}
+}
+
+/* It answers what lies in its inbox, as if it had received it. */
+static void answer_unseen(struct world *w, struct fake_worker *fw)
+{
+	struct fake_answer a = some_answer(w, fw);
+
+	if (!fw->n_inbox || fw->inbox[0].is_cancel || fw->n_outbox >= FAKE_OUTBOX)
+		return;
+	a.msgid = fw->inbox[0].msgid;
+	fw->outbox[fw->n_outbox++] = a;
+	world_record(w, fw->inbox[0].id)->is_exempt = true;
+	world_say(w, "worker %s/%u answers %llu unseen", pool_name(fw), number(fw),
+		(unsigned long long)fw->inbox[0].id);
+}
+
+static void hear_bell(struct world *w, struct fake_worker *fw)
+{
+	if (!fw->has_bell)
+		return;
+	world_say(w, "worker %s/%u hears the bell", pool_name(fw), number(fw));
+	if (fw->kind == KIND_FRAGILE)
+		die(w, fw);
+	else if (fw->kind == KIND_DEAF)
+		fw->has_bell = false;
+	else if (fake_hear_bell(fw) && !world_once_in(w, 3))
+		answer(w, fw);
+}
+
+static void receive(struct world *w, struct fake_worker *fw)
+{
+	if (fw->n_held && fw->kind != KIND_GREEDY)
+		return;
+	fake_receive(fw);
+}
+
+static void start(struct world *w, struct fake_worker *fw)
+{
+	if (world_once_in(w, w->death_in)) {
+		die(w, fw);
+	} else {
+		world_say(w, "worker %s/%u is ready", pool_name(fw), number(fw));
+		fake_ready(fw);
+	}
+}
+
+static void live(struct world *w, struct fake_worker *fw)
+{
+	switch (world_below(w, 6)) {
+	case 0:
+	case 1: answer(w, fw); break;
+	case 2:
+	case 3: receive(w, fw); break;
+	case 4: hear_bell(w, fw); break;
+	case 5:
+		if (fw->kind == KIND_EAGER)
+			answer_unseen(w, fw);
+		if (fw->is_closed && !fw->n_inbox && !fw->n_held && fw->kind != KIND_DEAF)
+			die(w, fw);
+		if (fw->has_kill || world_once_in(w, w->death_in))
+			die(w, fw);
+		break;
+	}
+}
+
+static void act(struct world *w, struct fake_worker *fw)
+{
+	if (fw->life == FAKE_UP)
+		live(w, fw);
+	else if (fw->life == FAKE_STARTING && world_once_in(w, w->slow_start_in))
+		start(w, fw);
+}
+
+/* ---- what the daemon asks and sees --------------------------------------------------------------
+ */
+
+static bool may_hand_over(struct fake_worker *fw, struct future *f)
+{
+	struct world *w = world_of(fw);
+
+	return !world_once_in(w, w->full_in);
+}
+
+static void handed_over(struct fake_worker *fw, struct future *f)
+{
+	struct world *w = world_of(fw);
+
+	world_say(w, "%llu is handed to worker %s/%u", (unsigned long long)f->id, pool_name(fw),
+		number(fw));
+	check_hand_over(w, f);
+}
+
+static bool may_fork(struct fake_worker *fw)
+{
+	struct world *w = world_of(fw);
+
+	if (!w->is_ending && world_once_in(w, w->fork_refused_in))
+		return false;
+	fw->kind = KIND_GOOD;
+	if (!w->is_ending && world_once_in(w, w->hostile_in))
+		fw->kind = (unsigned)world_below(w, _KIND_MAX);
+	world_say(w, "worker %s/%u is forked, kind %u", pool_name(fw), number(fw), fw->kind);
+	return true;
+}
+
+/* While the daemon looks at one side of a link, the worker works on the other. */
+static void race(struct fake_worker *fw)
+{
+	struct world *w = world_of(fw);
+
+	while (world_once_in(w, w->race_in) && fw->life == FAKE_UP)
+		live(w, fw);
+}
+
+static void received(struct fake_worker *fw, const struct fake_packet *p)
+{
+	struct world *w = world_of(fw);
+	struct record *r = world_record(w, p->id);
+
+	world_say(w, "worker %s/%u receives %llu", pool_name(fw), number(fw),
+		(unsigned long long)p->id);
+	r->n_started++;
+	r->is_exempt |= fw->kind > KIND_SILENT;
+	if (r->n_started > 1)
+		world_fail(w, "job %llu is started again", (unsigned long long)p->id);
+	if (!r->is_exempt && (r->is_final || r->is_gone))
+		world_fail(w, "job %llu is started after its end", (unsigned long long)p->id);
+}
+
+static void told(struct fake *fake, struct fake_waiter *fw, struct future *f)
+{
+	struct world *w = fake->user;
+	struct world_waiter *waiter = (struct world_waiter *)(void *)fw;
+
+	if (!waiter->is_waiting || waiter->id != f->id || fw->w.future)
+		world_fail(
+			w, "a waiter is told what it did not ask: %llu", (unsigned long long)f->id);
+	if (!future_state_is_final(f->state))
+		world_fail(w, "a waiter of %llu is told before its end", (unsigned long long)f->id);
+	waiter->is_waiting = false;
+	if (!world_once_in(w, w->reenter_in))
+		return;
+	switch (world_below(w, 3)) {
+	case 0:
+		world_record(w, f->id)->is_released = true;
+		core_release(w->core, f);
+		break;
+	case 1:
+		waiter = &w->waiters[world_below(w, WORLD_WAITERS)];
+		core_unwait(w->core, &waiter->fake.w);
+		waiter->is_waiting = false;
+		break;
+	case 2:
+		for (unsigned i = 0; i < WORLD_PINS; i++)
+			if (!w->pins[i]) {
+				core_pin(f);
+				w->pins[i] = f;
+				break;
+			}
+		break;
+	}
+}
+
+void workers_hooks(struct fake_hooks *hooks)
+{
+	*hooks = (struct fake_hooks){.may_hand_over = may_hand_over,
+		.handed_over = handed_over,
+		.may_fork = may_fork,
+		.race = race,
+		.received = received,
+		.told = told};
+}
+
+/* ---- moves of the world -------------------------------------------------------------------------
+ */
+
+static void reap(struct world *w, struct fake_worker *fw)
+{
+	if (fw->life != FAKE_DEAD)
+		return;
+	world_say(w, "worker %s/%u is reaped", pool_name(fw), number(fw));
+	fake_reap(fw);
+}
+
+static void zygote(struct world *w, struct pool *p)
+{
+	if (p->state == POOL_STARTING) {
+		world_say(w, "zygote %s is ready", p->name);
+		pool_clear_functions(p);
+		if (pool_put_function(p, "f", "", false) != 0 ||
+			pool_put_function(p, "g", "", true) != 0)
+			world_fail(w, "no memory");
+		core_pool_ready(p);
+	} else if (p->state == POOL_READY && !w->is_ending) {
+		world_say(w, "zygote %s dies", p->name);
+		core_pool_starting(p);
+		for (unsigned i = 0; i < p->config.n_workers; i++)
+			if (fake_worker(p, i)->life == FAKE_STARTING) {
+				die(w, fake_worker(p, i));
+				reap(w, fake_worker(p, i));
+			}
+	}
+}
+
+static void move(struct world *w)
+{
+	struct pool *p = w->pools[world_below(w, w->n_pools)];
+	struct fake_worker *fw = fake_worker(p, (unsigned)world_below(w, p->config.n_workers));
+	uint64_t chance = world_below(w, 1000);
+
+	if (chance < 10 || (p->state == POOL_STARTING && chance < 200)) {
+		zygote(w, p);
+	} else if (chance == 10 && w->may_fail_pool && p->state != POOL_FAILED) {
+		world_say(w, "pool %s fails", p->name);
+		core_pool_failed(p, "its preload failed", w->fake.now_us);
+	} else if (chance < 300) {
+		fake_read(fw);
+	} else if (chance < 400) {
+		reap(w, fw);
+	} else {
+		act(w, fw);
+	}
+}
+
+void workers_move(struct world *w)
+{
+	for (uint64_t n = 1 + world_below(w, 8); n > 0; n--)
+		move(w);
+}
+
+/* What it has to do once the others behave. */
+static void do_duty(struct world *w, struct fake_worker *fw)
+{
+	if (fw->life == FAKE_STARTING)
+		start(w, fw);
+	for (int i = 0; i < 10 && fw->life == FAKE_UP; i++) {
+		if (fw->has_kill || fw->kind == KIND_SILENT)
+			die(w, fw);
+		hear_bell(w, fw);
+		answer(w, fw);
+		receive(w, fw);
+		if (fw->is_closed && !fw->n_inbox && !fw->n_held && fw->kind != KIND_DEAF)
+			die(w, fw);
+	}
+}
+
+void workers_settle(struct world *w)
+{
+	w->death_in = 0;
+	for (unsigned i = 0; i < w->n_pools; i++) {
+		struct pool *p = w->pools[i];
+
+		if (p->state == POOL_STARTING)
+			zygote(w, p);
+		for (unsigned k = 0; k < p->config.n_workers; k++) {
+			do_duty(w, fake_worker(p, k));
+			fake_read(fake_worker(p, k));
+			reap(w, fake_worker(p, k));
+		}
+	}
+}

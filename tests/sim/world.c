@@ -1,0 +1,265 @@
+#include "tests/sim/world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- chance -------------------------------------------------------------------------------------
+ */
+
+static uint64_t next_noise(struct world *w)
+{
+	uint64_t z = w->noise += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+uint64_t world_below(struct world *w, uint64_t n)
+{
+	return next_noise(w) % n;
+}
+
+bool world_once_in(struct world *w, unsigned n)
+{
+	return n && world_below(w, n) == 0;
+}
+
+/* ---- the witness --------------------------------------------------------------------------------
+ */
+
+void world_fail(struct world *w, const char *format, ...)
+{
+	va_list args;
+
+	printf("seed %llu, step %u: ", (unsigned long long)w->seed, w->step);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\nsee it: sim --seeds %llu-%llu --verbose\n", (unsigned long long)w->seed,
+		(unsigned long long)w->seed);
+	fflush(stdout);
+	exit(1);
+}
+
+void world_say(struct world *w, const char *format, ...)
+{
+	va_list args;
+
+	if (!w->is_verbose)
+		return;
+	printf("%5u %10llu  ", w->step, (unsigned long long)w->fake.now_us);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+struct record *world_record(struct world *w, uint64_t id)
+{
+	if (id < w->first_id || id - w->first_id >= w->n_records)
+		world_fail(w, "future %llu was never made", (unsigned long long)id);
+	return &w->records[id - w->first_id];
+}
+
+void world_add_record(struct world *w, const struct record *r)
+{
+	/* An ID that was used up without a future (no memory) leaves a record that is gone. */
+	while (w->first_id + w->n_records <= r->id) {
+		if (w->n_records == w->records_size) {
+			w->records_size = w->records_size ? 2 * w->records_size : 256;
+			w->records = realloc(w->records, w->records_size * sizeof(*r));
+			if (!w->records)
+				abort();
+		}
+		w->records[w->n_records++] = (struct record){.is_gone = true};
+	}
+	if (w->first_id + w->n_records != r->id + 1)
+		world_fail(w, "the ID %llu was given out twice", (unsigned long long)r->id);
+	w->records[w->n_records - 1] = *r;
+}
+
+unsigned world_pool_index(const struct world *w, const struct pool *p)
+{
+	unsigned i = 0;
+
+	while (w->pools[i] != p)
+		i++;
+	return i;
+}
+
+/* ---- beginning ----------------------------------------------------------------------------------
+ */
+
+static unsigned rate(struct world *w)
+{
+	static const unsigned rates[] = {0, 3, 10, 40};
+
+	return rates[world_below(w, sizeof(rates) / sizeof(rates[0]))];
+}
+
+static void choose_limits(struct world *w)
+{
+	struct account_limits *l = &w->limits;
+
+	l->uid.n[ACCOUNT_BYTES] = 1000 + world_below(w, 20000);
+	l->uid.n[ACCOUNT_JOBS] = 4 + world_below(w, 24);
+	l->uid.n[ACCOUNT_FUTURES] = l->uid.n[ACCOUNT_JOBS] + world_below(w, 30);
+	l->uid.n[ACCOUNT_FDS] = 4 + world_below(w, 40);
+	if (world_once_in(w, 2)) /* room for all */
+		for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+			l->uid.n[k] *= 10;
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		l->all.n[k] = l->uid.n[k] * (2 + world_below(w, 5)) / 2;
+}
+
+static void add_pools(struct world *w)
+{
+	static const char *const names[WORLD_POOLS] = {"default", "digest", "bench"};
+
+	w->n_pools = 1 + (unsigned)world_below(w, WORLD_POOLS);
+	for (unsigned i = 0; i < w->n_pools; i++) {
+		struct pool_config config = {
+			.name = names[i],
+			.n_workers = 1 + (unsigned)world_below(w, 4),
+			.ahead_max = (unsigned)world_below(w, 4),
+			.max_result_bytes = world_below(w, 600),
+			.max_result_fds = (uint16_t)(1 + world_below(w, 2)),
+			.grace_us = 1 + world_below(w, w->long_us),
+			.timeout_us = world_once_in(w, 3) ? 1 + world_below(w, w->long_us) : 0,
+		};
+
+		if (world_once_in(w, 20)) /* its jobs can never start */
+			config.max_result_bytes = w->limits.uid.n[ACCOUNT_BYTES] + 1;
+		w->pools[i] = fake_pool(&w->fake, &config);
+		for (unsigned k = 0; k < config.n_workers; k++)
+			fake_worker(w->pools[i], k)->inbox_size = 1 + (unsigned)world_below(
+									      w, FAKE_INBOX);
+	}
+}
+
+void world_init(struct world *w, uint64_t seed, bool is_verbose)
+{
+	*w = (struct world){.seed = seed, .noise = seed, .is_verbose = is_verbose, .first_id = 1};
+	w->core = &w->fake.core;
+	w->full_in = rate(w);
+	w->fork_refused_in = rate(w);
+	w->death_in = rate(w);
+	w->race_in = rate(w);
+	w->hostile_in = rate(w);
+	w->no_memory_in = rate(w) * 2;
+	w->slow_start_in = 1 + rate(w);
+	w->reenter_in = rate(w);
+	w->may_fail_pool = world_once_in(w, 4);
+	w->long_us = (uint64_t[]){300, 3000, 30000}[world_below(w, 3)];
+	choose_limits(w);
+	fake_init(&w->fake, &w->limits, w->first_id);
+	w->fake.user = w;
+	w->fake.loss_bytes = world_below(w, 2) * 20;
+	workers_hooks(&w->fake.hooks);
+	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
+		if (account_get(&w->core->accounts, uid, &w->accounts[uid]) != 0)
+			abort();
+	add_pools(w);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------
+ */
+
+static bool is_over(const struct world *w, bool is_drained)
+{
+	if (core_unfinished(w->core))
+		return false;
+	for (unsigned i = 0; is_drained && i < w->n_pools; i++)
+		if (w->pools[i]->n_by_state[SLOT_EMPTY] != w->pools[i]->config.n_workers)
+			return false;
+	return true;
+}
+
+/* Without new mischief every job ends, and after a drain every worker leaves. */
+static void run_out(struct world *w, bool is_drained)
+{
+	w->is_ending = true;
+	w->reenter_in = 0;
+	clients_unpin(w);
+	check_always(w);
+	for (unsigned i = 0; !is_over(w, is_drained); i++) {
+		if (i == 3000)
+			world_fail(w, "%llu jobs never end%s",
+				(unsigned long long)core_unfinished(w->core),
+				is_drained ? ", or a worker never leaves" : "");
+		w->step++;
+		w->fake.now_us += 1 + world_below(w, 100000);
+		workers_settle(w);
+		check_after_turn(w, fake_turn(&w->fake));
+		check_always(w);
+		clients_release_final(w);
+		check_always(w);
+	}
+}
+
+static void count(struct world *w)
+{
+	for (unsigned i = 0; i < w->n_pools; i++) {
+		const uint64_t *n = w->pools[i]->n_finished;
+
+		w->sum.done += n[FUTURE_DONE];
+		w->sum.failed += n[FUTURE_FAILED];
+		w->sum.cancelled += n[FUTURE_CANCELLED];
+		w->sum.timeouts += n[FUTURE_TIMEOUT];
+		w->sum.lost += n[FUTURE_LOST];
+		w->sum.aborted += n[FUTURE_ABORTED];
+		w->sum.submits += w->n_submitted[i];
+	}
+	w->sum.hand_overs = w->fake.n_hand_overs;
+	w->sum.taken_back = w->fake.n_taken_back;
+	w->sum.rings = w->fake.n_rings;
+	w->sum.kills = w->fake.n_kills;
+	w->sum.violations = w->fake.n_violations;
+}
+
+static void check_zero(struct world *w)
+{
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		if (w->core->accounts.used.n[k])
+			world_fail(w, "%llu %s are still held when nobody holds anything",
+				(unsigned long long)w->core->accounts.used.n[k],
+				account_kind_name(k));
+	if (w->fake.n_payloads || w->fake.n_extras)
+		world_fail(w, "%llu payloads and %llu extras leaked",
+			(unsigned long long)w->fake.n_payloads,
+			(unsigned long long)w->fake.n_extras);
+}
+
+void world_end(struct world *w)
+{
+	bool is_thrown_away = world_once_in(w, 4);
+	bool is_drained = world_once_in(w, 2);
+
+	world_say(w, "the end: %s",
+		is_thrown_away ? "thrown away" : (is_drained ? "drain" : "run out"));
+	if (!is_thrown_away && is_drained) {
+		core_drain(w->core, w->fake.now_us);
+		check_always(w);
+		if (world_once_in(w, 2))
+			core_stop_running(w->core, w->fake.now_us);
+		check_always(w);
+	}
+	if (!is_thrown_away)
+		run_out(w, w->core->is_draining);
+	clients_leave(w);
+	check_always(w);
+	if (!is_thrown_away) {
+		clients_release_final(w);
+		check_always(w);
+		core_sweep(w->core);
+		check_zero(w);
+	}
+	count(w);
+	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
+		account_unref(w->accounts[uid]);
+	fake_deinit(&w->fake);
+	check_zero(w);
+	free(w->records);
+}

@@ -1,0 +1,150 @@
+/* One run of the simulator: the core, its fake shell, and what a witness who sees everything knows
+ * about each future. Everything follows from the seed. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/lib/fake_shell.h"
+
+enum {
+	WORLD_UIDS = 3,
+	WORLD_POOLS = 3,
+	WORLD_WAITERS = 48,
+	WORLD_PINS = 8,
+};
+
+/* How a worker behaves; chosen when it is forked. */
+enum worker_kind {
+	KIND_GOOD,
+	KIND_FRAGILE, /* dies of the bell, as a program without a handler does */
+	KIND_DEAF,    /* hears no bell, sees no end of file */
+	KIND_SILENT,  /* never answers */
+	/* From here on it breaks the protocol. */
+	KIND_WRONG,  /* answers with numbers of its own */
+	KIND_TWICE,  /* answers twice */
+	KIND_GREEDY, /* receives while it still holds a job */
+	KIND_EAGER,  /* answers what it has not received */
+	_KIND_MAX,
+};
+
+/* What the witness knows of one future. */
+struct record {
+	uint64_t id;
+	uint64_t input_bytes;
+	uint64_t extra_bytes;
+	uint64_t timeout_us;
+	uint64_t submitted_us;
+	uint32_t uid;
+	uint16_t input_fds;
+	bool is_job;
+	bool is_released;
+	bool is_withdrawn;
+	bool is_cancel_asked;
+	bool is_gone;	/* not in the core any more */
+	bool is_exempt; /* a hostile worker had it: no promise about its one answer */
+	bool died_with; /* a worker that had received it died before it answered */
+	unsigned n_started;
+	bool is_answered; /* sent, perhaps not read */
+	bool is_answer_failure;
+	bool is_final;
+	enum future_state state;
+	enum future_failure failure;
+	uint64_t final_seq;
+	const struct payload *value;
+};
+
+struct world_waiter {
+	struct fake_waiter fake;
+	bool is_waiting;
+	uint64_t id;
+};
+
+struct world {
+	struct fake fake;
+	struct core *core; /* of fake */
+	uint64_t seed;
+	uint64_t noise;
+	unsigned step;
+	bool is_verbose;
+	struct account_limits limits;
+	struct pool *pools[WORLD_POOLS];
+	unsigned n_pools;
+	struct account *accounts[WORLD_UIDS];
+	struct record *records; /* by ID, from first_id on */
+	unsigned n_records;
+	unsigned records_size;
+	uint64_t first_id;
+	unsigned first_alive; /* all records before it are gone */
+	struct world_waiter waiters[WORLD_WAITERS];
+	struct future *pins[WORLD_PINS];
+	/* overtaken[pool][a][b]: b was served since a, who waits, was. */
+	bool overtaken[WORLD_POOLS][WORLD_UIDS][WORLD_UIDS];
+	uint64_t n_submitted[WORLD_POOLS];
+	/* How this run is: one in so many; 0: never. */
+	unsigned full_in;
+	unsigned fork_refused_in;
+	unsigned death_in;
+	unsigned race_in;
+	unsigned hostile_in;
+	unsigned no_memory_in;
+	unsigned slow_start_in;
+	unsigned reenter_in;
+	uint64_t long_us; /* about how long a time-out is, and how far the clock jumps */
+	bool may_fail_pool;
+	bool is_ending; /* no more mischief: everything must come to its end */
+	struct {
+		uint64_t submits, refused, done, failed, cancelled, timeouts, lost, aborted;
+		uint64_t hand_overs, taken_back, rings, kills, violations;
+	} sum;
+};
+
+/* Makes a world from its seed. */
+void world_init(struct world *w, uint64_t seed, bool is_verbose);
+/* Ends it in one of three ways: all jobs run out, a drain, or the core is thrown away as it is. */
+void world_end(struct world *w);
+
+/* ---- chance ---- */
+
+/* 0 … n-1. */
+uint64_t world_below(struct world *w, uint64_t n);
+/* True once in n; never if n is 0. */
+bool world_once_in(struct world *w, unsigned n);
+
+/* ---- the witness ---- */
+
+struct record *world_record(struct world *w, uint64_t id);
+void world_add_record(struct world *w, const struct record *r);
+unsigned world_pool_index(const struct world *w, const struct pool *p);
+/* Says what promise was broken, by which seed at which step, and exits with 1. */
+__attribute__((noreturn, format(printf, 2, 3))) void world_fail(
+	struct world *w, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void world_say(struct world *w, const char *format, ...);
+
+/* ---- what happens (clients.c, workers.c) ---- */
+
+/* Something that a client does, or the clock. */
+void clients_move(struct world *w);
+/* Nobody sends any more. */
+void clients_unpin(struct world *w);
+/* Nor waits. */
+void clients_leave(struct world *w);
+void clients_release_final(struct world *w);
+/* Something that a worker, a zygote or the kernel does, or that the daemon hears of it. */
+void workers_move(struct world *w);
+/* Every worker does what it has to, and the daemon hears it. */
+void workers_settle(struct world *w);
+void workers_hooks(struct fake_hooks *hooks);
+
+/* ---- what must hold (invariants.c) ---- */
+
+/* After every step. */
+void check_always(struct world *w);
+/* After core_turn(), which returned next_us. */
+void check_after_turn(struct world *w, uint64_t next_us);
+/* When f is handed over: nobody who should have come first was left waiting. */
+void check_hand_over(struct world *w, const struct future *f);
+/* Who waits for nothing has not been overtaken. */
+void check_overtaken(struct world *w);
+/* Would one more result of this pool fit beside what the uid holds? */
+bool check_has_room(struct world *w, const struct pool *p, uint32_t uid);
