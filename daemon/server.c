@@ -264,6 +264,19 @@ int server_new(struct config *config, struct server **ret)
 	return 0;
 }
 
+/* Whoever asks again while we are leaving must not change the exit code. */
+static void hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 struct server *server_free(struct server *s)
 {
 	if (!s)
@@ -275,6 +288,7 @@ struct server *server_free(struct server *s)
 	if (s->has_core)
 		core_deinit(&s->core);
 	idmark_free(s->idmark);
+	hold_signals();
 	for (unsigned i = 0; i < s->n_signals; i++)
 		event_free(s->signals[i]);
 	if (s->timer)

@@ -3,10 +3,9 @@
 import hashlib
 import os
 import sys
-import unittest
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import Folder, Poold
+from pooldtest import DaemonCase, run_cases
 from wire import Client, Failure, fd_ext, future_ext, msgpack, pack, sealed
 
 OPTIONS_OF_LATER = ["start_within", "deadline", "retries", "retry_on", "backoff", "delay", "after",
@@ -15,17 +14,7 @@ METHODS_OF_LATER = ["watch", "watch_add", "unwatch", "set", "retry", "signal", "
                     "resume", "drain", "reload"]
 
 
-class Wire(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = Folder()
-        cls.poold = Poold(cls.folder).await_ready()
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.poold.stop() == 0, cls.poold.said()
-        cls.folder.__exit__()
-
+class Wire(DaemonCase):
     def setUp(self):
         self.c = Client(self.folder.socket)
 
@@ -504,4 +493,4 @@ class Wire(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_cases()

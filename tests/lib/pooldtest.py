@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 SRC = os.environ["POOLD_TEST_SRCDIR"]
 BUILD = os.environ["POOLD_TEST_BUILDDIR"]
@@ -124,3 +125,36 @@ class Poold:
             print(self.said())
         elif code != 0:
             fail(f"poold exited with {code}:\n{self.said()}")
+
+
+def run_cases():
+    """The end of a file of unittest cases: runs them, and sums up in the words of Check, so that each case
+    counts."""
+    result = unittest.main(exit=False).result
+    bad = len(result.failures), len(result.errors)
+    share = 100 * (result.testsRun - sum(bad)) // max(result.testsRun, 1)
+    print(f"{share}%: Checks: {result.testsRun}, Failures: {bad[0]}, Errors: {bad[1]}")
+    sys.exit(0 if result.wasSuccessful() else 1)
+
+
+class DaemonCase(unittest.TestCase):
+    """Cases that share one daemon, which must leave with exit code 0 when they are through."""
+
+    pools = POOLS
+    settings = ""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Folder(pools=cls.pools, daemon=cls.settings)
+        try:
+            cls.poold = Poold(cls.folder).await_ready()
+        except BaseException:
+            cls.folder.__exit__()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        code = cls.poold.stop()
+        said = cls.poold.said()
+        cls.folder.__exit__()
+        assert code == 0, f"exit code {code}:\n{said}"

@@ -1,0 +1,199 @@
+"""Messages that no honest client sends: only their own connection suffers, and the daemon's memory stays as it is."""
+
+import fcntl
+import os
+import socket
+import sys
+
+sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
+from pooldtest import DaemonCase, run_cases
+from wire import Client, fd_ext, msgpack, pack, sealed
+
+MIB = 1 << 20
+
+
+def request(method, *params):
+    return pack([0, 1, method, list(params)])
+
+
+# name -> (bytes, what `fatal` says); the connection must close.
+FATAL = {
+    "array of 4 G": (b"\xdd\xff\xff\xff\xff", "too_large"),
+    "array of 16 M": (b"\xdd\x01\x00\x00\x00", "too_large"),
+    "map of 4 G": (b"\xdf\xff\xff\xff\xff", "too_large"),
+    "string of 4 G": (b"\x94\x00\x01\xdb\xff\xff\xff\xff", "too_large"),
+    "bin of 2 MiB": (b"\x94\x00\x01\xa4call\x92\xa1x\xc6\x00\x20\x00\x00", "too_large"),
+    "ext of 4 G": (b"\x94\x00\x01\xa1x\x91\xc9\xff\xff\xff\xff\x05", "too_large"),
+    "32 nested arrays of 268 M": (b"\xdd\x10\x00\x00\x00" * 32, "too_large"),
+    "counts that add up": (b"\x94\x00\x01\xa1x" + b"\xdc\xff\xff" * 17, "too_large"),
+    "depth 10 000": (b"\x91" * 10_000, "too_deep"),
+    "depth 21": (b"\x91" * 21, "too_deep"),
+    "maps nested 10 000 deep": (b"\x81\xa1k" * 10_000, "too_deep"),
+    "byte that is no MessagePack": (b"\xc1", "bad_request"),
+    "that byte inside": (b"\x94\x00\x01\xa4ping\x91\xc1", "bad_request"),
+    "no array": (b"\x01", "bad_request"),
+    "a map for a message": (b"\x80", "bad_request"),
+    "empty array": (b"\x90", "bad_request"),
+    "unknown type of message": (b"\x94\x03\x01\xa4ping\x90", "bad_request"),
+    "request of three": (b"\x93\x00\x01\xa4ping", "bad_request"),
+    "request of five": (b"\x95\x00\x01\xa4ping\x90\x90", "bad_request"),
+    "msgid that is text": (b"\x94\x00\xa11\xa4ping\x90", "bad_request"),
+    "msgid of 33 bits": (pack([0, 1 << 32, "ping", []]), "bad_request"),
+    "negative msgid": (pack([0, -1, "ping", []]), "bad_request"),
+    "method that is a number": (pack([0, 1, 7, []]), "bad_request"),
+    "params that are a map": (pack([0, 1, "ping", {}]), "bad_request"),
+    "text of HTTP": (b"GET / HTTP/1.1\r\n\r\n", "bad_request"),
+    "fd ext of two bytes": (request("put", msgpack.ExtType(1, b"\0\0")), "bad_request"),
+    "fd index 64": (request("put", fd_ext(64)), "bad_request"),
+    "future ext of one byte": (request("put", msgpack.ExtType(2, b"\0")), "bad_request"),
+    "fd named that did not come": (request("put", fd_ext(0)), "bad_fd"),
+    "fd index 1 without 0": (request("put", fd_ext(1)), "bad_fd"),
+    "5 fds named": (request("put", [fd_ext(i) for i in range(5)]), "bad_fd"),
+}
+
+
+class Hostile(DaemonCase):
+    def setUp(self):
+        self.honest = Client(self.folder.socket)
+        self.honest.call("call", "bench/noop", None)
+
+    def tearDown(self):
+        self.assertEqual(self.honest.call("call", "bench/echo", "still here"), "still here")
+        self.honest.close()
+
+    def memory(self):
+        """Bytes of the daemon, resident and swapped."""
+        with open(f"/proc/{self.poold.process.pid}/smaps_rollup") as f:
+            fields = dict(line.split(":") for line in f if line.count(":") == 1)
+        return sum(int(fields[k].split()[0]) << 10 for k in ("Rss", "Swap"))
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.poold.process.pid}/fd"))
+
+    def test_each_crafted_message_closes_its_own_connection_only(self):
+        for name, (data, code) in FATAL.items():
+            with self.subTest(name), Client(self.folder.socket) as c:
+                c.send_raw(data)
+                fatal = c.until_closed()
+                self.assertIsNotNone(fatal, "closed without a word")
+                self.assertEqual(fatal[0], code, fatal[1])
+                self.assertEqual(self.honest.call("ping"), "pong")
+
+    def test_memory_stays_as_it_was(self):
+        def all_of_them():
+            for data, _ in FATAL.values():
+                with Client(self.folder.socket) as c:
+                    c.send_raw(data)
+                    c.until_closed()
+        all_of_them()  # what is allocated once, is
+        before, fds = self.memory(), self.fds()
+        for _ in range(10):
+            all_of_them()
+        self.assertLess(self.memory() - before, MIB)
+        self.assertEqual(self.fds(), fds)
+
+    def test_endless_string_takes_no_memory(self):
+        before = self.memory()
+        with Client(self.folder.socket) as c:
+            c.send_raw(b"\x94\x00\x01\xa4ping\x91\xdb\x00\x0f\xff\x00" + b"x" * 100_000)
+            self.assertEqual(self.honest.call("ping"), "pong")
+            self.assertLess(self.memory() - before, MIB)
+
+    def test_half_messages_of_many_connections_are_charged(self):
+        clients = [Client(self.folder.socket) for _ in range(50)]
+        for c in clients:
+            c.send_raw(b"\x94\x00\x01\xa4ping\x91\xc6\x00\x0f\x00\x00" + b"x" * 30_000)
+        used = 0
+        while used < 50 * 30_000:  # the daemon reads them as it comes to it
+            used = self.honest.call("stats")["limits"]["bytes"]["used"]
+        for c in clients:
+            c.close()
+        while self.honest.call("stats")["limits"]["bytes"]["used"]:
+            pass
+
+    def test_fds_that_nobody_names_close_the_connection(self):
+        before = self.fds()
+        for data, n in (request("ping"), 1), (request("ping"), 9):
+            with Client(self.folder.socket) as c:
+                got = [os.open("/dev/null", os.O_RDONLY) for _ in range(n)]
+                c.send_raw(data, got)
+                self.assertEqual(c.until_closed()[0], "bad_fd")
+                for fd in got:
+                    os.close(fd)
+        self.assertEqual(self.fds(), before)
+
+    def test_253_fds_at_once(self):
+        before = self.fds()
+        fd = os.open("/dev/null", os.O_RDONLY)
+        with Client(self.folder.socket) as c:
+            c.send_raw(request("put", fd_ext(0)), [fd] * 253)
+            self.assertEqual(c.until_closed()[0], "bad_fd")
+        os.close(fd)
+        self.assertEqual(self.fds(), before)
+
+    def test_fds_before_a_message_that_never_ends(self):
+        fd = sealed(b"x")
+        for _ in range(20):
+            with Client(self.folder.socket) as c:
+                c.send_raw(b"\x94\x00", [fd])
+        os.close(fd)
+        before = self.fds()
+        self.honest.call("ping")
+        self.assertLessEqual(self.fds(), before)
+
+    def test_socket_passed_as_input_is_refused(self):
+        a, b = socket.socketpair()
+        with Client(self.folder.socket) as c:
+            self.assertEqual(c.error("put", fd_ext(0), fds=[a.fileno()]).code, "bad_fd")
+            self.assertEqual(c.call("ping"), "pong")
+        a.close()
+        b.close()
+
+    def test_sparse_terabyte_is_charged_by_its_size(self):
+        fd = os.memfd_create("sparse", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.truncate(fd, 1 << 40)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
+        with Client(self.folder.socket) as c:
+            failure = c.error("put", fd_ext(0), fds=[fd])
+            self.assertEqual(failure.code, "quota")
+            self.assertGreaterEqual(failure.details["value"], 1 << 40)
+        os.close(fd)
+
+    def test_names_that_are_no_text_come_back_readable(self):
+        with Client(self.folder.socket) as c:
+            for name in (b"\xff\xfe\n\x00", b"x" * 5000):
+                c.send_raw(msgpack.packb([0, 9, name, []], use_bin_type=True))
+                try:
+                    c.answer(9)
+                except Exception as failure:
+                    self.assertEqual(failure.code, "unknown_method")
+                    self.assertLess(len(failure.message), 200)
+
+    def test_answers_from_clients_are_ignored(self):
+        with Client(self.folder.socket) as c:
+            c.send_raw(pack([1, 5, None, "surprise"]) + pack([1, 5, ["x", "y", {}], None]))
+            self.assertEqual(c.call("ping"), "pong")
+
+    def test_connection_that_only_connects_and_goes(self):
+        for _ in range(200):
+            socket_ = socket.socket(socket.AF_UNIX)
+            socket_.connect(self.folder.socket)
+            socket_.close()
+
+    def test_answers_nobody_reads_do_not_grow_the_daemon(self):
+        id = self.honest.call("put", b"r" * 60_000)
+        before = self.memory()
+        c = Client(self.folder.socket)
+        c.socket.settimeout(0.5)
+        try:
+            for _ in range(100_000):  # until the daemon stops reading
+                c.send("result", id)
+        except TimeoutError:
+            pass
+        self.assertLess(self.memory() - before, 2 * MIB)
+        c.close()
+        self.honest.call("release", [id])
+
+
+if __name__ == "__main__":
+    run_cases()

@@ -1,0 +1,183 @@
+"""Every limit refuses by name, with value and maximum, and gives back what it held."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
+from pooldtest import Folder, POOLS, Poold, run_cases
+from wire import Client, Failure, fd_ext, sealed
+
+MIB = 1 << 20
+
+
+class Limits(unittest.TestCase):
+    def start(self, limits, pool="max_result = 1M\n"):
+        pools = POOLS.replace("workers = 2\n", "workers = 2\n" + pool)
+        folder = Folder(pools=f"[limits]\n{limits}\n{pools}")
+        self.addCleanup(folder.__exit__)
+        poold = Poold(folder).await_ready()
+        self.addCleanup(lambda: self.assertEqual(poold.stop(), 0))
+        return folder
+
+    def refused(self, c, limit, code, *request, **more):
+        failure = c.error(*request, **more)
+        self.assertEqual(failure.code, code, failure.message)
+        self.assertEqual(failure.details["limit"], limit)
+        self.assertGreater(failure.details["value"], failure.details["max"])
+        self.assertIn(str(failure.details["max"]), failure.message)
+        self.assertIn("retry_after", failure.details)
+
+    def await_zero(self, c):
+        """All accounts are zero, but for this connection."""
+        def used():
+            limits = c.call("stats")["total_limits"]
+            limits["connections"]["used"] -= 1
+            return {k: v["used"] for k, v in limits.items() if v["used"]}
+        while used():
+            pass
+
+    def test_jobs(self):
+        folder = self.start("jobs = 5")
+        with Client(folder.socket) as c:
+            ids = c.call("submit_many", "bench/sleep", [60_000_000] * 5)
+            self.refused(c, "jobs", "quota", "submit", "bench/noop", None)
+            self.refused(c, "jobs", "quota", "submit_many", "bench/noop", [1, 2])
+            c.call("cancel", ids[:1])
+            c.call("wait", ids[:1])
+            ids.append(c.call("submit", "bench/noop", None))
+            self.refused(c, "jobs", "quota", "submit_many", "bench/noop", [1, 2])
+            c.call("cancel", ids)
+            c.call("wait", ids)
+            c.call("release", ids)
+            self.await_zero(c)
+
+    def test_futures_count_until_they_are_released(self):
+        folder = self.start("futures = 3")
+        with Client(folder.socket) as c:
+            ids = [c.call("put", n) for n in range(3)]
+            self.refused(c, "futures", "quota", "put", 4)
+            self.refused(c, "futures", "quota", "submit", "bench/noop", None)
+            c.call("release", ids[:1])
+            c.call("release", [c.call("put", 4)] + ids)
+            self.await_zero(c)
+
+    def test_bytes_inline_and_in_memfds(self):
+        folder = self.start("bytes = 3M")
+        with Client(folder.socket) as c:
+            a = c.call("put", b"x" * (MIB - 100))
+            fd = sealed(b"y" * MIB)
+            b = c.call("put", fd_ext(0), fds=[fd])
+            self.refused(c, "bytes", "quota", "put", fd_ext(0), fds=[fd])
+            c.call("release", [a])
+            a = c.call("put", fd_ext(0), fds=[fd])
+            os.close(fd)
+            c.call("release", [a, b])
+            self.await_zero(c)
+
+    def test_fds(self):
+        folder = self.start("fds = 10")
+        with Client(folder.socket) as c:
+            fd = sealed(b"y")
+            ids = [c.call("put", [fd_ext(0), fd_ext(1)], fds=[fd, fd]) for _ in range(5)]
+            self.refused(c, "fds", "quota", "put", fd_ext(0), fds=[fd])
+            os.close(fd)
+            c.call("release", ids)
+            self.await_zero(c)
+
+    def test_connections_are_refused_with_a_word(self):
+        folder = self.start("connections = 3")
+        clients = [Client(folder.socket) for _ in range(3)]
+        for c in clients:
+            c.call("ping")
+        with Client(folder.socket) as c:
+            fatal = c.until_closed()
+            self.assertEqual(fatal[0], "quota")
+            self.assertIn("connections", fatal[1])
+        clients.pop().close()
+        while True:
+            with Client(folder.socket) as c:
+                try:
+                    self.assertEqual(c.call("ping"), "pong")
+                    break
+                except Exception:
+                    pass  # the daemon has not seen yet that one went
+        for c in clients:
+            c.close()
+
+    def test_waits(self):
+        folder = self.start("waits = 2")
+        with Client(folder.socket) as c:
+            id = c.call("submit", "bench/sleep", 60_000_000)
+            waiting = [c.send("wait", [id]), c.send("result", id)]
+            self.refused(c, "waits", "quota", "wait", [id])
+            self.refused(c, "waits", "quota", "submit", "bench/noop", None, {"deliver": True})
+            self.refused(c, "waits", "quota", "deliver", [id])
+            c.call("cancel", [id])
+            self.assertEqual(c.answer(waiting[0]), [[id, "cancelled"]])
+            with self.assertRaises(Failure):
+                c.answer(waiting[1])
+            c.call("release", [id])
+            self.await_zero(c)
+
+    def test_total_limits_are_full_not_quota(self):
+        folder = self.start("total_futures = 2")
+        with Client(folder.socket) as c:
+            ids = [c.call("put", n) for n in range(2)]
+            self.refused(c, "futures", "full", "put", 3)
+            c.call("release", ids)
+
+    def test_a_result_is_reserved_and_a_job_waits_for_room(self):
+        folder = self.start("bytes = 5M", pool="max_result = 4M\n")
+        with Client(folder.socket) as c:
+            fd = sealed(b"h" * (2 * MIB))
+            held = c.call("put", fd_ext(0), fds=[fd])
+            os.close(fd)
+            id = c.call("submit", "bench/noop", None)
+            self.assertEqual(c.call("info", id)["waits_for"]["kind"], "quota")
+            self.assertEqual(c.call("wait", [id], {"timeout": 0.05}), [])
+            c.call("release", [held])
+            self.assertEqual(c.call("wait", [id]), [[id, "done"]])
+            c.call("release", [id])
+            self.await_zero(c)
+
+    def test_a_result_that_can_never_fit_fails_with_quota(self):
+        folder = self.start("bytes = 2M", pool="max_result = 4M\n")
+        with Client(folder.socket) as c:
+            failure = c.error("call", "bench/noop", None)
+            self.assertEqual((failure.code, failure.details["limit"]), ("quota", "max_result"))
+
+    def test_a_result_above_max_result_is_too_large(self):
+        folder = self.start("", pool="max_result = 100K\n")
+        with Client(folder.socket) as c:
+            fd = sealed(b"r" * 200_000)
+            failure = c.error("call", "bench/echo", fd_ext(0), fds=[fd])
+            os.close(fd)
+            self.assertEqual(failure.code, "too_large")
+            self.assertEqual((failure.details["limit"], failure.details["max"]), ("max_result", 102_400))
+            self.await_zero(c)
+
+    def test_output_is_cut_and_says_so(self):
+        folder = self.start("", pool="output = 10K\n")
+        with Client(folder.socket) as c:
+            result = c.call("call", "exec", ["sh", "-c", "head -c 50000 /dev/zero; echo e >&2"])
+            self.assertEqual((len(result["stdout"]), result["stdout_truncated"]), (10_240, True))
+            self.assertEqual((result["stderr"], result["stderr_truncated"]), (b"e\n", False))
+
+    def test_everything_comes_back_when_clients_just_go(self):
+        folder = self.start("")
+        fd = sealed(b"g" * 100_000)
+        with Client(folder.socket) as c:
+            for _ in range(20):
+                with Client(folder.socket) as gone:
+                    ids = gone.call("submit_many", "bench/echo", [fd_ext(0), b"i" * 1000],
+                                    {"deliver": True, "attached": True, "ttl": 0.01}, fds=[fd])
+                    gone.send("wait", ids)
+                    gone.send("call", "bench/sleep", 60_000_000)
+                    gone.call("put", b"held", {"attached": True})
+            self.await_zero(c)
+        os.close(fd)
+
+
+if __name__ == "__main__":
+    run_cases()

@@ -1,0 +1,137 @@
+"""Who may see and do what: other uids, the admin group, pools that are closed. Needs root, to be others."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
+from pooldtest import DaemonCase, run_cases, skip
+from wire import Client
+
+ALICE, BOB, ADMIN_GID = 61001, 61002, 61009
+
+POOLS = f"""
+[pool default]
+handler = exec
+workers = 1
+
+[pool bench]
+handler = module
+module = bench
+workers = 1
+
+[pool opened]
+handler = exec
+workers = 1
+allow = {ALICE}
+
+[pool grouped]
+handler = exec
+workers = 1
+allow = @{ADMIN_GID}
+"""
+
+
+class As:
+    """A connection made as another uid: the kernel notes who connects, so the process may change back."""
+
+    def __init__(self, path, uid, groups=()):
+        self.path, self.uid, self.groups = path, uid, groups
+
+    def __enter__(self):
+        os.setgroups(self.groups)
+        os.setegid(self.uid)
+        os.seteuid(self.uid)
+        try:
+            self.client = Client(self.path)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups([])
+        return self.client
+
+    def __exit__(self, *why):
+        self.client.close()
+
+
+class Uids(DaemonCase):
+    pools = POOLS
+    settings = f"socket_mode = 0666\nadmin_group = {ADMIN_GID}\n"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        os.chmod(cls.folder.path, 0o755)
+
+    def as_uid(self, uid, groups=()):
+        return As(self.folder.socket, uid, groups)
+
+    def test_foreign_and_never_issued_ids_look_the_same(self):
+        with self.as_uid(ALICE) as alice, self.as_uid(BOB) as bob:
+            id = alice.call("put", "secret")
+            for foreign in id, 2**52:
+                for method in "poll", "result", "info":
+                    failure = bob.error(method, foreign)
+                    self.assertEqual((failure.code, failure.message.replace(str(foreign), "N")),
+                                     ("unknown_future", "no such future: N"))
+                self.assertEqual(bob.error("read", foreign, 0, 1).code, "unknown_future")
+                self.assertEqual(bob.call("wait", [foreign]), [[foreign, "unknown_future"]])
+                self.assertEqual(bob.call("cancel", [foreign]), [[foreign, "unknown_future"]])
+                self.assertEqual(bob.call("release", [foreign]), 0)
+                bob.call("deliver", [foreign])
+                self.assertEqual(bob.note()[1], "unknown_future")
+            self.assertEqual(alice.call("result", id), "secret")
+            self.assertEqual(bob.call("list"), [])
+            self.assertEqual(bob.error("list", {"owner": ALICE}).code, "not_allowed")
+            self.assertEqual(bob.error("list", {"owner": "all"}).code, "not_allowed")
+
+    def test_expired_foreign_ids_are_unknown(self):
+        with self.as_uid(ALICE) as alice, self.as_uid(BOB) as bob:
+            id = alice.call("put", 1, {"ttl": 0.01})
+            while alice.call("wait", [id]) != [[id, "expired"]]:
+                pass
+            self.assertEqual(bob.call("wait", [id]), [[id, "unknown_future"]])
+
+    def test_root_and_the_admin_group_see_all(self):
+        with self.as_uid(ALICE) as alice, self.as_uid(BOB, [ADMIN_GID]) as admin, \
+                Client(self.folder.socket) as root:
+            id = alice.call("put", 5)
+            for c in admin, root:
+                self.assertEqual(c.call("result", id), 5)
+                self.assertIn(id, [i["id"] for i in c.call("list", {"owner": "all"})])
+                self.assertEqual([i["owner"] for i in c.call("list", {"owner": ALICE})][-1], ALICE)
+
+    def test_only_admins_stop_the_daemon(self):
+        with self.as_uid(ALICE) as alice:
+            self.assertEqual(alice.error("shutdown").code, "not_allowed")
+
+    def test_commands_of_other_uids_are_refused_with_the_way_out(self):
+        with self.as_uid(ALICE) as alice:
+            failure = alice.error("submit", "exec", ["true"])
+            self.assertEqual(failure.code, "not_allowed")
+            self.assertIn("systemctl --user enable --now poold.socket", failure.message)
+            self.assertEqual(alice.call("call", "bench/echo", 1), 1)
+
+    def test_allow_opens_a_pool_to_uids_and_groups(self):
+        with self.as_uid(ALICE) as alice, self.as_uid(BOB, [ADMIN_GID]) as bob:
+            self.assertEqual(alice.call("call", "opened/exec", ["true"])["exit_code"], 0)
+            self.assertEqual(bob.error("call", "opened/exec", ["true"]).code, "not_allowed")
+            self.assertEqual(bob.call("call", "grouped/exec", ["true"])["exit_code"], 0)
+            self.assertEqual(alice.error("call", "grouped/exec", ["true"]).code, "not_allowed")
+
+    def test_a_job_knows_who_submitted_it(self):
+        with self.as_uid(ALICE) as alice:
+            result = alice.call("call", "opened/exec", ["sh", "-c", "echo $POOLD_SUBMIT_UID"])
+            self.assertEqual(result["stdout"], b"%d\n" % ALICE)
+
+    def test_one_uid_with_many_jobs_does_not_keep_another_waiting(self):
+        with self.as_uid(ALICE) as alice, self.as_uid(BOB) as bob:
+            flood = alice.call("submit_many", "bench/sleep", [2_000] * 500)
+            mine = bob.call("submit", "bench/noop", None)
+            order = [id for id, _ in Client(self.folder.socket).call("wait", flood + [mine])]
+            self.assertLess(order.index(mine), 20)
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        skip("only root can be other users")
+    run_cases()
