@@ -176,7 +176,7 @@ static void set_limits(struct config_parse *p)
 	settle(p, KEY_LIMITS_total_jobs, all[ACCOUNT_JOBS], larger(4000000, uid[ACCOUNT_JOBS]));
 	settle(p, KEY_LIMITS_total_futures, all[ACCOUNT_FUTURES],
 		larger(8000000, uid[ACCOUNT_FUTURES]));
-	settle(p, KEY_LIMITS_total_waits, all[ACCOUNT_WAITS], larger(262144, uid[ACCOUNT_WAITS]));
+	settle(p, KEY_LIMITS_total_waits, all[ACCOUNT_WAITS], larger(8000000, uid[ACCOUNT_WAITS]));
 }
 
 int config_set_rest(struct config_parse *p, const struct config_override *o)
