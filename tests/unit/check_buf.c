@@ -5,20 +5,27 @@
 
 #include "tests/unit/suite.h"
 
+/* Checks that pass cost a write() each, so loops over bytes have one behind them. */
 static void append_counted(struct buf *b, uint8_t first, size_t n)
 {
+	size_t n_failed = 0;
+
 	for (size_t i = 0; i < n; i++) {
 		uint8_t byte = (uint8_t)(first + i);
 
-		ck_assert_int_eq(buf_append(b, &byte, 1), 0);
+		n_failed += buf_append(b, &byte, 1) != 0;
 	}
+	ck_assert_uint_eq(n_failed, 0);
 }
 
 static void expect_counted(const struct buf *b, uint8_t first, size_t n)
 {
+	size_t n_wrong = 0;
+
 	ck_assert_uint_eq(buf_used(b), n);
 	for (size_t i = 0; i < n; i++)
-		ck_assert_uint_eq(buf_head(b)[i], (uint8_t)(first + i));
+		n_wrong += buf_head(b)[i] != (uint8_t)(first + i);
+	ck_assert_uint_eq(n_wrong, 0);
 }
 
 START_TEST(an_empty_buffer_has_nothing)
@@ -48,7 +55,7 @@ START_TEST(bytes_come_out_as_they_went_in)
 	struct buf b;
 
 	buf_init(&b, 4096);
-	for (unsigned round = 0; round < 20000; round++) {
+	for (unsigned round = 0; round < 2000; round++) {
 		size_t n = suite_random(&seed) % 300;
 
 		if (n > b.max - buf_used(&b))
@@ -153,17 +160,18 @@ END_TEST
 START_TEST(small_steps_do_not_move_all_bytes_each_time)
 {
 	struct buf b = BUF_INIT(1u << 20);
-	unsigned n_moves = 0;
+	unsigned n_moves = 0, n_failed = 0;
 	const uint8_t *first;
 
 	append_counted(&b, 0, 100000);
 	first = buf_head(&b);
 	for (unsigned i = 0; i < 100000; i++) {
 		buf_consume(&b, 1);
-		append_counted(&b, 0, 1);
+		n_failed += buf_append(&b, "", 1) != 0;
 		n_moves += buf_head(&b) != first + 1;
 		first = buf_head(&b);
 	}
+	ck_assert_uint_eq(n_failed, 0);
 	ck_assert_uint_lt(n_moves, 10);
 	buf_deinit(&b);
 }
