@@ -35,7 +35,8 @@ void notify_init(struct notify *n)
 		n->interval_us = us / 2 > 0 ? us / 2 : 1;
 }
 
-static void tell(const char *state, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0)))
+tell(const char *state, const char *format, va_list args)
 {
 	char status[STATUS_BYTES], message[STATUS_BYTES + 32];
 
