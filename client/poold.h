@@ -172,7 +172,7 @@ int poold_set_client_name(poold *p, const char *name);
 /**
  * poold_set_out_max() - how much may wait to be sent
  * @p:      handle
- * @bytes:  cap of the output buffer; 8 MiB if not set, at least 2 MiB
+ * @bytes:  from so many on nothing more is taken; 8 MiB if not set, at least 64 KiB
  *
  * Blocks:   no.
  * Owner:    nothing changes hands.
@@ -1037,7 +1037,7 @@ size_t poold_set_get_size(const poold_set *s);
  * @size:        in bytes
  *
  * Blocks:   no.
- * Owner:    the caller gets a reference.
+ * Owner:    the caller gets it.
  * Returns:  0.
  * Errors:   -EMFILE and others of making a memfd and mapping it.
  * Since:    0.1
@@ -1045,7 +1045,7 @@ size_t poold_set_get_size(const poold_set *s);
 int poold_buffer_new(poold_buffer **ret_buffer, size_t size);
 
 /**
- * poold_buffer_unref() - end of a buffer
+ * poold_buffer_free() - end of a buffer
  * @b:  buffer or NULL
  *
  * Blocks:   no.
@@ -1054,14 +1054,14 @@ int poold_buffer_new(poold_buffer **ret_buffer, size_t size);
  * Errors:   none.
  * Since:    0.1
  */
-poold_buffer *poold_buffer_unref(poold_buffer *b);
+poold_buffer *poold_buffer_free(poold_buffer *b);
 
 /**
  * poold_buffer_get_data() - its memory
  * @b:  buffer
  *
  * Blocks:   no.
- * Owner:    borrowed, until poold_buffer_seal(), the first submit, or the unref.
+ * Owner:    borrowed, until poold_buffer_seal(), the first submit, or poold_buffer_free().
  * Returns:  where to write; NULL once it is sealed.
  * Errors:   none.
  * Since:    0.1
@@ -1188,7 +1188,7 @@ int poold_command_set_shell(poold_command *c, const char *text);
  * poold_command_set_env() - a variable of its environment
  * @c:      command
  * @name:   name, without "="
- * @value:  value
+ * @value:  value; NULL: without this variable of the pool
  *
  * Blocks:   no.
  * Owner:    copied. The last value of a name counts.
@@ -1201,7 +1201,7 @@ int poold_command_set_env(poold_command *c, const char *name, const char *value)
 /**
  * poold_command_set_environ() - a whole environment
  * @c:        command
- * @vars:  "NAME=VALUE" texts, NULL behind the last
+ * @vars:  "NAME=VALUE" texts, NULL behind the last; others are passed over
  *
  * Blocks:   no.
  * Owner:    copied.
@@ -1250,10 +1250,9 @@ int poold_command_set_cwd(poold_command *c, const char *path);
 int poold_command_set_stdin(poold_command *c, poold_input input);
 
 /**
- * poold_command_set_fd() - an fd as its standard input, output or error
- * @c:       command
- * @stream:  0, 1 or 2
- * @fd:      regular file, pipe, terminal or /dev/null. Output that goes there is not captured.
+ * poold_command_set_stdin_fd() - an fd as its standard input
+ * @c:   command
+ * @fd:  regular file, pipe, terminal or /dev/null, passed as it is: offset and flags are shared
  *
  * Blocks:   no.
  * Owner:    duplicated.
@@ -1261,7 +1260,7 @@ int poold_command_set_stdin(poold_command *c, poold_input input);
  * Errors:   -EBADF; -EMFILE.
  * Since:    0.1
  */
-int poold_command_set_fd(poold_command *c, int stream, int fd);
+int poold_command_set_stdin_fd(poold_command *c, int fd);
 
 /**
  * poold_command_set_umask() - its umask
@@ -1293,7 +1292,7 @@ int poold_command_set_nice(poold_command *c, int nice);
  * poold_command_set_limit() - one of its resource limits
  * @c:      command
  * @name:   "nofile", "as", "cpu", …, as in setrlimit(2) without RLIMIT_
- * @value:  soft and hard limit
+ * @value:  soft and hard limit; UINT64_MAX: none
  *
  * Blocks:   no.
  * Owner:    @name is copied.
@@ -1331,8 +1330,8 @@ typedef struct poold_request_args {
  * Owner:    the caller gets the reply; @args is borrowed.
  * Returns:  0.
  * Errors:   -ETIMEDOUT no answer in time; it is thrown away when it comes; -EBADMSG the parameters
- *           are no encoded array; -EMSGSIZE, -EAGAIN as poold_submit(); as poold_process(). Since:
- *           0.1
+ *           are no encoded array; -EMSGSIZE, -EAGAIN as poold_submit(); as poold_process().
+ * Since:    0.1
  */
 int poold_request(poold *p, const char *method, const poold_request_args *args, uint64_t timeout_us,
 	poold_reply **ret_reply);

@@ -1,0 +1,349 @@
+/* A future's life in this process:
+ *
+ *   SENT ──► ACCEPTED ──► DONE … ABORTED (the daemon's final states), REFUSED
+ *     │         │  ▲
+ *     │         ▼  │ reconnect, if it has an ID
+ *     └────► DISCONNECTED, REFUSED; and DONE at once, if it was put
+ *
+ * Two things can lead to it, and each of them holds a reference: the request that made it, until
+ * that is answered, and the table of IDs while it is ACCEPTED. A daemon may tell the end of one ID
+ * to several futures here: a submit whose ID was opened, too, before its answer came.
+ *
+ * A callback runs where the end arrives. It may do whatever it likes but run the pump, so after it
+ * nothing is touched that it can free; the future itself is pinned. Where one message settles
+ * several futures, or none does, callbacks wait in the list `due` for the next round. */
+#include "client/client_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "proto/outcome.h"
+#include "proto/text.h"
+
+/* IDs in one `deliver` or `release`: of 9 bytes each at most, so it stays below 64 KiB. */
+#define IDS_MAX 4096u
+
+#define BIT(state) (1u << POOLD_##state)
+#define FINAL_BITS                                                                                 \
+	(BIT(DONE) | BIT(FAILED) | BIT(CANCELLED) | BIT(TIMEOUT) | BIT(LOST) | BIT(ABORTED))
+
+static void set_state(poold_future *f, poold_state to)
+{
+	static const uint32_t moves[POOLD_DISCONNECTED + 1] = {
+		[POOLD_SENT] = BIT(ACCEPTED) | BIT(DONE) | BIT(REFUSED) | BIT(DISCONNECTED),
+		[POOLD_ACCEPTED] = FINAL_BITS | BIT(REFUSED) | BIT(DISCONNECTED),
+		[POOLD_DISCONNECTED] = BIT(ACCEPTED),
+	};
+
+	assert(moves[f->state] & 1u << to);
+	f->state = (uint8_t)to;
+	if (f->set)
+		cl_set_move(f);
+}
+
+static bool is_id(uint64_t id)
+{
+	return id > 0 && id < PROTO_ID_END;
+}
+
+/* The answer to a submit or put. */
+static int accept_answer(poold_future *f, uint64_t id, int *ret_cb)
+{
+	if (!f->is_put)
+		return cl_future_accept(f, id);
+	if (!is_id(id))
+		return -EPROTO;
+	f->id = id;
+	cl_future_settle(f, POOLD_DONE, ret_cb);
+	return 0;
+}
+
+static int on_answer(poold *p, struct cl_call *call, struct cl_message *m, int *ret_cb)
+{
+	poold_future *f = container_of(call, poold_future, call);
+	struct cursor c;
+	uint64_t id;
+	int r = 0;
+
+	if (!m) {
+		/* cl_future_lose_all() tells it */
+	} else if (cl_message_is_error(m)) {
+		r = cl_future_refuse(f, m, ret_cb);
+	} else if (f->state == POOLD_SENT) {
+		c = m->rpc.result;
+		r = cursor_uint(&c, &id) ? accept_answer(f, id, ret_cb) : -EPROTO;
+	}
+	poold_future_unref(f);
+	return r;
+}
+
+int cl_future_new(poold *p, poold_future **ret)
+{
+	poold_future *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return cl_fail(p, -ENOMEM, "no memory for a future");
+	f->n_refs = 1;
+	f->handle = p;
+	f->call.on_answer = on_answer;
+	TAILQ_INSERT_TAIL(&p->futures, f, in_handle);
+	*ret = f;
+	return 0;
+}
+
+static void free_future(poold_future *f)
+{
+	if (f->handle)
+		TAILQ_REMOVE(&f->handle->futures, f, in_handle);
+	cl_value_deinit(&f->value);
+	free(f->cancel);
+	free(f);
+}
+
+poold_public poold_future *poold_future_ref(poold_future *f)
+{
+	if (f)
+		f->n_refs++;
+	return f;
+}
+
+poold_public poold_future *poold_future_unref(poold_future *f)
+{
+	if (f && --f->n_refs == 0)
+		free_future(f);
+	return NULL;
+}
+
+int cl_future_accept(poold_future *f, uint64_t id)
+{
+	poold *p = f->handle;
+	int r = 0;
+
+	if (!is_id(id))
+		return -EPROTO;
+	if (cl_table_reserve(&p->ids, 1) < 0)
+		return -ENOMEM;
+	cl_table_add(&p->ids, id, f);
+	f->n_refs++;
+	f->id = id;
+	set_state(f, POOLD_ACCEPTED);
+	if (f->cancel) {
+		r = cl_future_send_cancel(
+			f, f->cancel->mode, f->cancel->reason, f->cancel->reason_len);
+		free(take_ptr(f->cancel));
+	}
+	return r;
+}
+
+static void make_due(poold_future *f)
+{
+	if (f->is_due || !f->callback || f->handle->is_closing)
+		return;
+	f->is_due = true;
+	f->n_refs++;
+	TAILQ_INSERT_TAIL(&f->handle->due, f, in_due);
+}
+
+static void run_callback(poold_future *f, int *ret_cb)
+{
+	int r = f->callback ? f->callback(f, f->userdata) : 0;
+
+	if (r < 0 && *ret_cb == 0)
+		*ret_cb = r;
+}
+
+void cl_future_settle(poold_future *f, poold_state state, int *ret_cb)
+{
+	bool was_accepted = f->state == POOLD_ACCEPTED;
+
+	set_state(f, state);
+	if (f->want_release && f->id != 0 && state < POOLD_REFUSED)
+		cl_future_note_release(f);
+	if (ret_cb)
+		run_callback(f, ret_cb);
+	else
+		make_due(f);
+	if (was_accepted)
+		poold_future_unref(f);
+}
+
+int cl_future_refuse(poold_future *f, struct cl_message *m, int *ret_cb)
+{
+	int r;
+
+	if (cl_future_is_settled(f))
+		return 0;
+	r = cl_value_take_error(&f->value, m, &m->rpc.error);
+	if (r < 0)
+		return r;
+	if (f->state == POOLD_ACCEPTED)
+		cl_table_remove(&f->handle->ids, f->id, f);
+	cl_future_settle(f, POOLD_REFUSED, ret_cb);
+	return 0;
+}
+
+/* {queued, handover, run, return} in seconds; what is not known is passed over. */
+static bool parse_timing(poold_future *f, struct cursor *c)
+{
+	static const char *const names[CL_TIMING_MAX] = {"queued", "handover", "run", "return"};
+	const char *key;
+	uint32_t n;
+	size_t len;
+
+	if (cursor_nil(c))
+		return true;
+	if (!cursor_map(c, &n))
+		return false;
+	while (n-- > 0) {
+		struct cursor value;
+		double seconds;
+
+		if (!cursor_text(c, &key, &len) || !cursor_skip(c, &value))
+			return false;
+		for (unsigned i = 0; i < CL_TIMING_MAX; i++)
+			if (text_equal(key, len, names[i]) && cursor_number(&value, &seconds) &&
+				seconds > 0 && seconds < 1e12)
+				f->timing_us[i] = (uint64_t)(seconds * 1e6 + 0.5);
+	}
+	f->has_timing = true;
+	return true;
+}
+
+/* A final state's word; an ID that is unknown or expired has its error code for a state. */
+static bool parse_end(struct cursor *c, poold_state *ret)
+{
+	const char *text;
+	size_t len;
+
+	if (!cursor_text(c, &text, &len))
+		return false;
+	if (cl_state_from(text, len, ret))
+		return *ret >= POOLD_DONE;
+	*ret = POOLD_REFUSED;
+	return text_equal(text, len, outcome_code_name(OUTCOME_E_UNKNOWN_FUTURE)) ||
+	       text_equal(text, len, outcome_code_name(OUTCOME_E_EXPIRED));
+}
+
+/* [ID, state, value or nil, error or nil, timing] */
+struct end {
+	uint64_t id;
+	poold_state state;
+	struct cursor value, error, timing;
+};
+
+static bool parse_final(const struct rpc *rpc, struct end *ret)
+{
+	struct cursor c = rpc->params;
+
+	ret->timing = (struct cursor){};
+	return rpc->n_params >= 4 && cursor_uint(&c, &ret->id) && parse_end(&c, &ret->state) &&
+	       cursor_skip(&c, &ret->value) && cursor_skip(&c, &ret->error) &&
+	       (rpc->n_params < 5 || cursor_skip(&c, &ret->timing));
+}
+
+static int take_end(poold_future *f, struct cl_message *m, const struct end *end)
+{
+	struct cursor timing = end->timing;
+
+	if (!cursor_at_end(&timing) && !parse_timing(f, &timing))
+		return -EPROTO;
+	if (end->state == POOLD_DONE)
+		return cl_value_take_result(&f->value, m, &end->value);
+	return cl_value_take_error(&f->value, m, &end->error);
+}
+
+int cl_future_final(poold *p, struct cl_message *m, int *ret_cb)
+{
+	poold_future *f, *next;
+	struct end end;
+
+	if (!parse_final(&m->rpc, &end))
+		return -EPROTO;
+	for (f = cl_table_take(&p->ids, end.id); f; f = next) {
+		int r = take_end(f, m, &end);
+
+		if (r < 0)
+			return r;
+		next = cl_table_take(&p->ids, end.id);
+		/* a callback could close the fds that the next one gets a duplicate of */
+		if (next)
+			ret_cb = NULL;
+		cl_future_settle(f, end.state, ret_cb);
+	}
+	return 0;
+}
+
+int cl_future_run_due(poold *p, int *ret_cb)
+{
+	poold_future *f;
+	int did = 0;
+
+	while (*ret_cb == 0 && (f = TAILQ_FIRST(&p->due))) {
+		TAILQ_REMOVE(&p->due, f, in_due);
+		f->is_due = false;
+		/* after a reconnect its end is still to come */
+		if (cl_future_is_settled(f))
+			run_callback(f, ret_cb);
+		poold_future_unref(f);
+		did = 1;
+	}
+	return did;
+}
+
+void cl_future_lose_all(poold *p)
+{
+	poold_future *f, *next;
+
+	cl_table_deinit(&p->ids);
+	for (f = TAILQ_FIRST(&p->futures); f; f = next) {
+		next = TAILQ_NEXT(f, in_handle);
+		if (cl_future_is_settled(f))
+			continue;
+		cl_value_set_disconnected(&f->value);
+		cl_future_settle(f, POOLD_DISCONNECTED, NULL);
+	}
+}
+
+void cl_future_orphan_all(poold *p)
+{
+	poold_future *f;
+
+	while ((f = TAILQ_FIRST(&p->due))) {
+		TAILQ_REMOVE(&p->due, f, in_due);
+		f->is_due = false;
+		poold_future_unref(f);
+	}
+	while ((f = TAILQ_FIRST(&p->futures))) {
+		TAILQ_REMOVE(&p->futures, f, in_handle);
+		f->handle = NULL;
+	}
+}
+
+int cl_future_resume(poold_future *f)
+{
+	int r = cl_table_reserve(&f->handle->ids, 1);
+
+	if (r < 0)
+		return r;
+	cl_value_deinit(&f->value);
+	cl_table_add(&f->handle->ids, f->id, f);
+	f->n_refs++;
+	set_state(f, POOLD_ACCEPTED);
+	return 0;
+}
+
+poold_public int poold_future_set_callback(poold_future *f, poold_callback callback, void *userdata)
+{
+	if (!f)
+		return -EINVAL;
+	if (!f->handle && cl_future_is_settled(f) && callback)
+		return -ENOTCONN;
+	if (f->handle && !cl_is_alive(f->handle))
+		return -ECHILD;
+	f->callback = callback;
+	f->userdata = userdata;
+	if (f->handle && cl_future_is_settled(f))
+		make_due(f);
+	return 0;
+}

@@ -1,0 +1,278 @@
+/* Requests with a form of their own: each packs its parameters and waits for the answer. */
+#include <errno.h>
+#include <string.h>
+
+#include "client/client_internal.h"
+
+/* Bytes of output in one answer: so that it stays far from the limit of a message. */
+#define READ_BYTES (256u * 1024u)
+
+static void pack_ids(struct bufpack *p, const uint64_t *ids, size_t n)
+{
+	bufpack_array(p, n);
+	for (size_t i = 0; i < n; i++)
+		bufpack_uint(p, ids[i]);
+}
+
+/* A time that is not told is for ever. */
+static void pack_timeout(struct bufpack *p, uint64_t timeout_us)
+{
+	bufpack_text(p, "timeout");
+	bufpack_seconds(p, timeout_us);
+}
+
+static int begin(struct cl_draft *d, poold *p, const char *method, struct cl_answer *answer,
+	bool are_args_sane)
+{
+	return are_args_sane ? cl_answer_begin(d, p, method, answer) : -EINVAL;
+}
+
+/* An error answer becomes an error. */
+static int wait_for_success(
+	struct cl_draft *d, struct cl_answer *answer, uint64_t timeout_us, poold_reply **ret)
+{
+	poold_reply *reply = NULL;
+	int r = cl_answer_wait(d, answer, timeout_us, &reply);
+
+	if (r < 0)
+		return r;
+	if (cl_value_is_error(&reply->value)) {
+		r = cl_fail_refused(d->p, &reply->value);
+		poold_reply_unref(reply);
+		return r;
+	}
+	*ret = reply;
+	return 0;
+}
+
+static bool has_hello(const void *arg)
+{
+	const poold *p = arg;
+
+	return p->hello != NULL;
+}
+
+poold_public int poold_hello(poold *p, uint64_t timeout_us, poold_reply **ret_reply)
+{
+	int r = cl_check_open(p);
+
+	if (r < 0)
+		return r;
+	if (!ret_reply)
+		return -EINVAL;
+	poold_ref(p);
+	r = cl_wait_until(p, has_hello, p, timeout_us);
+	if (r > 0 && p->hello->is_lost)
+		r = p->lost_error;
+	if (r > 0)
+		*ret_reply = poold_reply_ref(p->hello);
+	else if (r == 0)
+		r = cl_fail(p, -ETIMEDOUT, "no answer to hello within %.6g s",
+			(double)timeout_us / 1e6);
+	poold_unref(p);
+	return r > 0 ? 0 : r;
+}
+
+poold_public int poold_ping(poold *p, uint64_t timeout_us)
+{
+	struct cl_answer answer;
+	poold_reply *reply = NULL;
+	struct cl_draft d;
+	int r = begin(&d, p, "ping", &answer, true);
+
+	if (r < 0)
+		return r;
+	bufpack_array(&d.pk, 0);
+	r = wait_for_success(&d, &answer, timeout_us, &reply);
+	if (r == 0)
+		poold_reply_unref(reply);
+	return r;
+}
+
+poold_public int poold_poll(poold *p, uint64_t id, poold_state *ret_state)
+{
+	struct cl_answer answer;
+	poold_reply *reply = NULL;
+	struct cl_draft d;
+	struct cursor c;
+	const char *text;
+	size_t len;
+	int r = begin(&d, p, "poll", &answer, ret_state);
+
+	if (r < 0)
+		return r;
+	bufpack_array(&d.pk, 1);
+	bufpack_uint(&d.pk, id);
+	r = wait_for_success(&d, &answer, POOLD_FOREVER, &reply);
+	if (r < 0)
+		return r;
+	c = cl_value_encoded(&reply->value);
+	if (!cursor_text(&c, &text, &len) || !cl_state_from(text, len, ret_state))
+		r = cl_fail(p, -EPROTO, "the daemon answered poll with what is no state");
+	poold_reply_unref(reply);
+	return r;
+}
+
+static void pack_need(struct bufpack *p, int need)
+{
+	switch (need) {
+	case POOLD_FOR_ALL: bufpack_text(p, "all"); break;
+	case POOLD_FOR_ANY: bufpack_text(p, "any"); break;
+	case POOLD_FOR_FIRST_FAILURE: bufpack_text(p, "first_failure"); break;
+	default: bufpack_int(p, need); break;
+	}
+}
+
+poold_public int poold_wait_ids(poold *p, const uint64_t *ids, size_t n_ids, int need,
+	uint64_t timeout_us, poold_reply **ret_reply)
+{
+	bool is_sane = ids && n_ids > 0 && need >= POOLD_FOR_FIRST_FAILURE && ret_reply;
+	struct cl_answer answer;
+	struct cl_draft d;
+	int r = begin(&d, p, "wait", &answer, is_sane);
+
+	if (r < 0)
+		return r;
+	bufpack_array(&d.pk, 2);
+	pack_ids(&d.pk, ids, n_ids);
+	bufpack_map(&d.pk, timeout_us == POOLD_FOREVER ? 1 : 2);
+	bufpack_text(&d.pk, "for");
+	pack_need(&d.pk, need);
+	if (timeout_us != POOLD_FOREVER)
+		pack_timeout(&d.pk, timeout_us);
+	return cl_answer_wait(&d, &answer, POOLD_FOREVER, ret_reply);
+}
+
+poold_public int poold_result(
+	poold *p, uint64_t id, uint64_t timeout_us, int release, poold_reply **ret_reply)
+{
+	struct cl_answer answer;
+	struct cl_draft d;
+	int r = begin(&d, p, "result", &answer, ret_reply);
+
+	if (r < 0)
+		return r;
+	bufpack_array(&d.pk, 2);
+	bufpack_uint(&d.pk, id);
+	bufpack_map(&d.pk, (timeout_us != POOLD_FOREVER) + (release != 0));
+	if (timeout_us != POOLD_FOREVER)
+		pack_timeout(&d.pk, timeout_us);
+	if (release) {
+		bufpack_text(&d.pk, "release");
+		bufpack_bool(&d.pk, true);
+	}
+	return cl_answer_wait(&d, &answer, POOLD_FOREVER, ret_reply);
+}
+
+/* [bytes, eof] */
+static ssize_t parse_read(const poold_reply *reply, void *buffer, size_t max, int *ret_eof)
+{
+	struct cursor c = cl_value_encoded(&reply->value);
+	const void *bytes;
+	uint32_t n;
+	size_t len;
+	bool eof;
+
+	if (!cursor_array(&c, &n) || n != 2 || !cursor_bytes(&c, &bytes, &len) || len > max ||
+		!cursor_bool(&c, &eof))
+		return -EPROTO;
+	memcpy(buffer, bytes, len);
+	*ret_eof = eof;
+	return (ssize_t)len;
+}
+
+static void pack_read(struct bufpack *p, uint64_t id, const char *stream, uint64_t offset,
+	size_t max, uint64_t timeout_us)
+{
+	bool has_timeout = stream && timeout_us != POOLD_FOREVER;
+
+	bufpack_array(p, 4);
+	bufpack_uint(p, id);
+	bufpack_uint(p, offset);
+	bufpack_uint(p, max);
+	bufpack_map(p, (stream != NULL) + has_timeout);
+	if (stream) {
+		bufpack_text(p, "stream");
+		bufpack_text(p, stream);
+	}
+	if (has_timeout)
+		pack_timeout(p, timeout_us);
+}
+
+poold_public ssize_t poold_read(poold *p, uint64_t id, const char *stream, uint64_t offset,
+	size_t max, uint64_t timeout_us, void *buffer, int *ret_eof)
+{
+	struct cl_answer answer;
+	poold_reply *reply = NULL;
+	struct cl_draft d;
+	ssize_t n;
+	int r = begin(&d, p, "read", &answer, buffer && ret_eof && max > 0);
+
+	if (r < 0)
+		return r;
+	if (max > READ_BYTES)
+		max = READ_BYTES;
+	pack_read(&d.pk, id, stream, offset, max, timeout_us);
+	r = wait_for_success(&d, &answer, POOLD_FOREVER, &reply);
+	if (r < 0)
+		return r;
+	n = parse_read(reply, buffer, max, ret_eof);
+	if (n < 0)
+		cl_fail(p, -EPROTO, "the daemon answered read with what is not [bytes, eof]");
+	poold_reply_unref(reply);
+	return n;
+}
+
+poold_public int poold_info(poold *p, uint64_t id, poold_reply **ret_reply)
+{
+	struct cl_answer answer;
+	struct cl_draft d;
+	int r = begin(&d, p, "info", &answer, ret_reply);
+
+	if (r < 0)
+		return r;
+	bufpack_array(&d.pk, 1);
+	bufpack_uint(&d.pk, id);
+	return cl_answer_wait(&d, &answer, POOLD_FOREVER, ret_reply);
+}
+
+poold_public int poold_cancel(poold *p, const uint64_t *ids, size_t n_ids, poold_cancel_mode mode,
+	const char *reason, poold_reply **ret_reply)
+{
+	bool is_sane = ids && n_ids > 0 && cl_cancel_mode_name(mode) && ret_reply;
+	struct cl_answer answer;
+	struct cl_draft d;
+	int r = begin(&d, p, "cancel", &answer, is_sane);
+
+	if (r < 0)
+		return r;
+	bufpack_array(&d.pk, 2);
+	pack_ids(&d.pk, ids, n_ids);
+	cl_cancel_pack_options(&d.pk, mode, reason, reason ? strlen(reason) : 0);
+	return cl_answer_wait(&d, &answer, POOLD_FOREVER, ret_reply);
+}
+
+poold_public int poold_release(poold *p, const uint64_t *ids, size_t n_ids, size_t *ret_n)
+{
+	struct cl_answer answer;
+	poold_reply *reply = NULL;
+	struct cl_draft d;
+	struct cursor c;
+	uint64_t n;
+	int r = begin(&d, p, "release", &answer, ids && n_ids > 0);
+
+	if (r < 0)
+		return r;
+	bufpack_array(&d.pk, 1);
+	pack_ids(&d.pk, ids, n_ids);
+	r = wait_for_success(&d, &answer, POOLD_FOREVER, &reply);
+	if (r < 0)
+		return r;
+	c = cl_value_encoded(&reply->value);
+	if (!cursor_uint(&c, &n) || n > n_ids)
+		r = cl_fail(p, -EPROTO, "the daemon answered release with what is no number");
+	else if (ret_n)
+		*ret_n = (size_t)n;
+	poold_reply_unref(reply);
+	return r;
+}

@@ -1,0 +1,310 @@
+/* From what the caller has to what goes over the wire. Up to 64 KiB a byte string travels inside
+ * the message; above that its bytes are copied once, into a sealed memfd, and only the memfd
+ * travels. A poold_buffer is such a memfd already. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "client/client_internal.h"
+#include "proto/shm.h"
+
+/* Name of a memfd in /proc. */
+#define MEMFD_NAME "poold-input"
+
+enum kind {
+	KIND_NIL,
+	KIND_BYTES,
+	KIND_TEXT,
+	KIND_IOV,
+	KIND_ENCODED,
+	KIND_FILE,
+	KIND_BUFFER,
+	KIND_FUTURE,
+	KIND_COMMAND,
+};
+
+static poold_input input_of(enum kind kind)
+{
+	return (poold_input){.kind = kind, .fd = -1};
+}
+
+poold_public poold_input poold_input_nil(void)
+{
+	return input_of(KIND_NIL);
+}
+
+poold_public poold_input poold_input_bytes(const void *bytes, size_t len)
+{
+	poold_input i = input_of(KIND_BYTES);
+
+	i.data = bytes;
+	i.len = len;
+	return i;
+}
+
+poold_public poold_input poold_input_text(const char *text)
+{
+	poold_input i = input_of(KIND_TEXT);
+
+	i.data = text;
+	i.len = text ? strlen(text) : 0;
+	return i;
+}
+
+poold_public poold_input poold_input_iov(const struct iovec *iov, size_t n_iov)
+{
+	poold_input i = input_of(KIND_IOV);
+
+	i.data = iov;
+	i.len = n_iov;
+	return i;
+}
+
+poold_public poold_input poold_input_encoded(const void *encoded, size_t len)
+{
+	return poold_input_encoded_fds(encoded, len, NULL, 0);
+}
+
+poold_public poold_input poold_input_encoded_fds(
+	const void *encoded, size_t len, const int *fds, unsigned n_fds)
+{
+	poold_input i = input_of(KIND_ENCODED);
+
+	i.data = encoded;
+	i.len = len;
+	i.fds = fds;
+	i.number = n_fds;
+	return i;
+}
+
+poold_public poold_input poold_input_file(int fd)
+{
+	poold_input i = input_of(KIND_FILE);
+
+	i.fd = fd;
+	return i;
+}
+
+poold_public poold_input poold_input_buffer(poold_buffer *buffer)
+{
+	poold_input i = input_of(KIND_BUFFER);
+
+	i.data = buffer;
+	return i;
+}
+
+poold_public poold_input poold_input_future(uint64_t id)
+{
+	poold_input i = input_of(KIND_FUTURE);
+
+	i.number = id;
+	return i;
+}
+
+poold_public poold_input poold_input_command(const poold_command *command)
+{
+	poold_input i = input_of(KIND_COMMAND);
+
+	i.data = command;
+	return i;
+}
+
+/* -EINVAL for pieces without memory, or more bytes than there can be. */
+static int iov_length(const poold_input *input, size_t *ret_len)
+{
+	const struct iovec *iov = input->data;
+	size_t len = 0;
+
+	for (size_t i = 0; i < input->len; i++) {
+		if (!iov || (!iov[i].iov_base && iov[i].iov_len > 0) ||
+			iov[i].iov_len > SSIZE_MAX - len)
+			return -EINVAL;
+		len += iov[i].iov_len;
+	}
+	*ret_len = len;
+	return 0;
+}
+
+/* The pieces in a sealed memfd. */
+static int gather(const struct iovec *iov, size_t n_iov, size_t len)
+{
+	cleanup_fd int fd = shm_new(MEMFD_NAME, len);
+	void *memory;
+	uint8_t *at;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = shm_map_write(fd, len, &memory);
+	if (r < 0)
+		return r;
+	at = memory;
+	for (size_t i = 0; i < n_iov; i++) {
+		if (iov[i].iov_len > 0)
+			memcpy(at, iov[i].iov_base, iov[i].iov_len);
+		at += iov[i].iov_len;
+	}
+	shm_unmap(memory, len);
+	r = shm_seal(fd);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+/* Is it a byte string that goes as an fd? Its length, or -EINVAL, in *ret_len. */
+static int check_bytes(const poold_input *input, size_t *ret_len)
+{
+	switch (input->kind) {
+	case KIND_BYTES:
+	case KIND_TEXT:
+		if (!input->data && (input->len > 0 || input->kind == KIND_TEXT))
+			return -EINVAL;
+		*ret_len = input->len;
+		break;
+	case KIND_IOV: {
+		int r = iov_length(input, ret_len);
+
+		if (r < 0)
+			return r;
+		break;
+	}
+	default: return 1;
+	}
+	return *ret_len > PROTO_INLINE_BYTES;
+}
+
+/* A new sealed memfd of a byte string that is large, a file, or a buffer. */
+static int make_fd(const poold_input *input, size_t len)
+{
+	switch (input->kind) {
+	case KIND_IOV: return gather(input->data, input->len, len);
+	case KIND_FILE: return shm_from_file(MEMFD_NAME, input->fd, SSIZE_MAX, &len);
+	case KIND_BUFFER: return cl_buffer_dup((poold_buffer *)input->data);
+	default: return shm_from_bytes(MEMFD_NAME, input->data, len);
+	}
+}
+
+static void pack_bytes(struct bufpack *p, const poold_input *input, size_t len)
+{
+	const struct iovec *iov = input->data;
+
+	if (input->kind == KIND_TEXT) {
+		bufpack_text_n(p, input->data, len);
+		return;
+	}
+	if (input->kind == KIND_BYTES) {
+		bufpack_bin(p, input->data, len);
+		return;
+	}
+	msgpack_pack_bin(&p->pk, len);
+	for (size_t i = 0; i < input->len; i++)
+		bufpack_raw(p, iov[i].iov_base, iov[i].iov_len);
+}
+
+static int pack_as_fd(struct cl_draft *d, const poold_input *input, size_t len)
+{
+	int r = cl_draft_check_fd(d), fd;
+
+	if (r < 0)
+		return r;
+	fd = make_fd(input, len);
+	if (fd < 0)
+		return cl_fail(d->p, fd, "no shared memory for an input: %s", strerrordesc_np(-fd));
+	r = cl_draft_add_fd(d, fd);
+	if (r < 0)
+		fd_close(fd);
+	return r;
+}
+
+int cl_payload_pack_encoded(struct cl_draft *d, const void *encoded, size_t len, unsigned max_depth,
+	const int *fds, unsigned n_fds)
+{
+	struct scan scan;
+	int r;
+
+	if (!encoded || (!fds && n_fds > 0) || (n_fds > 0 && d->n_fds > 0))
+		return -EINVAL;
+	if (n_fds > PROTO_MESSAGE_FDS)
+		return -E2BIG;
+	if (len > d->p->max_message)
+		return -EMSGSIZE;
+	if (scan_value(encoded, len, max_depth, &scan) != 0 || scan.has_value_ext ||
+		scan.fd_mask != (1ull << n_fds) - 1)
+		return -EBADMSG;
+	bufpack_raw(&d->pk, encoded, len);
+	for (unsigned i = 0; i < n_fds; i++) {
+		int fd = cl_dup(fds[i]);
+
+		if (fd < 0)
+			return fd;
+		r = cl_draft_take_fd(d, fd);
+		if (r < 0) {
+			fd_close(fd);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int pack_future(struct cl_draft *d, uint64_t id)
+{
+	uint8_t bytes[8];
+
+	if (id == 0 || id >= PROTO_ID_END)
+		return -EINVAL;
+	for (unsigned i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(id >> (56 - 8 * i));
+	bufpack_ext(&d->pk, PROTO_EXT_FUTURE, bytes, sizeof(bytes));
+	return 0;
+}
+
+int cl_payload_pack(struct cl_draft *d, const poold_input *input)
+{
+	size_t len = 0;
+	int r;
+
+	switch ((enum kind)input->kind) {
+	case KIND_NIL: bufpack_nil(&d->pk); return 0;
+	case KIND_BYTES:
+	case KIND_TEXT:
+	case KIND_IOV:
+	case KIND_FILE:
+	case KIND_BUFFER:
+		r = check_bytes(input, &len);
+		if (r == 0)
+			pack_bytes(&d->pk, input, len);
+		return r > 0 ? pack_as_fd(d, input, len) : r;
+	case KIND_ENCODED:
+		return cl_payload_pack_encoded(d, input->data, input->len, PROTO_VALUE_DEPTH,
+			input->fds, (unsigned)input->number);
+	case KIND_FUTURE: return pack_future(d, input->number);
+	case KIND_COMMAND: return input->data ? cl_command_pack(d, input->data) : -EINVAL;
+	}
+	return -EINVAL;
+}
+
+int cl_payload_store(const poold_input *input, struct buf *bytes, int *ret_fd)
+{
+	struct bufpack p;
+	size_t len = 0;
+	int r;
+
+	bufpack_init(&p, bytes);
+	switch ((enum kind)input->kind) {
+	case KIND_NIL: bufpack_nil(&p); return bufpack_error(&p);
+	case KIND_FUTURE:
+	case KIND_ENCODED:
+	case KIND_COMMAND: return -EINVAL;
+	default: break;
+	}
+	r = check_bytes(input, &len);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		pack_bytes(&p, input, len);
+		return bufpack_error(&p);
+	}
+	r = make_fd(input, len);
+	if (r < 0)
+		return r;
+	*ret_fd = r;
+	return 1;
+}

@@ -1,0 +1,286 @@
+/* Jobs in: one `submit` each, with deliver: true, so that the one answer tells the ID and the one
+ * notification the end. Never `call`: every future has an ID from its acknowledgement on, and
+ * survives the connection. */
+#include <errno.h>
+#include <string.h>
+
+#include "client/client_internal.h"
+#include "proto/jobspec.h"
+
+static void set_text(
+	struct jobspec *s, uint32_t bit, const char **ret_text, size_t *ret_len, const char *text)
+{
+	if (!text)
+		return;
+	s->set |= bit;
+	*ret_text = text;
+	*ret_len = strlen(text);
+}
+
+static void set_time(struct jobspec *s, uint32_t bit, uint64_t *ret_us, uint64_t us)
+{
+	if (us == 0)
+		return;
+	s->set |= bit;
+	*ret_us = us;
+}
+
+/* A caller built against a later version may know more options; given ones are not passed over in
+ * silence. */
+static bool is_known(const poold_options *o)
+{
+	const uint8_t *bytes = (const uint8_t *)o;
+
+	for (size_t i = sizeof(*o); i < o->size; i++)
+		if (bytes[i] != 0)
+			return false;
+	return o->size >= sizeof(*o);
+}
+
+static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct jobspec *s)
+{
+	static const poold_options none = POOLD_OPTIONS_INIT;
+
+	if (!o)
+		o = &none;
+	if (!is_known(o))
+		return cl_fail(p, -EINVAL, "options of another version, or without their size");
+	set_time(s, JOBSPEC_BIT(TIMEOUT), &s->timeout_us, o->timeout_us);
+	set_time(s, JOBSPEC_BIT(GRACE), &s->grace_us, o->grace_us);
+	set_time(s, JOBSPEC_BIT(TTL), &s->ttl_us, o->ttl_us);
+	set_text(s, JOBSPEC_BIT(GROUP), &s->group, &s->group_len, o->group);
+	set_text(s, JOBSPEC_BIT(LABEL), &s->label, &s->label_len, o->label);
+	set_text(s, JOBSPEC_BIT(TRACE), &s->trace, &s->trace_len, o->trace);
+	if (o->priority != 0) {
+		s->set |= JOBSPEC_BIT(PRIORITY);
+		s->priority = o->priority;
+	}
+	if (o->attached) {
+		s->set |= JOBSPEC_BIT(ATTACHED);
+		s->attached = true;
+	}
+	if (s->set & ~allowed)
+		return cl_fail(p, -EINVAL, "an option that only a job can have");
+	return 0;
+}
+
+static int make_submit_spec(poold *p, const poold_options *o, struct jobspec *ret)
+{
+	*ret = (struct jobspec){.set = JOBSPEC_BIT(DELIVER), .deliver = true};
+	return make_spec(p, o, JOBSPEC_FOR_SUBMIT, ret);
+}
+
+static int check_function(poold *p, const char *function)
+{
+	int r = cl_check_open(p);
+
+	if (r < 0)
+		return r;
+	if (!function || !*function || strlen(function) > PROTO_ADDRESS_BYTES)
+		return cl_fail(
+			p, -EINVAL, "a function's address has 1 to %u bytes", PROTO_ADDRESS_BYTES);
+	return 0;
+}
+
+/* Packs behind the head of a request: function (unless NULL), input, options. */
+static int pack_job(struct cl_draft *d, const char *function, const poold_input *input,
+	const struct jobspec *spec)
+{
+	int r;
+
+	bufpack_array(&d->pk, function ? 3 : 2);
+	if (function)
+		bufpack_text(&d->pk, function);
+	r = cl_payload_pack(d, input);
+	if (r == 0)
+		jobspec_pack(&d->pk, spec);
+	return r;
+}
+
+static int no_input(poold *p, int r)
+{
+	switch (r) {
+	case -EINVAL: return cl_fail(p, r, "an input that makes no sense");
+	case -EBADMSG:
+		return cl_fail(p, r,
+			"an encoded input is one MessagePack value of at most %u levels "
+			"that names exactly the fds beside it",
+			PROTO_VALUE_DEPTH);
+	case -E2BIG: return cl_fail(p, r, "a message can have %u fds at most", PROTO_MESSAGE_FDS);
+	case -EAGAIN:
+		return cl_fail(p, r, "%u messages with fds wait to be sent, that many are kept",
+			CL_MARKS_MAX);
+	default: return r;
+	}
+}
+
+/* One future, by submit or put. */
+static int send_one(poold *p, const char *method, const char *function, const poold_input *input,
+	const struct jobspec *spec, const poold_options *o, poold_future **ret)
+{
+	struct cl_draft d;
+	poold_future *f;
+	int r = cl_future_new(p, &f);
+
+	if (r < 0)
+		return r;
+	f->is_put = !function;
+	f->want_release = o && o->auto_release;
+	r = cl_call_begin(&d, p, &f->call, method);
+	if (r == 0) {
+		r = pack_job(&d, function, input, spec);
+		if (r < 0) {
+			cl_draft_abort(&d);
+			r = no_input(p, r);
+		} else {
+			r = cl_call_commit(&d, &f->call);
+		}
+	}
+	if (r < 0) {
+		poold_future_unref(f);
+		return r;
+	}
+	*ret = poold_future_ref(f); /* the first one is the request's */
+	return 0;
+}
+
+poold_public int poold_submit(poold *p, const char *function, poold_input input,
+	const poold_options *options, poold_future **ret_future)
+{
+	struct jobspec spec;
+	int r = check_function(p, function);
+
+	if (r == 0)
+		r = ret_future ? make_submit_spec(p, options, &spec) : -EINVAL;
+	return r < 0 ? r : send_one(p, "submit", function, &input, &spec, options, ret_future);
+}
+
+poold_public int poold_put(
+	poold *p, poold_input value, const poold_options *options, poold_future **ret_future)
+{
+	struct jobspec spec = {};
+	int r = cl_check_open(p);
+
+	if (r == 0)
+		r = ret_future ? make_spec(p, options, JOBSPEC_FOR_PUT, &spec) : -EINVAL;
+	return r < 0 ? r : send_one(p, "put", NULL, &value, &spec, options, ret_future);
+}
+
+static int pack_jobs(struct cl_draft *d, const char *function, const poold_input *inputs, size_t n,
+	const struct jobspec *spec)
+{
+	int r = 0;
+
+	bufpack_array(&d->pk, 3);
+	bufpack_text(&d->pk, function);
+	bufpack_array(&d->pk, n);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = cl_payload_pack(d, &inputs[i]);
+		if (r == 0 && cl_draft_len(d) > d->p->max_message)
+			break; /* the commit refuses it */
+	}
+	if (r == 0)
+		jobspec_pack(&d->pk, spec);
+	return r;
+}
+
+/* n new futures; the batch has the only references. */
+static int make_batch(poold *p, size_t n, bool want_release, struct cl_batch **ret)
+{
+	struct cl_batch *b = NULL;
+	poold_future *f;
+	int r = cl_batch_new(n, &b);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = cl_future_new(p, &f);
+		if (r < 0) {
+			cl_batch_free(b);
+			break;
+		}
+		f->want_release = want_release;
+		cl_batch_add(b, f);
+		poold_future_unref(f);
+	}
+	if (r == 0)
+		*ret = b;
+	return r;
+}
+
+static int send_many(struct cl_batch *b, poold *p, const char *function, const poold_input *inputs,
+	const struct jobspec *spec)
+{
+	struct cl_draft d;
+	int r = cl_call_begin(&d, p, &b->call, "submit_many");
+
+	if (r < 0)
+		return r;
+	r = pack_jobs(&d, function, inputs, b->n, spec);
+	if (r == 0)
+		return cl_call_commit(&d, &b->call);
+	cl_draft_abort(&d);
+	return no_input(p, r);
+}
+
+poold_public int poold_submit_many(poold *p, const char *function, const poold_input *inputs,
+	size_t n_inputs, const poold_options *options, poold_future **ret_futures)
+{
+	struct jobspec spec;
+	struct cl_batch *b = NULL;
+	int r = check_function(p, function);
+
+	if (r == 0)
+		r = inputs && n_inputs > 0 && ret_futures ? make_submit_spec(p, options, &spec)
+							  : -EINVAL;
+	/* an input takes a byte at least: more of them than fit need no futures */
+	if (r == 0 && n_inputs > p->max_message)
+		r = cl_fail(p, -EMSGSIZE, "%zu inputs do not fit into a message", n_inputs);
+	if (r == 0)
+		r = make_batch(p, n_inputs, options && options->auto_release, &b);
+	if (r < 0)
+		return r;
+	r = send_many(b, p, function, inputs, &spec);
+	if (r < 0) {
+		cl_batch_free(b);
+		return r;
+	}
+	for (size_t i = 0; i < n_inputs; i++)
+		ret_futures[i] = poold_future_ref(b->futures[i]);
+	return 0;
+}
+
+poold_public int poold_future_open(poold *p, uint64_t id, poold_future **ret_future)
+{
+	struct cl_draft d;
+	poold_future *f;
+	int r = cl_check_open(p);
+
+	if (r < 0)
+		return r;
+	if (!ret_future || id == 0 || id >= PROTO_ID_END)
+		return cl_fail(p, -EINVAL, "an ID is above 0 and below 2^53");
+	f = cl_table_find(&p->ids, id);
+	if (f) {
+		*ret_future = poold_future_ref(f);
+		return 0;
+	}
+	r = cl_future_new(p, &f);
+	if (r < 0)
+		return r;
+	r = cl_table_reserve(&p->ids, 1);
+	if (r == 0)
+		r = cl_call_begin(&d, p, &f->call, "deliver");
+	if (r == 0) {
+		bufpack_array(&d.pk, 1);
+		bufpack_array(&d.pk, 1);
+		bufpack_uint(&d.pk, id);
+		r = cl_call_commit(&d, &f->call);
+	}
+	if (r == 0)
+		r = cl_future_accept(poold_future_ref(f), id);
+	if (r < 0) {
+		poold_future_unref(f);
+		return r;
+	}
+	*ret_future = f; /* the first reference is the request's, the second the caller's */
+	return 0;
+}
