@@ -178,7 +178,7 @@ static int start(struct command *c)
 /* What a shell says and gives when a command cannot be started. */
 static int tell_not_started(struct command *c)
 {
-	int error = c->child.failure.error;
+	int error = c->child.failure->error;
 	const char *name = c->spec->argv[0];
 	char text[512];
 
@@ -194,7 +194,7 @@ static int tell_not_started(struct command *c)
 /* 0: the command ran, or tried to. */
 static int check_start(struct command *c)
 {
-	const struct exec_failure *f = &c->child.failure;
+	const struct exec_failure *f = c->child.failure;
 
 	if (f->error == 0)
 		return 0;

@@ -30,7 +30,7 @@ struct start {
 	struct exec_spec *spec;
 	const int *fds;
 	pid_t parent;
-	struct exec_failure failure;
+	struct exec_failure *failure;
 };
 
 in_child static int set_up(const struct start *st)
@@ -52,25 +52,25 @@ in_child static int apply(struct start *st)
 {
 	const struct exec_spec *s = st->spec;
 
-	st->failure.step = EXEC_STEP_SET_UP;
+	st->failure->step = EXEC_STEP_SET_UP;
 	if (set_up(st) < 0)
 		return -1;
 	if (s->umask >= 0)
 		umask((mode_t)s->umask);
-	st->failure.step = EXEC_STEP_NICE;
+	st->failure->step = EXEC_STEP_NICE;
 	if (s->has_nice && setpriority(PRIO_PROCESS, 0, s->nice) < 0)
 		return -1;
-	st->failure.step = EXEC_STEP_CWD;
+	st->failure->step = EXEC_STEP_CWD;
 	if (s->cwd && chdir(s->cwd) < 0)
 		return -1;
 	/* last: a limit may be too small for more */
-	st->failure.step = EXEC_STEP_LIMIT;
+	st->failure->step = EXEC_STEP_LIMIT;
 	for (unsigned i = 0; i < s->n_limits; i++) {
-		st->failure.limit = i;
+		st->failure->limit = i;
 		if (setrlimit((__rlimit_resource_t)s->limits[i].resource, &s->limits[i].value) < 0)
 			return -1;
 	}
-	st->failure.step = EXEC_STEP_EXEC;
+	st->failure->step = EXEC_STEP_EXEC;
 	return 0;
 }
 
@@ -138,38 +138,48 @@ in_child static int be_child(void *arg)
 		else
 			search(st->spec);
 	}
-	st->failure.error = errno;
+	st->failure->error = errno;
 	_exit(EXIT_NOT_STARTED);
 }
 
-/* Mapped once: there is one command at a time. */
-static char *stack_top(void)
-{
-	static char *stack;
+/* What parent and child have in common. Shared memory, although all of it is shared as it is: so it also works where
+ * a tool makes a plain fork() of it (valgrind). */
+struct common {
+	struct exec_failure failure;
+	char stack[STACK_BYTES] __attribute__((aligned(64)));
+};
 
-	if (!stack) {
-		void *p = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+/* Mapped once: there is one command at a time. */
+static struct common *get_common(void)
+{
+	static struct common *common;
+
+	if (!common) {
+		void *p = mmap(NULL, sizeof(*common), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			return NULL;
-		stack = p;
+		common = p;
 	}
-	return stack + STACK_BYTES;
+	return common;
 }
 
 int exec_spawn(struct exec_spec *s, const int fds[3], struct exec_child *ret)
 {
+	struct common *common = get_common();
 	struct start st = {.spec = s, .fds = fds, .parent = getpid()};
-	char *top = stack_top();
 	pid_t pid;
 	int pidfd;
 
-	if (!top)
+	if (!common)
 		return -ENOMEM;
-	pid = clone(be_child, top, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &st, &pidfd);
+	st.failure = &common->failure;
+	common->failure = (struct exec_failure){};
+	pid = clone(be_child, common->stack + STACK_BYTES,
+		CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &st, &pidfd);
 	if (pid < 0)
 		return -errno;
-	*ret = (struct exec_child){.pid = pid, .pidfd = pidfd, .failure = st.failure};
+	*ret = (struct exec_child){.pid = pid, .pidfd = pidfd, .failure = &common->failure};
 	return 0;
 }

@@ -21,9 +21,9 @@ struct exec_failure {
 };
 
 struct exec_child {
-	pid_t pid; /* and its process group */
-	int pidfd; /* readable when it has ended */
-	struct exec_failure failure;
+	pid_t pid;			    /* and its process group */
+	int pidfd;			    /* readable when it has ended */
+	const struct exec_failure *failure; /* of the newest child; settled when it has ended */
 };
 
 /* fds: what becomes 0, 1, 2; -1: the worker's own. 0, and the child is to be waited for even if a
