@@ -59,7 +59,7 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &nofile), 0);
 	ck_assert_uint_eq(uid[ACCOUNT_JOBS], 1000000);
 	ck_assert_uint_eq(uid[ACCOUNT_FUTURES], 2000000);
-	ck_assert_uint_eq(uid[ACCOUNT_WAITS], 65536);
+	ck_assert_uint_eq(uid[ACCOUNT_WAITS], 2000000);
 	ck_assert_uint_eq(uid[ACCOUNT_BYTES], memory / 2);
 	ck_assert_uint_eq(all[ACCOUNT_BYTES], memory / 4 * 3);
 	ck_assert_uint_gt(all[ACCOUNT_FDS], uid[ACCOUNT_FDS]);
