@@ -1,0 +1,101 @@
+"""Runs poold beside floors in one run, several rounds, in turn, and prints the ratios.
+
+    bench.py [--rounds N] [--quick] [--json FILE]
+
+A machine is shared and noisy, so a time says nothing by itself: what counts is poold against a floor that ran just
+before it. A ratio is taken per round; the table gives the median, the least and the greatest.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
+from pooldtest import BUILD, Folder, Poold  # noqa: E402
+
+FLOOR = os.path.join(BUILD, "tests", "bench", "floor")
+CLIENT = os.path.join(BUILD, "tests", "bench", "client")
+
+# name, unit, field, whether less is better, floor's words, poold's words, how many
+CASES = [
+    ("no-op call, p50", "us", "p50_us", True, ["latency"], ["latency"], 30_000),
+    ("no-op call, p99", "us", "p99_us", True, ["latency"], ["latency"], 30_000),
+    ("no-op futures, pure", "/s", "per_second", False, ["broker", "16"],
+     ["futures", "bench/noop"], 300_000),
+    ("no-op futures, not pure", "/s", "per_second", False, ["broker", "1"],
+     ["futures", "bench/noop_serial"], 300_000),
+    ("/bin/true as a command", "/s", "per_second", False, ["spawn", "/bin/true"],
+     ["commands", "/bin/true"], 2_000),
+]
+
+
+def run(argv):
+    done = subprocess.run(argv, stdout=subprocess.PIPE, check=True, timeout=300)
+    return json.loads(done.stdout)
+
+
+def floor(words, n):
+    return run([FLOOR, words[0], str(n), *words[1:]])
+
+
+def poold(socket, words, n):
+    if words[0] == "commands":
+        return run([CLIENT, socket, "commands", str(n), words[1]])
+    return run([CLIENT, socket, *words, str(n)])
+
+
+def measure(socket, rounds, share):
+    """Per pair of runs: floor, then poold; two cases may read two fields of one pair."""
+    results = {}
+    for _ in range(rounds):
+        pairs = {}
+        for name, _, field, less_is_better, floor_words, poold_words, n in CASES:
+            key = json.dumps([floor_words, poold_words])
+            if key not in pairs:
+                n = max(int(n * share), 100)
+                pairs[key] = floor(floor_words, n), poold(socket, poold_words, n)
+            below, ours = pairs[key][0][field], pairs[key][1][field]
+            results.setdefault(name, []).append(
+                {"floor": below, "poold": ours, "ratio": ours / below})
+    return results
+
+
+def summary(results):
+    table = []
+    for name, unit, *_ in CASES:
+        rounds = results[name]
+        ratios = [r["ratio"] for r in rounds]
+        table.append({"case": name, "unit": unit,
+                      "floor": statistics.median(r["floor"] for r in rounds),
+                      "poold": statistics.median(r["poold"] for r in rounds),
+                      "ratio": statistics.median(ratios), "min": min(ratios), "max": max(ratios)})
+    return table
+
+
+def show(table):
+    print(f"{'case':26}{'floor':>14}{'poold':>14}   {'ratio':>6} {'least':>6} {'most':>6}")
+    for row in table:
+        amount = (lambda v: f"{v:.1f} us") if row["unit"] == "us" else (lambda v: f"{v:,.0f} /s")
+        print(f"{row['case']:26}{amount(row['floor']):>14}{amount(row['poold']):>14}   "
+              f"{row['ratio']:6.2f} {row['min']:6.2f} {row['max']:6.2f}")
+
+
+def main():
+    args = argparse.ArgumentParser()
+    args.add_argument("--rounds", type=int, default=5)
+    args.add_argument("--quick", action="store_true", help="a tenth of the work, one round")
+    args.add_argument("--json", metavar="FILE")
+    args = args.parse_args()
+    with Folder() as folder, Poold(folder):
+        results = measure(folder.socket, 1 if args.quick else args.rounds, 0.1 if args.quick else 1)
+    table = summary(results)
+    show(table)
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump({"summary": table, "rounds": results}, f, indent=1)
+
+
+main()

@@ -1,0 +1,54 @@
+/* Durations, and what stands in their middle and at their edge. */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct sample {
+	uint64_t *ns;
+	size_t n, size;
+};
+
+static inline uint64_t sample_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static inline struct sample sample_new(size_t size)
+{
+	struct sample s = { .ns = calloc(size, sizeof(*s.ns)), .size = size };
+
+	if (!s.ns)
+		abort();
+	return s;
+}
+
+static inline void sample_add(struct sample *s, uint64_t ns)
+{
+	if (s->n < s->size)
+		s->ns[s->n++] = ns;
+}
+
+static inline int sample_compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The first tenth warms up, and does not count. Frees the sample. */
+static inline void sample_print(struct sample *s)
+{
+	uint64_t *from = s->ns + s->n / 10;
+	size_t n = s->n - s->n / 10;
+
+	qsort(from, n, sizeof(*from), sample_compare);
+	printf("{\"p50_us\": %.2f, \"p99_us\": %.2f}\n", (double)from[n / 2] / 1e3,
+		(double)from[n * 99 / 100] / 1e3);
+	free(s->ns);
+}
