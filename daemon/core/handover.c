@@ -528,7 +528,6 @@ void handover_stop(
 		future_set_state(f, FUTURE_CANCELLING);
 		f->ending = ending;
 		f->cancel_mode = mode;
-		heap_clear(&c->timers, &f->timer);
 	}
 	/* One that is not the first, or whose worker was rung for another one: this worker receives
 	 * what it does not run, and a bell would hit the wrong job. */

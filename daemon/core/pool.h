@@ -50,7 +50,7 @@ struct slot {
 	unsigned number; /* within the pool, from 0 */
 	enum slot_state state;
 	bool is_recycled; /* its worker wants to go */
-	void *shell; /* the worker's link */
+	void *shell;	  /* the worker's link */
 	struct futures
 		line; /* handed over, neither answered nor taken back; the first is running */
 	struct futures returned; /* taken back just now, in the order of the line */

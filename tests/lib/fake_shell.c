@@ -134,6 +134,11 @@ static void read_answers(void *shell, struct slot *s)
 			break;
 		from = w->outbox[0];
 		memmove(w->outbox, w->outbox + 1, --w->n_outbox * sizeof(from));
+		if (from.is_recycle) {
+			w->is_retired = true;
+			core_worker_recycles(s, w->fake->now_us);
+			continue;
+		}
 		a = (struct answer){.msgid = from.msgid,
 			.is_failure = from.is_failure,
 			.failure = from.failure,
@@ -152,6 +157,9 @@ static void ring(void *shell, struct slot *s, struct future *f)
 	struct fake_worker *w = s->shell;
 
 	w->fake->n_rings++;
+	w->n_rung++;
+	if (w->fake->hooks.rung)
+		w->fake->hooks.rung(w, f);
 	(void)put_packet(w, (struct fake_packet){.is_cancel = true, .id = f->id});
 	w->has_bell = true;
 }
@@ -317,6 +325,14 @@ bool fake_answer(struct fake_worker *w, struct fake_answer a)
 	memmove(w->held, w->held + 1, --w->n_held * sizeof(w->held[0]));
 	w->held_since_us = w->fake->now_us;
 	w->is_told_to_cancel = false;
+	return true;
+}
+
+bool fake_recycle(struct fake_worker *w)
+{
+	if (w->life != FAKE_UP || w->n_outbox >= FAKE_OUTBOX)
+		return false;
+	w->outbox[w->n_outbox++] = (struct fake_answer){.is_recycle = true};
 	return true;
 }
 

@@ -43,6 +43,7 @@ struct fake_answer {
 	uint64_t value_bytes;
 	uint64_t started_us;
 	uint64_t run_us;
+	bool is_recycle; /* no answer but the notification */
 };
 
 enum fake_life {
@@ -69,8 +70,11 @@ struct fake_worker {
 	bool has_bell;		/* SIGTERM was sent, not yet delivered */
 	bool has_kill;		/* SIGKILL likewise */
 	bool is_closed;		/* end of file lies behind the inbox */
-	bool is_deaf;		/* take_back and read_answers get nothing: found dead too early */
-	unsigned kind;		/* the test's */
+	unsigned n_rung;
+	bool is_deaf;	 /* take_back and read_answers get nothing: found dead too early */
+	unsigned kind;	 /* the test's */
+	bool is_retired; /* the core was told that it wants to be replaced */
+	bool is_old;	 /* likewise */
 };
 
 struct fake_waiter {
@@ -85,6 +89,7 @@ struct fake_hooks {
 	bool (*may_hand_over)(struct fake_worker *w, struct future *f);
 	void (*handed_over)(struct fake_worker *w, struct future *f);
 	bool (*may_fork)(struct fake_worker *w);
+	void (*rung)(struct fake_worker *w, struct future *f);
 	/* Before the daemon takes a packet or an answer: the other side may be quicker. */
 	void (*race)(struct fake_worker *w);
 	void (*received)(struct fake_worker *w, const struct fake_packet *p);
@@ -128,6 +133,8 @@ void fake_drop_extra(struct future_extra *e);
 bool fake_receive(struct fake_worker *w);
 /* Sends the answer to the first that it holds; msgid is filled in. */
 bool fake_answer(struct fake_worker *w, struct fake_answer a);
+/* Asks to be replaced. */
+bool fake_recycle(struct fake_worker *w);
 /* The bell rings: it looks at its link once, without waiting. True if a job is to be cancelled. */
 bool fake_hear_bell(struct fake_worker *w);
 bool fake_die(struct fake_worker *w);

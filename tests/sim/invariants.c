@@ -60,12 +60,23 @@ static bool has_right_timer(const struct future *f, const struct record *r)
 	}
 }
 
+static bool is_in_inbox(const struct future *f)
+{
+	const struct fake_worker *fw = f->slot->shell;
+
+	for (unsigned i = 0; i < fw->n_inbox && !fw->is_deaf; i++)
+		if (!fw->inbox[i].is_cancel && fw->inbox[i].id == f->id)
+			return true;
+	return false;
+}
+
 static bool has_right_place(const struct future *f)
 {
 	switch (f->state) {
 	case FUTURE_QUEUED: return f->lane && (!f->slot || f != slot_first(f->slot));
 	case FUTURE_RUNNING: return f->lane && f->slot && f == slot_first(f->slot);
-	case FUTURE_CANCELLING: return f->lane && f->slot && f->ending != ENDING_NONE;
+	case FUTURE_CANCELLING:
+		return f->lane && f->slot && f->ending != ENDING_NONE && !is_in_inbox(f);
 	default: return !f->lane && !f->slot && !f->input && TAILQ_EMPTY(&f->waiters);
 	}
 }
@@ -198,6 +209,8 @@ static void check_pool(struct world *w, unsigned i)
 
 	for (int s = 0; s < _FUTURE_STATE_MAX; s++)
 		n_final += p->n_finished[s];
+	if (n.queued && (w->core->is_draining || p->state == POOL_FAILED))
+		world_fail(w, "%llu jobs wait for nothing", (ull)n.queued);
 	if (n.queued != p->queue.n)
 		world_fail(
 			w, "%llu jobs wait, the queue says %llu", (ull)n.queued, (ull)p->queue.n);
@@ -271,10 +284,14 @@ static void check_accounts(struct world *w)
 /* What lies with a worker is what the core thinks: each packet once, and nothing that is over. */
 static void check_worker(struct world *w, const struct fake_worker *fw)
 {
-	unsigned n = fw->n_held + fw->n_outbox;
+	unsigned n = fw->n_held;
 
 	if (fw->life == FAKE_NONE)
 		return;
+	if ((fw->slot->state == SLOT_RINGING && fw->n_rung != 1) ||
+		(fw->slot->state == SLOT_LEAVING && !fw->is_closed && !fw->has_kill))
+		world_fail(w, "worker %s/%u does not know that it is not wanted",
+			fw->slot->pool->name, fw->slot->number);
 	for (unsigned i = 0; i < fw->n_held && fw->life == FAKE_UP; i++) {
 		struct record *r = world_record(w, fw->held[i].id);
 
@@ -291,6 +308,8 @@ static void check_worker(struct world *w, const struct fake_worker *fw)
 			world_fail(w, "%llu is over, and in an inbox", (ull)fw->inbox[i].id);
 		n++;
 	}
+	for (unsigned i = 0; i < fw->n_outbox; i++)
+		n += !fw->outbox[i].is_recycle;
 	if (fw->kind <= KIND_SILENT && n != fw->slot->n_line)
 		world_fail(w, "worker %s/%u has %u jobs, its line says %u", fw->slot->pool->name,
 			fw->slot->number, n, fw->slot->n_line);

@@ -107,8 +107,8 @@ static void check_inboxes(struct world *w, const struct pool *p)
 
 		if (!f || fw->is_deaf)
 			continue;
-		if (p->n_by_state[SLOT_IDLE])
-			world_fail(w, "%llu waits in an inbox though a worker is idle", (ull)f->id);
+		if (p->n_by_state[SLOT_IDLE] || w->core->is_draining || p->state == POOL_FAILED)
+			world_fail(w, "%llu waits in an inbox for nothing", (ull)f->id);
 		if (w->fake.now_us - slot_first(s)->head_us > POOL_AHEAD_US)
 			world_fail(w, "%llu waits behind a job that runs late", (ull)f->id);
 	}

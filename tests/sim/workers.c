@@ -66,6 +66,7 @@ static void answer(struct world *w, struct fake_worker *fw)
 	world_say(
 		w, "worker %s/%u answers %llu", pool_name(fw), number(fw), (unsigned long long)id);
 	note_answer(w, id, &a);
+	fw->is_old |= fw->kind == KIND_OLD && world_once_in(w, 3) && fake_recycle(fw);
 	if (fw->kind == KIND_WRONG && world_once_in(w, 2))
 		fw->outbox[fw->n_outbox - 1].msgid += 1 + (uint32_t)world_below(w, 3);
 	if (fw->kind == KIND_TWICE && fw->n_outbox < FAKE_OUTBOX && world_once_in(w, 2)) {
@@ -159,15 +160,35 @@ static void handed_over(struct fake_worker *fw, struct future *f)
 {
 	struct world *w = world_of(fw);
 
+	if (fw->n_rung || fw->is_closed || fw->is_retired)
+		world_fail(w, "%llu is handed to a worker that leaves", (unsigned long long)f->id);
 	world_say(w, "%llu is handed to worker %s/%u", (unsigned long long)f->id, pool_name(fw),
 		number(fw));
 	check_hand_over(w, f);
+}
+
+/* It runs the job that it is rung for, and has no other one. */
+static void rung(struct fake_worker *fw, struct future *f)
+{
+	struct world *w = world_of(fw);
+
+	if (fw->is_deaf || fw->kind > KIND_SILENT)
+		return;
+	if (fw->n_outbox || fw->n_held != 1 || fw->held[0].id != f->id)
+		world_fail(w, "a bell for %llu rings where it does not run",
+			(unsigned long long)f->id);
+	for (unsigned i = 0; i < fw->n_inbox; i++)
+		if (!fw->inbox[i].is_cancel)
+			world_fail(w, "a bell for %llu may hit %llu", (unsigned long long)f->id,
+				(unsigned long long)fw->inbox[i].id);
 }
 
 static bool may_fork(struct fake_worker *fw)
 {
 	struct world *w = world_of(fw);
 
+	if (fw->slot->pool->state != POOL_READY || w->core->is_draining)
+		world_fail(w, "a worker is asked for when there must be none");
 	if (!w->is_ending && world_once_in(w, w->fork_refused_in))
 		return false;
 	fw->kind = KIND_GOOD;
@@ -239,6 +260,7 @@ void workers_hooks(struct fake_hooks *hooks)
 {
 	*hooks = (struct fake_hooks){.may_hand_over = may_hand_over,
 		.handed_over = handed_over,
+		.rung = rung,
 		.may_fork = may_fork,
 		.race = race,
 		.received = received,
