@@ -238,6 +238,8 @@ int reaper_init(struct reaper *r, struct event_base *base)
 		LIST_INIT(&r->known[i]);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return -errno;
+	/* children that this process was born with (of a shell that became it) are nobody's orphans */
+	reaper_give_up(r);
 	r->sigchld = evsignal_new(base, SIGCHLD, on_sigchld, r);
 	if (!r->sigchld || event_add(r->sigchld, NULL) < 0) {
 		reaper_deinit(r);

@@ -36,6 +36,7 @@ struct workers {
 	struct zygote *zygotes;
 	size_t n_zygotes;
 	bool want_settle;	  /* somebody died */
+	bool owes_settle;	  /* it was cut short by fork requests */
 	uint64_t settle_since_us; /* 0: not under way */
 	struct event *look_again;
 };
@@ -85,7 +86,8 @@ static bool settle(struct workers *w, uint64_t now_us)
 		return true;
 	if (now_us - w->settle_since_us < SETTLE_US)
 		return false;
-	n = forks_pending(w) == 0 ? reaper_give_up(&w->reaper) : 0;
+	w->owes_settle = forks_pending(w) > 0;
+	n = w->owes_settle ? 0 : reaper_give_up(&w->reaper);
 	if (n > 0)
 		log_warning("%u processes that workers left behind cannot be killed", n);
 	return true;
@@ -103,6 +105,10 @@ void workers_turn(struct workers *w, uint64_t now_us)
 {
 	bury_zygotes(w);
 	w->want_settle |= !TAILQ_EMPTY(&w->links.dead);
+	if (w->owes_settle && forks_pending(w) == 0) {
+		w->owes_settle = false;
+		w->want_settle = true;
+	}
 	if (w->want_settle) {
 		if (!settle(w, now_us)) {
 			come_again(w);

@@ -186,25 +186,32 @@ static int send_fork(struct zygote *z, uint32_t msgid, int link, int output)
 	return send_packed(z, &p, fds, ARRAY_SIZE(fds));
 }
 
+/* It is tried again every moment: once is enough to say so. */
+static void log_shortage(struct zygote *z, int error)
+{
+	if (!z->is_short && error != -EAGAIN)
+		log_warning("pool %s: no worker for now: %s", z->config->name, strerror(-error));
+	z->is_short = true;
+}
+
 bool zygote_fork(struct zygote *z, struct slot *s)
 {
 	cleanup_fd int output = -1;
-	struct worker_link *l;
+	struct worker_link *l = NULL;
 	uint32_t msgid = z->next_msgid;
 	int r;
 
 	if (z->state != ZYGOTE_READY || z->is_dead || z->n_forks == ZYGOTE_FORKS_MAX)
 		return false;
 	r = worker_link_new(z->links, s, &z->limit, &l, &output);
+	if (r == 0)
+		r = send_fork(z, msgid, l->twin, output);
 	if (r < 0) {
-		log_debug("pool %s: no worker now: %s", z->config->name, strerror(-r));
-		return false;
-	}
-	r = send_fork(z, msgid, l->twin, output);
-	if (r < 0) {
+		log_shortage(z, r);
 		worker_link_free(l);
 		return false;
 	}
+	z->is_short = false;
 	if (z->n_forks == 0)
 		zygote_set_timer(z, z->config->start_timeout_us);
 	z->next_msgid++;

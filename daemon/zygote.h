@@ -35,6 +35,7 @@ struct zygote {
 	struct pool *pool;
 	enum zygote_state state;
 	bool is_dead;	    /* its pidfd told so: zygote_bury() is due */
+	bool is_short;	    /* no fds or memory for another worker: said once */
 	const char *breach; /* static text: how it broke the protocol; NULL: it did not */
 	bool has_settled;   /* the pool has been ready, or has failed */
 	struct process process;

@@ -460,6 +460,23 @@ static void nice_recycle(void)
 	answer_nil();
 }
 
+/* The last words are the job's to read, if all jobs so far were of one uid. */
+static void nice_crash(void)
+{
+	fprintf(stderr, "about \x1b to\xff crash\n");
+	abort();
+}
+
+static void nice_crash_second(void)
+{
+	static bool is_second;
+
+	if (is_second)
+		nice_crash();
+	is_second = true;
+	answer_nil();
+}
+
 static void nice_strange_failure(void)
 {
 	begin();
@@ -703,6 +720,8 @@ static const struct deed deeds[] = {
 	DEED(run_output_no_stream),
 	DEED(run_output_twice),
 	DEED(nice_recycle),
+	DEED(nice_crash_second),
+	DEED(nice_crash),
 	DEED(nice_news),
 	DEED(nice_flood),
 	DEED(nice_flags),

@@ -167,8 +167,7 @@ void workbench_start(struct workbench *b)
 	ck_assert_ptr_nonnull(b->timer);
 	r = core_init(&b->core, &b->config.limits, &ops, b, 1, PROTO_ID_END);
 	ck_assert_int_eq(r, 0);
-	r = account_get(&b->core.accounts, 1000, &b->account);
-	ck_assert_int_eq(r, 0);
+	workbench_be(b, 1000);
 	r = workers_new(b->base, &b->config, &b->core, &b->workers);
 	ck_assert_int_eq(r, 0);
 	workbench_until(b, workers_are_settled(b->workers));
@@ -231,29 +230,56 @@ struct pool *workbench_pool(struct workbench *b, const char *name)
 	return p;
 }
 
-struct future *workbench_submit(struct workbench *b, const char *address, const void *input,
-	size_t len, uint64_t timeout_us, uint64_t grace_us)
+void workbench_be(struct workbench *b, uint32_t uid)
+{
+	b->account = account_unref(b->account);
+	ck_assert_int_eq(account_get(&b->core.accounts, uid, &b->account), 0);
+}
+
+/* The input is the core's. */
+static struct future *submit(struct workbench *b, const char *address, struct payload *input,
+	uint64_t timeout_us, uint64_t grace_us)
 {
 	const char *slash = strchr(address, '/');
 	struct pool *p = core_find_pool(&b->core, address, (size_t)(slash - address));
 	struct submission s = {
 		.account = b->account,
 		.pool = p,
+		.input = input,
+		.input_bytes = payload_charge_bytes(input),
+		.input_fds = payload_charge_fds(input),
+		.in = payload_moved(input),
 		.timeout_us = timeout_us,
 		.grace_us = grace_us,
 		.ttl_us = 3600 * 1000000ull,
 	};
-	const char *reason;
 	struct future *f;
 
 	ck_assert_ptr_nonnull(p);
 	s.function = pool_find_function(p, slash + 1, strlen(slash + 1));
 	ck_assert_ptr_nonnull(s.function);
-	ck_assert_int_eq(payload_new(input, len, NULL, 0, &s.input, &reason), 0);
-	s.input_bytes = payload_charge_bytes(s.input);
-	s.input_fds = payload_charge_fds(s.input);
 	ck_assert_int_eq(core_submit(&b->core, &s, clock_now_us(), &f, NULL), 0);
 	return f;
+}
+
+struct future *workbench_submit(struct workbench *b, const char *address, const void *input,
+	size_t len, uint64_t timeout_us, uint64_t grace_us)
+{
+	struct payload *p = NULL;
+	const char *reason;
+
+	ck_assert_int_eq(payload_new(input, len, NULL, 0, &p, &reason), 0);
+	return submit(b, address, p, timeout_us, grace_us);
+}
+
+struct future *workbench_memfd(struct workbench *b, const char *address, int fd)
+{
+	static const uint8_t ext[] = {0xd4, PROTO_EXT_FD, 0};
+	struct payload *p = NULL;
+	const char *reason;
+
+	ck_assert_int_eq(payload_new(ext, sizeof(ext), &fd, 1, &p, &reason), 0);
+	return submit(b, address, p, 0, 0);
 }
 
 struct future *workbench_shell(

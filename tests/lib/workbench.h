@@ -18,7 +18,7 @@ struct workbench {
 	struct config config;
 	struct config_pool pools[WORKBENCH_POOLS];
 	struct core core;
-	struct account *account;
+	struct account *account; /* whose jobs are submitted */
 	struct workers *workers;
 	unsigned n_fds; /* before */
 	char worker[4096];
@@ -56,6 +56,10 @@ struct future *workbench_submit(struct workbench *b, const char *address, const 
 struct future *workbench_shell(
 	struct workbench *b, const char *script, uint64_t timeout_us, uint64_t grace_us);
 struct future *workbench_number(struct workbench *b, const char *address, uint64_t n);
+/* A byte string in shared memory; fd is consumed. */
+struct future *workbench_memfd(struct workbench *b, const char *address, int fd);
+/* Jobs are this uid's from now on. */
+void workbench_be(struct workbench *b, uint32_t uid);
 void workbench_await(struct workbench *b, const struct future *f);
 struct pool *workbench_pool(struct workbench *b, const char *name);
 

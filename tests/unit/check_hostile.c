@@ -1,5 +1,6 @@
 /* Workers and zygotes that break their protocol: their own job is lost, their pool backs off or
  * fails, and nothing else changes. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -237,6 +238,36 @@ START_TEST(test_strange_failure_is_made_plain)
 }
 END_TEST
 
+START_TEST(test_last_words_come_with_the_loss)
+{
+	struct pool *p = start("nice_crash");
+	struct future *f = submit(p->name);
+
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_LOST);
+	ck_assert_uint_eq(workbench_entry_uint(f, "signal"), SIGABRT);
+	ck_assert(workbench_entry_is(f, "stderr_tail", "about ? to? crash\n"));
+	workbench_stop(&b);
+}
+END_TEST
+
+START_TEST(test_last_words_are_not_shown_across_uids)
+{
+	struct pool *p = start("nice_crash_second");
+	struct future *f, *g;
+
+	f = submit(p->name);
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	workbench_be(&b, 1000 + (uint32_t)_i);
+	g = submit(p->name);
+	workbench_await(&b, g);
+	ck_assert_int_eq(g->state, FUTURE_LOST);
+	ck_assert_int_eq(workbench_has_entry(g, "stderr_tail"), _i == 0);
+	workbench_stop(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("hostile");
@@ -256,6 +287,8 @@ int main(void)
 	tcase_add_test(tcase, test_flood_of_output_holds_nobody_up);
 	tcase_add_test(tcase, test_flags_of_the_link_are_the_workers_own);
 	tcase_add_test(tcase, test_strange_failure_is_made_plain);
+	tcase_add_test(tcase, test_last_words_come_with_the_loss);
+	tcase_add_loop_test(tcase, test_last_words_are_not_shown_across_uids, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return check_run(suite);
 }

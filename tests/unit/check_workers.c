@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include "daemon/clock.h"
+#include "daemon/extra.h"
+#include "proto/shm.h"
 #include "tests/lib/check_run.h"
 #include "tests/lib/workbench.h"
 
@@ -66,6 +68,13 @@ static pid_t read_pid(const char *name)
 static bool is_gone(pid_t pid)
 {
 	return kill(pid, 0) < 0;
+}
+
+static off_t size_of(const char *name)
+{
+	struct stat st;
+
+	return stat(in_dir(name), &st) == 0 ? st.st_size : 0;
 }
 
 static pid_t worker_of(const struct future *f)
@@ -178,7 +187,47 @@ START_TEST(test_large_value_goes_as_ext_3)
 	ck_assert_int_ge(f->input->spill_fd, 0);
 	workbench_await(&b, f);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
-	ck_assert_uint_eq(f->in.copied_bytes, 0);
+	ck_assert_uint_eq(f->in.copied_bytes, sizeof(input)); /* once, when it came in */
+	workbench_stop(&b);
+}
+END_TEST
+
+START_TEST(test_shared_memory_goes_there_and_back)
+{
+	static uint8_t bytes[200000];
+	uint8_t back[16];
+	struct future *f;
+
+	workbench_add_module(&b, "bench", 1);
+	workbench_start(&b);
+	memset(bytes, 'm', sizeof(bytes));
+	f = workbench_memfd(&b, "bench/echo", shm_from_bytes("check", bytes, sizeof(bytes)));
+	ck_assert_uint_eq(f->in.memfd_bytes, sizeof(bytes));
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	ck_assert_uint_eq(f->value->n_fds, 1);
+	ck_assert_int_eq(pread(f->value->fds[0], back, 16, sizeof(bytes) - 16), 16);
+	ck_assert_mem_eq(back, bytes, 16);
+	workbench_stop(&b);
+}
+END_TEST
+
+/* The memfd that grows is there while the command runs. */
+START_TEST(test_output_can_be_read_while_it_runs)
+{
+	struct future *f;
+	char bytes[8];
+
+	start_commands(1);
+	f = workbench_shell(&b, "echo here; until [ -e go ]; do sleep 0.01; done", 0, 0);
+	workbench_until(&b, f->extra && f->extra->output_fd[STREAM_STDOUT] >= 0);
+	ck_assert_int_eq(f->extra->output_fd[STREAM_STDERR], -1);
+	workbench_until(&b, pread(f->extra->output_fd[STREAM_STDOUT], bytes, 8, 0) == 5);
+	ck_assert_mem_eq(bytes, "here\n", 5);
+	ck_assert_int_eq(f->state, FUTURE_RUNNING);
+	fclose(fopen(in_dir("go"), "we"));
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
 	workbench_stop(&b);
 }
 END_TEST
@@ -233,6 +282,47 @@ START_TEST(test_orphans_in_their_own_session_go_with_their_worker)
 }
 END_TEST
 
+START_TEST(test_many_orphans_go_with_their_worker)
+{
+	struct future *f;
+
+	start_commands(1);
+	f = workbench_shell(&b,
+		"for i in 1 2 3 4 5 6 7 8; do setsid sh -c '"
+		"for j in 1 2 3 4; do setsid sleep 1000 & done; echo >>count; wait' & done; wait",
+		0, 0);
+	workbench_until(&b, size_of("count") == 8);
+	kill(worker_of(f), SIGKILL);
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_LOST);
+	/* strangers would still be children here */
+	workbench_stop(&b);
+}
+END_TEST
+
+/* A shell that became the daemon may have left it children. */
+START_TEST(test_children_from_before_are_let_be)
+{
+	struct future *f;
+	pid_t before = fork();
+
+	if (before == 0) {
+		pause();
+		_exit(0);
+	}
+	start_commands(1);
+	f = workbench_shell(&b, "echo $$ >running; exec sleep 1000", 0, 0);
+	workbench_until(&b, read_pid("running"));
+	kill(worker_of(f), SIGKILL);
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_LOST);
+	ck_assert_int_eq(kill(before, SIGKILL), 0);
+	/* dead, it is reaped as any stranger */
+	workbench_until(&b, is_gone(before));
+	workbench_stop(&b);
+}
+END_TEST
+
 START_TEST(test_module_that_exits_is_lost_with_its_exit_code)
 {
 	struct future *f;
@@ -247,6 +337,24 @@ START_TEST(test_module_that_exits_is_lost_with_its_exit_code)
 }
 END_TEST
 
+/* The first child that is no worker. */
+static pid_t zygote_of(const struct pool *p)
+{
+	FILE *list = fopen("/proc/thread-self/children", "re");
+	int pid = 0, zygote = 0;
+
+	ck_assert_ptr_nonnull(list);
+	while (!zygote && fscanf(list, "%d", &pid) == 1) {
+		zygote = pid;
+		for (unsigned i = 0; i < p->config.n_workers; i++)
+			if (pid == workers_pid(&p->slots[i]))
+				zygote = 0;
+	}
+	fclose(list);
+	ck_assert_int_gt(zygote, 1);
+	return zygote;
+}
+
 START_TEST(test_zygote_that_is_killed_comes_back)
 {
 	struct pool *p;
@@ -256,19 +364,7 @@ START_TEST(test_zygote_that_is_killed_comes_back)
 	p = workbench_pool(&b, "default");
 	workbench_until(&b, p->n_by_state[SLOT_IDLE] == 2);
 	for (int round = 0; round < 3; round++) {
-		char children[64];
-		FILE *list;
-		int pid = 0;
-
-		/* the oldest child is the zygote, or one that came after it */
-		snprintf(children, sizeof(children), "/proc/self/task/%d/children", (int)getpid());
-		list = fopen(children, "re");
-		ck_assert_ptr_nonnull(list);
-		while (fscanf(list, "%d", &pid) == 1)
-			if (pid != workers_pid(&p->slots[0]) && pid != workers_pid(&p->slots[1]))
-				break;
-		fclose(list);
-		kill(pid, SIGKILL);
+		kill(zygote_of(p), SIGKILL);
 		workbench_until(&b, p->state == POOL_STARTING);
 		/* workers live on without it */
 		f = workbench_shell(&b, "true", 0, 0);
@@ -443,6 +539,37 @@ START_TEST(test_random_kills_cost_at_most_one_job_each)
 }
 END_TEST
 
+/* Also in the middle of a fork that nobody hears of any more. */
+START_TEST(test_random_kills_of_zygotes_cost_no_job)
+{
+	struct future *jobs[100];
+	unsigned n_kills = 0, n_lost = 0;
+	uint64_t seed = (uint64_t)_i + 7;
+	struct pool *p;
+
+	workbench_add_module(&b, "bench", 4);
+	workbench_start(&b);
+	p = workbench_pool(&b, "bench");
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+		jobs[i] = workbench_number(&b, "bench/spin", next_random(&seed) % 5000);
+	for (unsigned n_zygotes = 0; core_unfinished(&b.core) > 0;) {
+		workbench_turn(&b);
+		if (next_random(&seed) % 4 == 0)
+			kill_one(p, next_random(&seed), &n_kills);
+		if (n_zygotes < 3 && p->state == POOL_READY && p->n_by_state[SLOT_STARTING]) {
+			n_zygotes++;
+			kill(zygote_of(p), SIGKILL);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+		ck_assert(jobs[i]->state == FUTURE_DONE || jobs[i]->state == FUTURE_LOST);
+		n_lost += jobs[i]->state == FUTURE_LOST;
+	}
+	ck_assert_uint_le(n_lost, n_kills);
+	workbench_stop(&b);
+}
+END_TEST
+
 START_TEST(test_random_cancels_end_just_those_jobs)
 {
 	struct future *jobs[200];
@@ -483,8 +610,12 @@ int main(void)
 	tcase_add_test(tcase, test_large_output_comes_in_shared_memory);
 	tcase_add_test(tcase, test_result_over_the_pools_limit_is_too_large);
 	tcase_add_test(tcase, test_large_value_goes_as_ext_3);
+	tcase_add_test(tcase, test_shared_memory_goes_there_and_back);
+	tcase_add_test(tcase, test_output_can_be_read_while_it_runs);
 	tcase_add_test(tcase, test_killed_worker_loses_its_job_and_no_other);
 	tcase_add_test(tcase, test_orphans_in_their_own_session_go_with_their_worker);
+	tcase_add_test(tcase, test_many_orphans_go_with_their_worker);
+	tcase_add_test(tcase, test_children_from_before_are_let_be);
 	tcase_add_test(tcase, test_module_that_exits_is_lost_with_its_exit_code);
 	tcase_add_test(tcase, test_zygote_that_is_killed_comes_back);
 	tcase_add_test(tcase, test_cancel_rings_and_a_fresh_worker_takes_the_place);
@@ -494,6 +625,7 @@ int main(void)
 	tcase_add_test(tcase, test_jobs_ahead_come_back_and_never_start);
 	tcase_add_test(tcase, test_drain_ends_what_waits_and_lets_running_jobs_finish);
 	tcase_add_loop_test(tcase, test_random_kills_cost_at_most_one_job_each, 0, 3);
+	tcase_add_loop_test(tcase, test_random_kills_of_zygotes_cost_no_job, 0, 3);
 	tcase_add_test(tcase, test_random_cancels_end_just_those_jobs);
 	suite_add_tcase(suite, tcase);
 	return check_run(suite);
