@@ -159,8 +159,7 @@ class KilledDaemon(DaemonCase):
             with Client(folder.socket) as c:
                 id = c.call("submit", "exec", ["sh", "-c", "echo on; exec sleep 60"])
                 c.call("read", id, 0, 3, {"stream": "stdout", "timeout": 60})
-                pids = [w["pid"] for w in c.call("workers")] + children_of(poold.process.pid)
-                watched = [os.pidfd_open(pid) for pid in set(pids)]
+                watched = [os.pidfd_open(pid) for pid in children_of(poold.process.pid)]
                 poold.process.kill()
                 poold.process.wait()
             for fd in watched:

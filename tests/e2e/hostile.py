@@ -4,9 +4,10 @@ import fcntl
 import os
 import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import DaemonCase, run_cases
+from pooldtest import PATIENCE, SANITIZERS, DaemonCase, run_cases
 from wire import Client, fd_ext, msgpack, pack, sealed
 
 MIB = 1 << 20
@@ -67,8 +68,18 @@ class Hostile(DaemonCase):
             fields = dict(line.split(":") for line in f if line.count(":") == 1)
         return sum(int(fields[k].split()[0]) << 10 for k in ("Rss", "Swap"))
 
+    def assert_grew_less(self, before, limit):
+        if not SANITIZERS:  # they keep what was freed
+            self.assertLess(self.memory() - before, limit)
+
     def fds(self):
         return len(os.listdir(f"/proc/{self.poold.process.pid}/fd"))
+
+    def await_fds(self, before):
+        """What came is closed again; a worker that is being replaced has fds of its own meanwhile."""
+        deadline = time.monotonic() + PATIENCE
+        while self.fds() > before:
+            self.assertLess(time.monotonic(), deadline, "fds are left")
 
     def test_each_crafted_message_closes_its_own_connection_only(self):
         for name, (data, code) in FATAL.items():
@@ -89,15 +100,15 @@ class Hostile(DaemonCase):
         before, fds = self.memory(), self.fds()
         for _ in range(10):
             all_of_them()
-        self.assertLess(self.memory() - before, MIB)
-        self.assertEqual(self.fds(), fds)
+        self.assert_grew_less(before, MIB)
+        self.await_fds(fds)
 
     def test_endless_string_takes_no_memory(self):
         before = self.memory()
         with Client(self.folder.socket) as c:
             c.send_raw(b"\x94\x00\x01\xa4ping\x91\xdb\x00\x0f\xff\x00" + b"x" * 100_000)
             self.assertEqual(self.honest.call("ping"), "pong")
-            self.assertLess(self.memory() - before, MIB)
+            self.assert_grew_less(before, MIB)
 
     def test_half_messages_of_many_connections_are_charged(self):
         clients = [Client(self.folder.socket) for _ in range(50)]
@@ -120,7 +131,7 @@ class Hostile(DaemonCase):
                 self.assertEqual(c.until_closed()[0], "bad_fd")
                 for fd in got:
                     os.close(fd)
-        self.assertEqual(self.fds(), before)
+        self.await_fds(before)
 
     def test_253_fds_at_once(self):
         before = self.fds()
@@ -129,7 +140,7 @@ class Hostile(DaemonCase):
             c.send_raw(request("put", fd_ext(0)), [fd] * 253)
             self.assertEqual(c.until_closed()[0], "bad_fd")
         os.close(fd)
-        self.assertEqual(self.fds(), before)
+        self.await_fds(before)
 
     def test_fds_before_a_message_that_never_ends(self):
         fd = sealed(b"x")
@@ -139,7 +150,7 @@ class Hostile(DaemonCase):
         os.close(fd)
         before = self.fds()
         self.honest.call("ping")
-        self.assertLessEqual(self.fds(), before)
+        self.await_fds(before)
 
     def test_socket_passed_as_input_is_refused(self):
         a, b = socket.socketpair()
@@ -190,7 +201,7 @@ class Hostile(DaemonCase):
                 c.send("result", id)
         except TimeoutError:
             pass
-        self.assertLess(self.memory() - before, 2 * MIB)
+        self.assert_grew_less(before, 2 * MIB)
         c.close()
         self.honest.call("release", [id])
 

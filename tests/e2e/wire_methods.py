@@ -193,10 +193,12 @@ class Wire(DaemonCase):
         self.assertEqual(self.c.call("wait", [id]), [[id, "cancelled"]])
 
     def test_wait_gives_the_order_of_completion(self):
-        slow = self.c.call("submit", "bench/sleep", 50_000)
-        fast = self.c.call("submit", "bench/noop", None)
-        self.assertEqual(self.c.call("wait", [slow, fast, fast, slow]),
-                         [[fast, "done"], [slow, "done"]])
+        first, second, third = self.blockers(3)
+        for id in second, third, first:
+            self.c.call("cancel", [id])
+            self.c.call("wait", [id])
+        self.assertEqual(self.c.call("wait", [first, second, third, second]),
+                         [[second, "cancelled"], [third, "cancelled"], [first, "cancelled"]])
 
     def test_wait_for_any_and_n(self):
         never, = self.blockers(1)

@@ -22,6 +22,9 @@ PATH = ":".join([os.path.dirname(POOLD), os.path.dirname(POOLCTL), os.environ["P
 # Where the daemon finds the rest of the build tree.
 PATHS = f"worker = {WORKER}\nmodule_dir = {MODULES}\n"
 
+# Whether the programs are built with sanitizers.
+SANITIZERS = os.environ.get("POOLD_TEST_SANITIZERS", "no") != "no"
+
 # Long enough for a loaded machine under valgrind; nothing waits this long unless it is broken.
 PATIENCE = 120
 
