@@ -55,6 +55,21 @@ bool text_is_plain(const char *text, size_t len)
 	return true;
 }
 
+void text_clean(char *text, size_t len)
+{
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n) {
+		uint8_t *p = (uint8_t *)text + i;
+
+		n = plain_char(p, len - i);
+		if (n > 0)
+			continue;
+		*p = *p < 0x80 ? ' ' : '?';
+		n = 1;
+	}
+}
+
 const char *text_escape(char *out, size_t size, const char *text, size_t len)
 {
 	static const char cut[] = "...";

@@ -3,15 +3,12 @@
  * byte at least. */
 #include "daemon/worker/exec_spec.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-/* POOLD_* of a job, without its trace. */
-#define OWN_TEXT_BYTES 128u
-#define OWN_VARIABLES  4u
+#include "daemon/worker/exec_env.h"
 
-extern char **environ;
+/* Around argv: room in front, the shell's two words, the NULL behind. */
+#define ARGV_POINTERS 4u
 
 enum key {
 	KEY_ARGV,
@@ -76,8 +73,7 @@ void exec_spec_init(struct exec_spec *s)
 
 void exec_spec_deinit(struct exec_spec *s)
 {
-	free(take_ptr(s->text));
-	free(take_ptr(s->pointers));
+	exec_strings_deinit(&s->strings);
 }
 
 static int refuse_key(poold_job *job, enum key key, const char *what)
@@ -126,87 +122,41 @@ static int parse_keys(poold_job *job, struct cursor c, struct keys *ret)
 	return is_given(ret, KEY_ARGV) ? 0 : refuse_key(job, KEY_ARGV, "missing");
 }
 
-static int reserve(struct exec_spec *s, size_t text_bytes, size_t n_pointers)
-{
-	if (text_bytes > s->text_size) {
-		char *text = realloc(s->text, text_bytes);
-
-		if (!text)
-			return -ENOMEM;
-		s->text = text;
-		s->text_size = text_bytes;
-	}
-	if (n_pointers > s->pointers_size) {
-		char **pointers = realloc(s->pointers, n_pointers * sizeof(*pointers));
-
-		if (!pointers)
-			return -ENOMEM;
-		s->pointers = pointers;
-		s->pointers_size = n_pointers;
-	}
-	s->text_len = 0;
-	s->n_pointers = 0;
-	return 0;
-}
-
-static void add_pointer(struct exec_spec *s, char *p)
-{
-	s->pointers[s->n_pointers++] = p;
-}
-
-static void add_text(struct exec_spec *s, const char *text, size_t len)
-{
-	memcpy(s->text + s->text_len, text, len);
-	s->text_len += len;
-}
-
-/* Copies a string. NULL if it is none, or has a NUL inside. */
-static char *parse_string(struct exec_spec *s, struct cursor *c)
-{
-	char *start = s->text + s->text_len;
-	const char *text;
-	size_t len;
-
-	if (!cursor_text(c, &text, &len) || memchr(text, '\0', len))
-		return NULL;
-	add_text(s, text, len);
-	add_text(s, "", 1);
-	return start;
-}
-
 /* The array's head was read: n strings follow. */
 static int parse_argv(struct exec_spec *s, poold_job *job, struct cursor *c, uint32_t n)
 {
+	struct exec_strings *strings = &s->strings;
 	char *arg;
 
 	if (n == 0)
 		return refuse_key(job, KEY_ARGV, "empty");
-	add_pointer(s, NULL);
-	s->argv = s->pointers + s->n_pointers;
+	exec_strings_add_pointer(strings, NULL);
+	s->argv = exec_strings_here(strings);
 	for (uint32_t i = 0; i < n; i++) {
-		arg = parse_string(s, c);
+		arg = exec_strings_copy(strings, c);
 		if (!arg)
 			return refuse_key(
 				job, KEY_ARGV, "an element is no string, or has a NUL byte inside");
-		add_pointer(s, arg);
+		exec_strings_add_pointer(strings, arg);
 	}
-	add_pointer(s, NULL);
+	exec_strings_add_pointer(strings, NULL);
 	return s->argv[0][0] ? 0 : refuse_key(job, KEY_ARGV, "the command's name is empty");
 }
 
 static int parse_shell_argv(struct exec_spec *s, poold_job *job, struct cursor *c)
 {
-	char *script = parse_string(s, c);
+	struct exec_strings *strings = &s->strings;
+	char *script = exec_strings_copy(strings, c);
 
 	if (!script)
 		return refuse_key(
 			job, KEY_ARGV, "with shell it is one string, without a NUL byte inside");
-	add_pointer(s, NULL);
-	s->argv = s->pointers + s->n_pointers;
-	add_pointer(s, (char *)"/bin/sh");
-	add_pointer(s, (char *)"-c");
-	add_pointer(s, script);
-	add_pointer(s, NULL);
+	exec_strings_add_pointer(strings, NULL);
+	s->argv = exec_strings_here(strings);
+	exec_strings_add_pointer(strings, "/bin/sh");
+	exec_strings_add_pointer(strings, "-c");
+	exec_strings_add_pointer(strings, script);
+	exec_strings_add_pointer(strings, NULL);
 	return 0;
 }
 
@@ -231,118 +181,16 @@ static int parse_command(struct exec_spec *s, poold_job *job, struct keys *k)
 	return parse_argv(s, job, &c, n);
 }
 
-static void add_own_variable(struct exec_spec *s, const char *name, uint64_t value)
-{
-	char *start = s->text + s->text_len;
-
-	s->text_len += (size_t)sprintf(start, "%s=%llu", name, (unsigned long long)value) + 1;
-	add_pointer(s, start);
-}
-
-static void add_trace(struct exec_spec *s, const poold_job *job)
-{
-	char *start = s->text + s->text_len;
-
-	if (job->trace_len == 0 || memchr(job->trace, '\0', job->trace_len))
-		return;
-	add_text(s, "TRACEPARENT=", 12);
-	add_text(s, job->trace, job->trace_len);
-	add_text(s, "", 1);
-	add_pointer(s, start);
-}
-
-/* Is there an entry NAME=… in envp[0 … n)? */
-static bool has_variable(char *const *envp, size_t n, const char *name, size_t len)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (strncmp(envp[i], name, len) == 0 && envp[i][len] == '=')
-			return true;
-	}
-	return false;
-}
-
-/* The map's entries; nil takes a variable of the pool's away. */
-static int parse_env(struct exec_spec *s, poold_job *job, struct cursor c)
-{
-	size_t n_own = (size_t)(s->pointers + s->n_pointers - s->envp);
-	uint32_t n;
-
-	if (!cursor_map(&c, &n))
-		return refuse_key(job, KEY_ENV, "no map");
-	for (uint32_t i = 0; i < n; i++) {
-		char *name = parse_string(s, &c);
-		size_t len = name ? strlen(name) : 0;
-
-		if (len == 0 || strchr(name, '='))
-			return refuse_key(
-				job, KEY_ENV, "a name is no text, empty, or has a = or NUL inside");
-		if (cursor_nil(&c))
-			continue;
-		s->text[s->text_len - 1] = '='; /* in place of the name's NUL */
-		if (!parse_string(s, &c))
-			return refuse_key(
-				job, KEY_ENV, "a value is no text, or has a NUL byte inside");
-		if (!has_variable(s->envp, n_own, name, len))
-			add_pointer(s, name);
-	}
-	return 0;
-}
-
-static bool map_names(struct cursor c, const char *name, size_t len)
-{
-	const char *key;
-	size_t key_len;
-	uint32_t n;
-
-	if (!cursor_map(&c, &n))
-		return false;
-	for (uint32_t i = 0; i < n; i++) {
-		if (!cursor_text(&c, &key, &key_len) || !cursor_skip(&c, NULL))
-			return false;
-		if (key_len == len && memcmp(key, name, len) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The pool's variables that the job does not replace. */
-static void add_pool_variables(struct exec_spec *s, struct cursor env)
-{
-	size_t n_own = (size_t)(s->pointers + s->n_pointers - s->envp);
-
-	for (char **v = environ; *v; v++) {
-		size_t len = strcspn(*v, "=");
-
-		if (!has_variable(s->envp, n_own, *v, len) && !map_names(env, *v, len))
-			add_pointer(s, *v);
-	}
-}
-
 static int build_env(struct exec_spec *s, poold_job *job, struct keys *k)
 {
+	const char *reason;
 	bool is_cleared;
-	int r;
 
 	if (!parse_flag(k, KEY_ENV_CLEAR, &is_cleared))
 		return refuse_key(job, KEY_ENV_CLEAR, "neither true nor false");
-	s->envp = s->pointers + s->n_pointers;
-	add_own_variable(s, "POOLD_JOB_ID", job->id);
-	add_own_variable(s, "POOLD_ATTEMPT", job->attempt);
-	add_own_variable(s, "POOLD_SUBMIT_UID", job->uid);
-	add_trace(s, job);
-	if (is_given(k, KEY_ENV)) {
-		r = parse_env(s, job, k->of[KEY_ENV]);
-		if (r < 0)
-			return r;
-	}
-	if (!is_cleared)
-		add_pool_variables(s, k->of[KEY_ENV]);
-	add_pointer(s, NULL);
-	s->path = NULL;
-	for (char **v = s->envp; *v && !s->path; v++) {
-		if (strncmp(*v, "PATH=", 5) == 0)
-			s->path = *v + 5;
-	}
+	if (exec_env_build(&s->strings, job, k->of[KEY_ENV], is_cleared, &s->envp, &reason) != 0)
+		return refuse_key(job, KEY_ENV, reason);
+	s->path = exec_env_get(s->envp, "PATH");
 	return 0;
 }
 
@@ -351,7 +199,7 @@ static int parse_cwd(struct exec_spec *s, poold_job *job, struct keys *k)
 	s->cwd = NULL;
 	if (!is_given(k, KEY_CWD))
 		return 0;
-	s->cwd = parse_string(s, &k->of[KEY_CWD]);
+	s->cwd = exec_strings_copy(&s->strings, &k->of[KEY_CWD]);
 	return s->cwd && s->cwd[0]
 		       ? 0
 		       : refuse_key(job, KEY_CWD, "no text, empty, or a NUL byte inside");
@@ -446,23 +294,14 @@ static int parse_limits(struct exec_spec *s, poold_job *job, struct keys *k)
 	return 0;
 }
 
-static size_t count_environ(void)
-{
-	size_t n = 0;
-
-	while (environ[n])
-		n++;
-	return n;
-}
-
 /* An element of the input takes a byte at least, so that many pointers are enough for all of its
  * strings. */
 static int reserve_for(struct exec_spec *s, const poold_job *job)
 {
 	size_t len = cursor_len(&job->input);
 
-	return reserve(s, len + job->trace_len + OWN_TEXT_BYTES,
-		len + count_environ() + OWN_VARIABLES + 8u);
+	return exec_strings_reserve(&s->strings, len + exec_env_text_bytes(job),
+		len + exec_env_pointers() + ARGV_POINTERS);
 }
 
 int exec_spec_parse(struct exec_spec *s, poold_job *job)

@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 
+#include "daemon/worker/exec_strings.h"
 #include "daemon/worker/job.h"
 
 #define EXEC_LIMITS_MAX 16u
@@ -26,10 +27,7 @@ struct exec_spec {
 	struct exec_limit limits[EXEC_LIMITS_MAX];
 	unsigned n_limits;
 
-	char *text; /* all strings */
-	size_t text_size, text_len;
-	char **pointers; /* argv and envp */
-	size_t n_pointers, pointers_size;
+	struct exec_strings strings;
 };
 
 void exec_spec_init(struct exec_spec *s);

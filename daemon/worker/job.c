@@ -393,20 +393,21 @@ poold_public void poold_job_progress(
 	struct link *l = job->link;
 	uint64_t now_us = meter_now_us();
 	size_t before = buf_used(&l->out);
+	char words[PROTO_REASON_BYTES + 1];
 	struct bufpack p;
 
 	if (done != total && job->progress_at_us && now_us - job->progress_at_us < PROGRESS_US)
 		return;
 	job->progress_at_us = now_us;
-	if (!text)
-		text = "";
+	snprintf(words, sizeof(words), "%s", text ? text : "");
+	text_clean(words, strlen(words));
 	bufpack_init(&p, &l->out);
 	rpc_pack_notification(&p, "progress");
 	bufpack_array(&p, 4);
 	bufpack_uint(&p, job->id);
 	bufpack_uint(&p, done);
 	bufpack_uint(&p, total);
-	bufpack_text_n(&p, text, strnlen(text, PROTO_REASON_BYTES));
+	bufpack_text(&p, words);
 	if (bufpack_error(&p) < 0 || link_flush(l, MSG_DONTWAIT) < 0)
 		buf_truncate(&l->out, before);
 }

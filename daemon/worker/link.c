@@ -12,6 +12,7 @@
 #include "daemon/worker/link.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -234,17 +235,20 @@ void link_flush_dying(struct link *l)
 
 int link_answer_error(struct link *l, uint32_t msgid, const char *code, const char *message)
 {
+	char words[PROTO_MESSAGE_TEXT_BYTES + 1];
 	struct bufpack p;
 	int r;
 
-	r = link_make_room(l, strlen(code) + strlen(message) + 64, 0);
+	snprintf(words, sizeof(words), "%s", message);
+	text_clean(words, strlen(words));
+	r = link_make_room(l, strlen(code) + strlen(words) + 64, 0);
 	if (r < 0)
 		return r;
 	bufpack_init(&p, &l->out);
 	rpc_pack_answer(&p, msgid);
 	bufpack_array(&p, 3);
 	bufpack_text(&p, code);
-	bufpack_text(&p, message);
+	bufpack_text(&p, words);
 	bufpack_map(&p, 0);
 	bufpack_nil(&p);
 	return bufpack_error(&p);

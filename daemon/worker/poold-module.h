@@ -376,7 +376,7 @@ POOLD_MODULE_API int poold_job_result_input(poold_job *job);
  * @code:    a stable word for programs: lower-case letters, digits, '_', '-', '.', at most 64
  *           bytes; "failed" stands for any other. "exit", "signal", "too_large" and "cancelled"
  *           are poold's own
- * @format:  a sentence for people, as for printf(); cut at 1024 bytes
+ * @format:  a sentence for people, as for printf(), in UTF-8; cut at 1024 bytes
  *
  * Blocks:   no.
  * Owner:    copied.

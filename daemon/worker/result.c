@@ -14,6 +14,7 @@
 #include "daemon/worker/job.h"
 #include "proto/scan.h"
 #include "proto/shm.h"
+#include "proto/text.h"
 
 /* Head of a bin around PROTO_INLINE_BYTES of payload. */
 #define BODY_BYTES (PROTO_INLINE_BYTES + 16u)
@@ -79,6 +80,7 @@ static void printf_like(3, 0)
 	res->is_failed = true;
 	snprintf(res->code, sizeof(res->code), "%s", is_code(code) ? code : "failed");
 	vsnprintf(res->message, sizeof(res->message), format, ap);
+	text_clean(res->message, strlen(res->message));
 }
 
 poold_public int poold_job_fail(poold_job *job, const char *code, const char *format, ...)

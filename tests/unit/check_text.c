@@ -100,5 +100,30 @@ START_TEST(escape_makes_printable_ascii_that_fits)
 }
 END_TEST
 
+START_TEST(clean_makes_plain_what_is_not)
+{
+	static const struct {
+		const char *text;
+		const char *expected;
+	} rows[] = {
+		{"", ""},
+		{"plain \xc3\xa9", "plain \xc3\xa9"},
+		{"two\nlines\t\x7f", "two lines  "},
+		{"cut \xc3", "cut ?"},
+		{"\xe2\x82", "??"},
+		{"\xff\xc3\xa9", "?\xc3\xa9"},
+		{"\xc2\x85", "??"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup_free char *text = strdup(rows[i].text);
+
+		ck_assert_ptr_nonnull(text);
+		text_clean(text, strlen(text));
+		ck_assert_str_eq(text, rows[i].expected);
+	}
+}
+END_TEST
+
 SUITE_MAIN("text", equal_compares_length_and_bytes, plain_is_utf8_without_control_characters,
-	escape_makes_printable_ascii_that_fits)
+	escape_makes_printable_ascii_that_fits, clean_makes_plain_what_is_not)

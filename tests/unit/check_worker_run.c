@@ -85,8 +85,13 @@ END_TEST
 
 START_TEST(failures_come_back)
 {
+	struct reply r;
+
 	expect_failure("my_code", "nil", "fail", "[ss]", "my_code", "It broke");
 	expect_failure("bad_input", "nil", "fail", "i", 1);
+	r = peer_run(&w, "fail", "[ss]", "my_code", "two\nlines, \xff");
+	ck_assert_str_eq(r.message, "two lines, ?");
+	peer_forget(&r);
 	expect_failure("bad_input", "nil", "spin", "s", "long");
 	expect_failure("bad_input", "nil", "exit", "i", 256);
 	expect_failure("unknown_function", "nil", "nothing", "n");
