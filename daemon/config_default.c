@@ -1,6 +1,7 @@
 /* What the files leave open and the table of keys cannot say in a text: places that depend on who
  * runs the daemon and how, limits that depend on the machine. */
 #include "daemon/config_parse.h"
+#include "proto/limits.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -177,6 +178,9 @@ static void set_limits(struct config_parse *p)
 	settle(p, KEY_LIMITS_total_futures, all[ACCOUNT_FUTURES],
 		larger(8000000, uid[ACCOUNT_FUTURES]));
 	settle(p, KEY_LIMITS_total_waits, all[ACCOUNT_WAITS], larger(8000000, uid[ACCOUNT_WAITS]));
+	/* The kernel refuses to send fds when as many as may be open are on their way. */
+	uid[ACCOUNT_UNREAD_FDS] = larger(fds / 8, PROTO_UNREAD_FDS);
+	all[ACCOUNT_UNREAD_FDS] = larger(fds / 2, PROTO_UNREAD_FDS);
 }
 
 int config_set_rest(struct config_parse *p, const struct config_override *o)

@@ -49,6 +49,8 @@ struct conns {
 	struct heap timers;	  /* of pendings */
 	unsigned n_pendings;
 	unsigned n;
+	uint64_t
+		look_at_us; /* when to look whether peers have read their fds; HEAP_NEVER: no need */
 	uint64_t next_number;
 	uint64_t n_accepted, n_refused, n_fatal;
 };
@@ -93,10 +95,12 @@ void conns_accept(struct conns *cs, int fd, gid_t admin_gid);
 void conns_turn(struct conns *cs, uint64_t now_us);
 /* Writes what is ready, reads on where there is room again. Returns whether some input was held
  * back that can now be processed: the next turn must not sleep. */
-bool conns_flush(struct conns *cs);
+bool conns_flush(struct conns *cs, uint64_t now_us);
 /* Frees the closed ones, when nobody up the stack holds one. */
 void conns_sweep(struct conns *cs);
-/* When the next pending is due; HEAP_NEVER. */
+/* Counts what peers have read meanwhile: nobody tells. */
+void conns_look(struct conns *cs);
+/* When conns_turn() must be called next; HEAP_NEVER. */
 uint64_t conns_next_us(const struct conns *cs);
 /* Nothing is owed to anybody: all outboxes are empty, nothing is ready. */
 bool conns_are_flushed(const struct conns *cs);

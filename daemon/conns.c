@@ -12,6 +12,9 @@
 #include "daemon/conn.h"
 #include "daemon/log.h"
 
+/* How soon to look again whether fds were read, while somebody waits for that. */
+#define LOOK_US 5000
+
 bool conn_is_member(const struct conn *c, gid_t gid)
 {
 	if (c->gid == gid)
@@ -29,7 +32,8 @@ void conns_init(struct conns *cs, struct event_base *base, struct accounts *acco
 		.accounts = accounts,
 		.ops = ops,
 		.userdata = userdata,
-		.next_number = 1};
+		.next_number = 1,
+		.look_at_us = HEAP_NEVER};
 	TAILQ_INIT(&cs->all);
 	TAILQ_INIT(&cs->dirty);
 	TAILQ_INIT(&cs->resumed);
@@ -56,11 +60,33 @@ void conns_deinit(struct conns *cs)
 	heap_deinit(&cs->timers);
 }
 
+void conns_look(struct conns *cs)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH (c, &cs->all, in_all)
+		outbox_look(&c->out, c->fd);
+}
+
+/* Answers with fds wait for the share of their uid: others of its connections may have read. */
+static void look_again(struct conns *cs)
+{
+	struct conn *c;
+
+	conns_look(cs);
+	cs->look_at_us = HEAP_NEVER;
+	TAILQ_FOREACH (c, &cs->all, in_all)
+		if (c->out.is_blocked_by_share)
+			conn_touch(c);
+}
+
 void conns_turn(struct conns *cs, uint64_t now_us)
 {
 	struct conn *c;
 
 	pendings_turn(&cs->timers, now_us);
+	if (now_us >= cs->look_at_us)
+		look_again(cs);
 	while ((c = TAILQ_FIRST(&cs->resumed))) {
 		TAILQ_REMOVE(&cs->resumed, c, in_resumed);
 		c->is_resumed = false;
@@ -68,7 +94,7 @@ void conns_turn(struct conns *cs, uint64_t now_us)
 	}
 }
 
-bool conns_flush(struct conns *cs)
+bool conns_flush(struct conns *cs, uint64_t now_us)
 {
 	struct conn *c;
 
@@ -76,6 +102,9 @@ bool conns_flush(struct conns *cs)
 		TAILQ_REMOVE(&cs->dirty, c, in_dirty);
 		c->is_dirty = false;
 		conn_flush(c);
+		if (c->state < CONN_CLOSED && c->out.is_blocked_by_share &&
+			cs->look_at_us == HEAP_NEVER)
+			cs->look_at_us = now_us + LOOK_US;
 	}
 	return !TAILQ_EMPTY(&cs->resumed);
 }
@@ -83,8 +112,9 @@ bool conns_flush(struct conns *cs)
 uint64_t conns_next_us(const struct conns *cs)
 {
 	struct heap_node *first = heap_first(&cs->timers);
+	uint64_t next_us = first ? first->key : HEAP_NEVER;
 
-	return first ? first->key : HEAP_NEVER;
+	return next_us < cs->look_at_us ? next_us : cs->look_at_us;
 }
 
 bool conns_are_flushed(const struct conns *cs)

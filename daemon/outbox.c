@@ -66,6 +66,12 @@ static void chunk_remove(struct outbox *o, struct outbox_chunk *c)
 	free(c);
 }
 
+static void all_read(struct outbox *o)
+{
+	account_give_one(o->account, ACCOUNT_UNREAD_FDS, o->unread_fds);
+	o->unread_fds = 0;
+}
+
 void outbox_deinit(struct outbox *o)
 {
 	struct outbox_chunk *c;
@@ -74,6 +80,7 @@ void outbox_deinit(struct outbox *o)
 		chunk_remove(o, c);
 	o->bytes = 0;
 	o->file_bytes = 0;
+	all_read(o);
 	uncharge(o);
 }
 
@@ -141,14 +148,22 @@ int outbox_file(struct outbox *o, struct payload *p, int fd, uint64_t offset, ui
 	return 0;
 }
 
-/* May the fds of the next message go? If not, the peer has to read first. */
-static bool fds_have_room(struct outbox *o, int sock, unsigned n)
+void outbox_look(struct outbox *o, int sock)
 {
 	int unread = 0;
 
 	if (o->unread_fds && ioctl(sock, SIOCOUTQ, &unread) == 0 && unread == 0)
-		o->unread_fds = 0;
-	return !o->unread_fds || o->unread_fds + n <= PROTO_UNREAD_FDS;
+		all_read(o);
+}
+
+/* May the fds of the next message go? If so they are charged; if not, the peer has to read first. */
+static bool fds_have_room(struct outbox *o, int sock, unsigned n)
+{
+	outbox_look(o, sock);
+	if (o->unread_fds && o->unread_fds + n > PROTO_UNREAD_FDS)
+		return false;
+	o->is_blocked_by_share = account_take_one(o->account, ACCOUNT_UNREAD_FDS, n, NULL) != 0;
+	return !o->is_blocked_by_share;
 }
 
 static ssize_t send_file(struct outbox_chunk *c, int sock)
@@ -183,6 +198,8 @@ static ssize_t send_bytes(struct outbox *o, int sock)
 	if (sent > 0 && n_fds) {
 		o->unread_fds += n_fds;
 		first->n_fds = 0;
+	} else if (n_fds) {
+		account_give_one(o->account, ACCOUNT_UNREAD_FDS, n_fds);
 	}
 	return sent;
 }
@@ -217,12 +234,10 @@ int outbox_flush(struct outbox *o, int sock)
 	struct outbox_chunk *c;
 	ssize_t n;
 
-	o->is_blocked_by_fds = false;
+	o->is_blocked_by_share = false;
 	while ((c = TAILQ_FIRST(&o->chunks))) {
-		if (c->n_fds && !fds_have_room(o, sock, c->n_fds)) {
-			o->is_blocked_by_fds = true;
+		if (c->n_fds && !fds_have_room(o, sock, c->n_fds))
 			break;
-		}
 		n = c->file_fd >= 0 ? send_file(c, sock) : send_bytes(o, sock);
 		if (n == -EAGAIN || n == -ENOBUFS || n == -ETOOMANYREFS || n == -EINTR)
 			break;

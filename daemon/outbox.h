@@ -18,8 +18,8 @@ struct outbox {
 	size_t bytes;		 /* in memory, unsent */
 	uint64_t file_bytes;	 /* in memfds, unsent */
 	uint64_t charged;
-	unsigned unread_fds;	/* sent, and not known to be read */
-	bool is_blocked_by_fds; /* the next message's fds have to wait until the peer reads */
+	unsigned unread_fds; /* sent, and not known to be read: charged to the account */
+	bool is_blocked_by_share; /* the uid has too many unread fds in all: nothing tells when it has less */
 };
 
 /* Bytes in memory that are not charged one by one: the connection's own charge covers them. */
@@ -43,3 +43,5 @@ must_check int outbox_file(
 bool outbox_is_empty(const struct outbox *o);
 /* 0: all is sent; OUTBOX_AGAIN; -errno: the peer is gone. */
 must_check int outbox_flush(struct outbox *o, int sock);
+/* Counts the fds that the peer has read meanwhile. */
+void outbox_look(struct outbox *o, int sock);

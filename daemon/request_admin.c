@@ -379,6 +379,7 @@ void request_stats(struct request *r)
 
 	if (!read_pool_option(r, &only))
 		return;
+	conns_look(&s->conns);
 	for (struct pool *pool = first_pool(r, only); pool; pool = next_pool(pool, only))
 		sum_pool(&t, pool);
 	p = reply_begin(reply_to_request(r));

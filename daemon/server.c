@@ -416,7 +416,7 @@ static bool turn(struct server *s)
 	workers_turn(s->workers, now_us);
 	conns_turn(&s->conns, now_us);
 	next_us = core_turn(&s->core, now_us);
-	is_more = conns_flush(&s->conns);
+	is_more = conns_flush(&s->conns, now_us);
 	/* Connections that closed while they were written to may have cancelled jobs, which freed
 	 * workers. */
 	is_more |= !TAILQ_EMPTY(&s->conns.closed);

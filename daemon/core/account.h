@@ -10,15 +10,16 @@
  *   jobs         jobs that are not final
  *   futures      records kept: jobs and objects, final or not
  *   fds          fds held for inputs, results and outputs
- *   waits        requests that wait for something */
+ *   waits        requests that wait for something
+ *   unread_fds   fds on their way to clients that have not read them */
 #define ACCOUNT_KINDS(X)                                                                           \
 	X(BYTES, "bytes")                                                                          \
 	X(JOBS, "jobs")                                                                            \
 	X(FUTURES, "futures")                                                                      \
 	X(FDS, "fds")                                                                              \
 	X(CONNECTIONS, "connections")                                                              \
-	X(WAITS, "waits")
-
+	X(WAITS, "waits")                                                                          \
+	X(UNREAD_FDS, "unread_fds")
 enum account_kind {
 #define X(name, word) ACCOUNT_##name,
 	ACCOUNT_KINDS(X)

@@ -32,7 +32,7 @@ class Limits(unittest.TestCase):
         """All accounts are zero, but for this connection."""
         def used():
             limits = c.call("stats")["total_limits"]
-            limits["connections"]["used"] -= 1
+            limits["connections"]["used"] = 0
             return {k: v["used"] for k, v in limits.items() if v["used"]}
         while used():
             pass
@@ -119,6 +119,23 @@ class Limits(unittest.TestCase):
                 c.answer(waiting[1])
             c.call("release", [id])
             self.await_zero(c)
+
+    def test_unread_fds_hold_back_their_own_connection_only(self):
+        folder = self.start("")
+        data = b"u" * 100_000
+        with Client(folder.socket, fds=True) as slow, Client(folder.socket, fds=True) as quick:
+            fd = sealed(data)
+            id = quick.call("put", fd_ext(0), fds=[fd])
+            os.close(fd)
+            asked = [slow.send("result", id) for _ in range(40)]
+            for _ in range(40):
+                self.assertEqual(quick.call("result", id), fd_ext(0))
+            self.assertLessEqual(quick.call("stats")["limits"]["unread_fds"]["used"], 16)
+            for msgid in asked:
+                self.assertEqual(slow.answer(msgid), fd_ext(0))
+            self.assertEqual(len(slow.fds), 40)
+            quick.call("release", [id])
+            self.await_zero(quick)
 
     def test_total_limits_are_full_not_quota(self):
         folder = self.start("total_futures = 2")
