@@ -9,25 +9,30 @@
 #include "daemon/extra.h"
 #include "proto/shm.h"
 #include "tests/lib/check_run.h"
+#include "tests/lib/folder.h"
 #include "tests/lib/workbench.h"
 
 #define WORKER "daemon/worker/poold-worker"
 
 static struct workbench b;
-static char dir[] = "/tmp/check_workers.XXXXXX";
+static struct folder folder; /* of all cases */
+static char dir[128];	     /* of this one */
+
+static void make_folder(void)
+{
+	folder_make(&folder);
+}
+
+static void remove_folder(void)
+{
+	folder_remove(&folder);
+}
 
 static void set_up(void)
 {
+	snprintf(dir, sizeof(dir), "%s/XXXXXX", folder.path);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	workbench_init(&b, WORKER);
-}
-
-static void tear_down(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	ck_assert_int_eq(system(command), 0);
 }
 
 static void start_commands(unsigned n_workers)
@@ -602,7 +607,8 @@ int main(void)
 	Suite *suite = suite_create("workers");
 	TCase *tcase = tcase_create("workers");
 
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_unchecked_fixture(tcase, make_folder, remove_folder);
+	tcase_add_checked_fixture(tcase, set_up, NULL);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, test_command_is_done);
 	tcase_add_test(tcase, test_exit_code_is_a_failure_with_the_result);
