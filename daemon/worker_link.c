@@ -23,8 +23,8 @@
 #include <sys/wait.h>
 
 #include "daemon/clock.h"
-#include "daemon/link_reader.h"
 #include "daemon/extra.h"
+#include "daemon/link_reader.h"
 #include "daemon/log.h"
 #include "daemon/run_packet.h"
 

@@ -1,10 +1,10 @@
 /* A zygote's life:
  *
  *	down ──► setup ──► ready ──► leaving ──► gone
- *	  ▲        │         │          │
- *	  └────────┴─────────┴──────────┘
+ *	  ▲        │         │
+ *	  └────────┴─────────┘
  *
- * down is a pause: the first start has none, later ones wait longer and longer, until one of them
+ * From down and setup it may go as well. down is a pause: the first start has none, later ones wait longer and longer, until one of them
  * stays ready for a while. A set-up that answers with an error will do so again: the pool has
  * failed. One that just dies is tried SETUPS_MAX times.
  *

@@ -59,6 +59,10 @@ static bool op_fork_worker(void *shell, struct slot *s)
 
 static void op_tell(void *shell, struct waiter *w, struct future *f)
 {
+	struct workbench *b = shell;
+
+	if (b->on_tell)
+		b->on_tell(b, f);
 }
 
 static struct payload *op_describe_loss(

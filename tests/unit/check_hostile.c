@@ -268,6 +268,37 @@ START_TEST(test_last_words_are_not_shown_across_uids)
 }
 END_TEST
 
+static struct future *second;
+static enum cancel_outcome outcome;
+
+static void cancel_second(struct workbench *bench, struct future *f)
+{
+	outcome = core_cancel(&bench->core, second, CANCEL_TERM, 0, clock_now_us());
+}
+
+/* Whoever hears of the first answer cancels the second job, whose answer is in the same packet: it was answered
+ * before the bell, so nothing is rung. */
+START_TEST(test_rest_of_a_packet_is_read_inside_its_reading)
+{
+	struct pool *p = start("nice_pair");
+	struct waiter waiter = {};
+	struct future *first = submit(p->name);
+
+	second = submit(p->name);
+	b.on_tell = cancel_second;
+	core_wait(&b.core, first, &waiter);
+	workbench_await(&b, first);
+	ck_assert_int_eq(outcome, CANCEL_TOO_LATE);
+	ck_assert_int_eq(first->state, FUTURE_DONE);
+	ck_assert_int_eq(second->state, FUTURE_DONE);
+	ck_assert_mem_eq(first->value->bytes, "\0", 1);
+	ck_assert_mem_eq(second->value->bytes, "\1", 1);
+	check_honest();
+	ck_assert_uint_eq(p->n_deaths, 0);
+	workbench_stop(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("hostile");
@@ -287,6 +318,7 @@ int main(void)
 	tcase_add_test(tcase, test_flood_of_output_holds_nobody_up);
 	tcase_add_test(tcase, test_flags_of_the_link_are_the_workers_own);
 	tcase_add_test(tcase, test_strange_failure_is_made_plain);
+	tcase_add_test(tcase, test_rest_of_a_packet_is_read_inside_its_reading);
 	tcase_add_test(tcase, test_last_words_come_with_the_loss);
 	tcase_add_loop_test(tcase, test_last_words_are_not_shown_across_uids, 0, 2);
 	suite_add_tcase(suite, tcase);
