@@ -435,6 +435,21 @@ static void nice_news(void)
 	answer_nil();
 }
 
+/* Much news, the answer, and then it is gone. */
+static void nice_last_answer(void)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		begin_notification("progress", 4);
+		bufpack_uint(&p, id);
+		bufpack_uint(&p, i);
+		bufpack_uint(&p, 100);
+		bufpack_nil(&p);
+		send_out(NULL, 0);
+	}
+	answer_nil();
+	_exit(3);
+}
+
 static void nice_flood(void)
 {
 	for (unsigned i = 0; i < 50000; i++)
@@ -744,6 +759,7 @@ static const struct deed deeds[] = {
 	DEED(nice_crash_second),
 	DEED(nice_crash),
 	DEED(nice_pair),
+	DEED(nice_last_answer),
 	DEED(nice_news),
 	DEED(nice_flood),
 	DEED(nice_flags),

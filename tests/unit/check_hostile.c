@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "daemon/clock.h"
 #include "daemon/extra.h"
@@ -299,6 +300,29 @@ START_TEST(test_rest_of_a_packet_is_read_inside_its_reading)
 }
 END_TEST
 
+START_TEST(test_answer_of_a_dead_worker_counts)
+{
+	struct pool *p = start("nice_last_answer");
+	struct future *f, *ahead;
+	siginfo_t si;
+
+	workbench_until(&b, p->n_by_state[SLOT_IDLE] == 1);
+	f = submit(p->name);
+	ahead = submit(p->name);
+	core_turn(&b.core, clock_now_us());
+	ck_assert_ptr_nonnull(f->slot);
+	/* all of it is there before any of it is read */
+	ck_assert_int_eq(waitid(P_PID, (id_t)workers_pid(f->slot), &si, WEXITED | WNOWAIT), 0);
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	ck_assert_uint_eq(f->extra->progress_done, 99);
+	workbench_await(&b, ahead);
+	ck_assert_int_eq(ahead->state, FUTURE_DONE);
+	ck_assert_uint_eq(p->n_finished[FUTURE_LOST], 0);
+	workbench_stop(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("hostile");
@@ -319,6 +343,7 @@ int main(void)
 	tcase_add_test(tcase, test_flags_of_the_link_are_the_workers_own);
 	tcase_add_test(tcase, test_strange_failure_is_made_plain);
 	tcase_add_test(tcase, test_rest_of_a_packet_is_read_inside_its_reading);
+	tcase_add_test(tcase, test_answer_of_a_dead_worker_counts);
 	tcase_add_test(tcase, test_last_words_come_with_the_loss);
 	tcase_add_loop_test(tcase, test_last_words_are_not_shown_across_uids, 0, 2);
 	suite_add_tcase(suite, tcase);
