@@ -163,7 +163,7 @@ START_TEST(small_steps_do_not_move_all_bytes_each_time)
 	unsigned n_moves = 0, n_failed = 0;
 	const uint8_t *first;
 
-	append_counted(&b, 0, 100000);
+	append_counted(&b, 0, 1u << 17); /* exactly full */
 	first = buf_head(&b);
 	for (unsigned i = 0; i < 100000; i++) {
 		buf_consume(&b, 1);
