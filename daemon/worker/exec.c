@@ -80,6 +80,8 @@ static void pass_bell_on(struct command *c)
 	}
 }
 
+/* The worker holds the command's ends of the pipes too: so an end of file, which comes while the
+ * command is still on its way out, does not wake it. */
 static int await_end(struct command *c)
 {
 	int r;
@@ -107,6 +109,8 @@ static int drain(struct command *c)
 {
 	int r;
 
+	for (unsigned i = 0; i < N_STREAMS; i++)
+		exec_stream_close_end(&c->streams[i]);
 	for (unsigned i = 0; i < DRAIN_READS; i++) {
 		struct pollfd fds[] = {
 			{.fd = c->streams[OUT].pipe, .events = POLLIN},
@@ -162,17 +166,16 @@ static int open_stdin(struct command *c, int *ret)
 
 static int start(struct command *c)
 {
-	cleanup_fd int in = -1, out = -1, err = -1;
+	cleanup_fd int in = -1;
 	int r;
 
 	r = open_stdin(c, &in);
-	if (r == 0)
-		r = exec_stream_open(&c->streams[OUT], "stdout", &out);
-	if (r == 0)
-		r = exec_stream_open(&c->streams[ERR], "stderr", &err);
+	for (unsigned i = 0; i < N_STREAMS && r == 0; i++)
+		r = exec_stream_open(&c->streams[i]);
 	if (r < 0)
 		return r;
-	return exec_spawn(c->spec, (int[]){in, out, err}, &c->child);
+	return exec_spawn(
+		c->spec, (int[]){in, c->streams[OUT].end, c->streams[ERR].end}, &c->child);
 }
 
 /* What a shell says and gives when a command cannot be started. */
@@ -317,8 +320,8 @@ static int run_exec(poold_job *job)
 	struct command c = {.job = job, .spec = &spec, .child = {.pidfd = -1}};
 	int r;
 
-	for (unsigned i = 0; i < N_STREAMS; i++)
-		c.streams[i].pipe = c.streams[i].memfd = -1;
+	exec_stream_init(&c.streams[OUT], "stdout");
+	exec_stream_init(&c.streams[ERR], "stderr");
 	r = exec_spec_parse(&spec, job);
 	if (r == 0)
 		r = run_command(&c);

@@ -11,20 +11,30 @@
 /* Each stream up to this travels inline. */
 #define INLINE_BYTES 2048u
 
-int exec_stream_open(struct exec_stream *s, const char *name, int *ret_end)
+void exec_stream_init(struct exec_stream *s, const char *name)
+{
+	*s = (struct exec_stream){.name = name, .pipe = -1, .end = -1, .memfd = -1};
+}
+
+int exec_stream_open(struct exec_stream *s)
 {
 	int ends[2];
 
-	*s = (struct exec_stream){.name = name, .pipe = -1, .memfd = -1};
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	s->pipe = ends[0];
-	*ret_end = ends[1];
+	s->end = ends[1];
 	return 0;
+}
+
+void exec_stream_close_end(struct exec_stream *s)
+{
+	s->end = fd_close(s->end);
 }
 
 void exec_stream_close(struct exec_stream *s)
 {
+	exec_stream_close_end(s);
 	s->pipe = fd_close(s->pipe);
 	s->memfd = fd_close(s->memfd);
 }

@@ -6,13 +6,17 @@
 struct exec_stream {
 	const char *name; /* "stdout", "stderr" */
 	int pipe;	  /* the end to read; -1 when there is nothing more to come */
+	int end;	  /* the command's end */
 	int memfd;	  /* -1 until the first byte */
 	size_t len;	  /* bytes kept */
 	bool is_truncated;
 };
 
-/* *ret_end: the pipe's end for the command; the caller owns it. */
-must_check int exec_stream_open(struct exec_stream *s, const char *name, int *ret_end);
+/* No pipe yet. */
+void exec_stream_init(struct exec_stream *s, const char *name);
+must_check int exec_stream_open(struct exec_stream *s);
+/* The command has ended: its end is open in no process but those that it left. */
+void exec_stream_close_end(struct exec_stream *s);
 void exec_stream_close(struct exec_stream *s);
 /* Reads once from a pipe that is ready, keeps up to max bytes more and drops the rest. At the first
  * byte the daemon is told. 0, or -errno. */
