@@ -3,28 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "tests/lib/check_run.h"
-#include "tests/unit/worker_peer.h"
-
-static struct peer z, w;
-
-static void start_proof(void)
-{
-	peer_start_module(&z, "proof");
-	peer_fork(&z, &w);
-}
-
-static void start_bench(void)
-{
-	peer_start_module(&z, "bench");
-	peer_fork(&z, &w);
-}
-
-static void stop(void)
-{
-	peer_end(&w);
-	peer_end(&z);
-}
+#include "tests/unit/worker_run.h"
 
 static void expect_waited(unsigned msgid)
 {
@@ -167,18 +146,15 @@ END_TEST
 static Suite *suite(void)
 {
 	Suite *s = suite_create("worker_cancel");
-	TCase *proof = tcase_create("proof"), *bench = tcase_create("bench");
+	TCase *bench = with_worker("bench", start_bench),
+	      *proof = with_worker("proof", start_proof);
 
-	tcase_set_timeout(proof, 60);
-	tcase_add_checked_fixture(proof, start_proof, stop);
 	tcase_add_test(proof, a_waiting_function_hears_the_bell);
 	tcase_add_test(proof, a_spinning_function_hears_the_bell);
 	tcase_add_test(proof, a_cancel_of_another_job_is_ignored);
 	tcase_add_test(proof, a_later_run_of_the_packet_is_not_started);
 	suite_add_tcase(s, proof);
 
-	tcase_set_timeout(bench, 60);
-	tcase_add_checked_fixture(bench, start_bench, stop);
 	tcase_add_test(bench, a_bell_after_the_answer_harms_nothing);
 	tcase_add_test(bench, a_bell_without_a_cancel_is_ignored);
 	tcase_add_test(bench, a_run_that_is_found_when_listening_is_not_lost);
