@@ -183,6 +183,21 @@ static void set_limits(struct config_parse *p)
 	all[ACCOUNT_UNREAD_FDS] = larger(fds / 2, PROTO_UNREAD_FDS);
 }
 
+/* That there is a socket_group was checked when it was read. Without their group there are no
+ * administrators, which is no reason not to serve. */
+static void set_groups(struct config_parse *p)
+{
+	const struct config_origin *origin = &p->keys[KEY_DAEMON_admin_group];
+	struct config *c = p->config;
+
+	c->socket_gid = c->admin_gid = (gid_t)-1;
+	if (c->socket_group && config_group(c->socket_group, &c->socket_gid) != 0)
+		c->socket_gid = (gid_t)-1;
+	if (c->admin_group && config_group(c->admin_group, &c->admin_gid) != 0)
+		log_warning("%s:%d: admin_group = %s is no group of this host: it has no members",
+			origin->file, origin->line, c->admin_group);
+}
+
 int config_set_rest(struct config_parse *p, const struct config_override *o)
 {
 	struct config *c = p->config;
@@ -198,11 +213,7 @@ int config_set_rest(struct config_parse *p, const struct config_override *o)
 	if (r == 0 && !c->module_dir)
 		r = config_text(&c->module_dir, "%s", POOLD_MODULE_DIR);
 	settle(p, KEY_DAEMON_socket_mode, c->socket_mode, config_is_system() ? 0660 : 0600);
-	/* That they are there was checked when they were read. */
-	if (!c->socket_group || config_group(c->socket_group, &c->socket_gid) != 0)
-		c->socket_gid = (gid_t)-1;
-	if (!c->admin_group || config_group(c->admin_group, &c->admin_gid) != 0)
-		c->admin_gid = (gid_t)-1;
+	set_groups(p);
 	set_limits(p);
 	return r;
 }

@@ -20,6 +20,7 @@ enum config_type {
 	TYPE_PATH,	/* char *: absolute */
 	TYPE_DIRECTORY, /* char *: absolute, and there */
 	TYPE_PROGRAM,	/* char *: absolute, and executable */
+	TYPE_TEXT,	/* char * */
 	TYPE_GROUP,	/* char *: there is such a group */
 	TYPE_MODULE,	/* char *: a bare name or absolute */
 	TYPE_MODE,	/* mode_t */

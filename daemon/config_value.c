@@ -337,6 +337,7 @@ static int (*const set_type[])(const struct value *) = {
 	[TYPE_PATH] = set_path,
 	[TYPE_DIRECTORY] = set_directory,
 	[TYPE_PROGRAM] = set_program,
+	[TYPE_TEXT] = set_text,
 	[TYPE_GROUP] = set_group,
 	[TYPE_MODULE] = set_module,
 	[TYPE_MODE] = set_mode,
@@ -382,6 +383,7 @@ void config_value_clear(const struct config_key *key, void *base)
 	case TYPE_PATH:
 	case TYPE_DIRECTORY:
 	case TYPE_PROGRAM:
+	case TYPE_TEXT:
 	case TYPE_GROUP:
 	case TYPE_MODULE:
 		free(*(char **)at);

@@ -2,8 +2,6 @@
  * refused by file, line, key and value. */
 #include "daemon/config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,16 +10,8 @@
 
 #include "daemon/config_parse.h"
 #include "tests/lib/check_run.h"
+#include "tests/lib/capture.h"
 #include "tests/unit/config_case.h"
-
-static const struct config_pool *pool(const char *name)
-{
-	for (size_t i = 0; i < config->n_pools; i++)
-		if (strcmp(config->pools[i].name, name) == 0)
-			return &config->pools[i];
-	ck_abort_msg("no pool %s", name);
-	return NULL;
-}
 
 START_TEST(an_empty_file_gives_the_documented_defaults)
 {
@@ -88,8 +78,12 @@ START_TEST(every_key_sets_its_member)
 		folder.path);
 	strcat(text,
 		"[pool m.0-_x] ; comment\nhandler = module\nmodule = mine\nworkers = 3\nahead = 0\n"
-		"max_result = 1G\noutput = 1\ngrace = 500ms\ntimeout = 1h30min\ncwd = /tmp\n"
+		"max_result = 1G\noutput = 1\ngrace = 500ms\nstart_timeout = 7s\ntimeout = "
+		"1h30min\ncwd = /tmp\n"
 		"env = A=1 2\nenv = B_2=x=y\nallow = root, 77 @0,owner\n");
+	for (unsigned i = 0; i < ARRAY_SIZE(config_keys); i++)
+		ck_assert_msg(
+			strstr(text, config_keys[i].name), "not tried: %s", config_keys[i].name);
 	load_good(text);
 	ck_assert_str_eq(config->socket, "/a/b");
 	ck_assert_int_eq(config->socket_mode, 0666);
@@ -125,6 +119,7 @@ START_TEST(every_key_sets_its_member)
 	ck_assert_uint_eq(p->output_bytes, 1);
 	ck_assert_uint_eq(p->grace_us, 500000);
 	ck_assert_uint_eq(p->timeout_us, 5400000000);
+	ck_assert_uint_eq(p->start_timeout_us, 7000000);
 	ck_assert_str_eq(p->cwd, "/tmp");
 	ck_assert_str_eq(p->env[0], "A=1 2");
 	ck_assert_str_eq(p->env[1], "B_2=x=y");
@@ -209,179 +204,22 @@ END_TEST
 
 START_TEST(a_total_follows_a_larger_limit_of_a_uid)
 {
-	load_good("[limits]\njobs = 5000000\nwaits = 300000\nfutures = 9000000\n");
+	load_good("[limits]\njobs = 5000000\nwaits = 9000000\nfutures = 9000000\n");
 	ck_assert_uint_eq(config->limits.all.n[ACCOUNT_JOBS], 5000000);
-	ck_assert_uint_eq(config->limits.all.n[ACCOUNT_WAITS], 300000);
+	ck_assert_uint_eq(config->limits.all.n[ACCOUNT_WAITS], 9000000);
 	ck_assert_uint_eq(config->limits.all.n[ACCOUNT_FUTURES], 9000000);
 	load_good("[limits]\ntotal_connections = 3\n");
 	ck_assert_uint_eq(config->limits.uid.n[ACCOUNT_CONNECTIONS], 3);
 }
 END_TEST
 
-/* ---- places ---- */
-
-/* The rest of the test as another uid than root. */
-static void become_user(void)
+START_TEST(an_admin_group_that_is_missing_has_no_members)
 {
-	if (geteuid() != 0)
-		return;
-	ck_assert_int_eq(chmod(folder.path, 0777), 0);
-	ck_assert_int_eq(seteuid(65534), 0);
-}
-
-static void teardown_user(void)
-{
-	if (getuid() == 0)
-		ck_assert_int_eq(seteuid(0), 0);
-	teardown();
-}
-
-/* With the standard files. */
-static int load_standard(const char *socket)
-{
-	const struct config_override o = {.socket = socket};
-
-	config = config_free(config);
-	error = (struct config_error){0};
-	return config_load(&o, &config, &error);
-}
-
-START_TEST(without_any_file_a_user_has_a_pool_of_its_own)
-{
-	become_user();
-	ck_assert_int_eq(load_standard(NULL), 0);
-	ck_assert_str_eq(config->socket, folder_at(&folder, "run/poold/poold.sock"));
-	ck_assert_int_eq(config->socket_mode, 0600);
-	ck_assert_str_eq(config->state_dir, folder_at(&folder, ".local/state/poold"));
-	ck_assert_uint_eq(config->n_pools, 1);
-	ck_assert_str_eq(config->pools[0].name, "default");
-}
-END_TEST
-
-START_TEST(a_user_has_files_below_xdg_directories)
-{
-	become_user();
-	ck_assert_int_eq(mkdir(folder_at(&folder, ".config"), 0700), 0);
-	ck_assert_int_eq(mkdir(folder_at(&folder, ".config/poold"), 0700), 0);
-	folder_write(&folder, ".config/poold/poold.conf", "[pool mine]\nhandler = exec\n");
-	ck_assert_int_eq(mkdir(folder_at(&folder, ".config/poold/poold.conf.d"), 0700), 0);
-	folder_write(&folder, ".config/poold/poold.conf.d/a.conf", "[pool mine]\nworkers = 9\n");
-	ck_assert_int_eq(load_standard(NULL), 0);
-	ck_assert_uint_eq(pool("mine")->workers, 9);
-	/* Drop-ins need no main file. */
-	ck_assert_int_eq(unlink(folder_at(&folder, ".config/poold/poold.conf")), 0);
-	ck_assert_int_eq(load_standard(NULL), 1);
-	ck_assert_str_eq(error.file, folder_at(&folder, ".config/poold/poold.conf.d/a.conf"));
-
-	setenv("XDG_CONFIG_HOME", folder_at(&folder, "other"), 1);
-	setenv("XDG_STATE_HOME", folder_at(&folder, "state"), 1);
-	ck_assert_int_eq(load_standard(NULL), 0);
-	ck_assert_str_eq(config->pools[0].name, "default");
-	ck_assert_str_eq(config->state_dir, folder_at(&folder, "state/poold"));
-	setenv("XDG_STATE_HOME", "relative", 1);
-	ck_assert_int_eq(load_standard(NULL), 0);
-	ck_assert_str_eq(config->state_dir, folder_at(&folder, ".local/state/poold"));
-}
-END_TEST
-
-START_TEST(without_a_runtime_directory_a_user_is_told)
-{
-	become_user();
-	unsetenv("XDG_RUNTIME_DIR");
-	ck_assert_int_eq(load_standard(NULL), 1);
-	ck_assert_str_eq(error.file, "");
-	ck_assert_ptr_nonnull(strstr(error.message, "XDG_RUNTIME_DIR"));
-	ck_assert_ptr_nonnull(strstr(error.message, "--socket"));
-	setenv("XDG_RUNTIME_DIR", "", 1);
-	ck_assert_int_eq(load_standard(NULL), 1);
-	ck_assert_int_eq(load_standard("/x/y"), 0);
-}
-END_TEST
-
-START_TEST(root_has_the_places_of_the_system)
-{
-	if (geteuid() != 0) {
-		puts("skipped: not root");
-		return;
-	}
-	load_good("");
-	ck_assert_str_eq(config->socket, "/run/poold/poold.sock");
-	ck_assert_int_eq(config->socket_mode, 0660);
-	ck_assert_str_eq(config->state_dir, "/var/lib/poold");
-}
-END_TEST
-
-START_TEST(a_service_uses_the_directories_it_was_given)
-{
-	setenv("RUNTIME_DIRECTORY", "/run/one:/run/two", 1);
-	setenv("STATE_DIRECTORY", "/var/lib/one:/var/lib/two", 1);
-	load_good("");
-	ck_assert_str_eq(config->socket, "/run/one/poold.sock");
-	ck_assert_str_eq(config->state_dir, "/var/lib/one");
-	load_good("[daemon]\nsocket = /a/b\nstate_dir = /c\n");
-	ck_assert_str_eq(config->socket, "/a/b");
-	ck_assert_str_eq(config->state_dir, "/c");
-}
-END_TEST
-
-START_TEST(the_command_line_decides_over_the_file)
-{
-	char here[4096], expected[5000];
-
-	folder_write(&folder, "p.conf", "[daemon]\nsocket = /a/b\n");
-	ck_assert_int_eq(load("/x/y/z.sock"), 0);
-	ck_assert_str_eq(config->socket, "/x/y/z.sock");
-	ck_assert_str_eq(config->state_dir, "/x/y");
-	ck_assert_int_eq(load("/z.sock"), 0);
-	ck_assert_str_eq(config->state_dir, "/");
-	ck_assert_int_eq(load("z.sock"), 0);
-	ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
-	snprintf(expected, sizeof(expected), "%s/z.sock", here);
-	ck_assert_str_eq(config->socket, expected);
-
-	folder_write(&folder, "p.conf", "[daemon]\nstate_dir = /s\n");
-	ck_assert_int_eq(load("/x/y/z.sock"), 0);
-	ck_assert_str_eq(config->state_dir, "/s");
-	ck_assert_int_eq(load(""), 1);
-}
-END_TEST
-
-START_TEST(a_named_file_must_be_there)
-{
-	ck_assert_int_eq(load(NULL), 1);
-	ck_assert_str_eq(error.file, folder_at(&folder, "p.conf"));
-	ck_assert_int_eq(error.line, 0);
-	ck_assert_ptr_nonnull(strstr(error.message, strerror(ENOENT)));
-	ck_assert_int_eq(mkdir(folder_at(&folder, "p.conf"), 0700), 0);
-	ck_assert_int_eq(load(NULL), 1);
-	ck_assert_ptr_nonnull(strstr(error.message, strerror(EISDIR)));
-}
-END_TEST
-
-START_TEST(a_dangling_drop_in_is_no_silence)
-{
-	folder_write(&folder, "p.conf", "");
-	ck_assert_int_eq(mkdir(folder_at(&folder, "p.conf.d"), 0700), 0);
-	ck_assert_int_eq(symlink("nowhere", folder_at(&folder, "p.conf.d/a.conf")), 0);
-	ck_assert_int_eq(load(NULL), 1);
-	ck_assert_str_eq(error.file, folder_at(&folder, "p.conf.d/a.conf"));
-}
-END_TEST
-
-START_TEST(bytes_that_are_no_text_are_refused)
-{
-	int fd = open(folder_at(&folder, "p.conf"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-	ck_assert_int_eq(write(fd, "[daemon]\nttl\0=1\n", 16), 16);
-	close(fd);
-	ck_assert_int_eq(load(NULL), 1);
-	ck_assert_int_eq(error.line, 2);
-	ck_assert_ptr_nonnull(strstr(error.message, "NUL"));
-	/* It ends, too. */
-	ck_assert_int_eq(unlink(folder_at(&folder, "p.conf")), 0);
-	ck_assert_int_eq(symlink("/dev/zero", folder_at(&folder, "p.conf")), 0);
-	ck_assert_int_eq(load(NULL), 1);
-	ck_assert_int_eq(error.line, 1);
+	capture_start();
+	load_good("[daemon]\n\nadmin_group = no-such-group-here\n");
+	ck_assert_uint_eq(config->admin_gid, (gid_t)-1);
+	ck_assert_ptr_nonnull(strstr(capture_read(), "p.conf:3: admin_group = no-such-group-here"));
+	capture_end();
 }
 END_TEST
 
@@ -429,7 +267,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("config");
-	TCase *values = tcase_create("values"), *places = tcase_create("places");
+	TCase *values = tcase_create("values");
 	TCase *table = tcase_create("table");
 
 	tcase_add_checked_fixture(values, setup, teardown);
@@ -439,19 +277,8 @@ int main(void)
 	tcase_add_test(values, a_module_may_be_a_path_and_is_open_to_all);
 	tcase_add_test(values, drop_ins_add_and_override_in_the_order_of_their_names);
 	tcase_add_test(values, a_total_follows_a_larger_limit_of_a_uid);
+	tcase_add_test(values, an_admin_group_that_is_missing_has_no_members);
 	suite_add_tcase(suite, values);
-
-	tcase_add_checked_fixture(places, setup, teardown_user);
-	tcase_add_test(places, without_any_file_a_user_has_a_pool_of_its_own);
-	tcase_add_test(places, a_user_has_files_below_xdg_directories);
-	tcase_add_test(places, without_a_runtime_directory_a_user_is_told);
-	tcase_add_test(places, root_has_the_places_of_the_system);
-	tcase_add_test(places, a_service_uses_the_directories_it_was_given);
-	tcase_add_test(places, the_command_line_decides_over_the_file);
-	tcase_add_test(places, a_named_file_must_be_there);
-	tcase_add_test(places, a_dangling_drop_in_is_no_silence);
-	tcase_add_test(places, bytes_that_are_no_text_are_refused);
-	suite_add_tcase(suite, places);
 
 	tcase_add_test(table, the_table_of_keys_is_in_order);
 	tcase_add_test(table, the_nearest_key_is_what_a_slip_meant);

@@ -68,7 +68,7 @@ static const struct broken {
 	{"[daemon]\nsocket_mode = rw\n", 2, {"rw", "octal"}},
 	{"[daemon]\nsocket_mode = -1\n", 2, {"-1", "octal"}},
 	{"[daemon]\nlog_level = loud\n", 2, {"loud", "warning"}},
-	{"[daemon]\nadmin_group = no-such-group-here\n", 2, {"no-such-group-here", "group"}},
+	{"[daemon]\nsocket_group = no-such-group-here\n", 2, {"no-such-group-here", "group"}},
 	{"[daemon]\nsocket_group = 99999999999\n", 2, {"99999999999", "group"}},
 	{X "allow = root nobody-of-that-name\n", 3, {"nobody-of-that-name", "a user"}},
 	{X "allow = @no-such-group-here\n", 3, {"@no-such-group-here", "group"}},

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/config.h"
 #include "tests/lib/check_run.h"
@@ -46,4 +47,13 @@ static inline void load_good(const char *text)
 	folder_write(&folder, "p.conf", text);
 	if (load(NULL) != 0)
 		ck_abort_msg("%s:%d: %s", error.file, error.line, error.message);
+}
+
+static inline const struct config_pool *pool(const char *name)
+{
+	for (size_t i = 0; i < config->n_pools; i++)
+		if (strcmp(config->pools[i].name, name) == 0)
+			return &config->pools[i];
+	ck_abort_msg("no pool %s", name);
+	return NULL;
 }
