@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
@@ -24,7 +25,8 @@ static int sd_watchdog_enabled(int unset_environment, uint64_t *ret_us)
 }
 #endif
 
-enum { STATUS_BYTES = 256 };
+/* Often enough for people. */
+#define STATUS_US (10 * 1000000ull)
 
 void notify_init(struct notify *n)
 {
@@ -38,10 +40,18 @@ void notify_init(struct notify *n)
 static void __attribute__((format(printf, 2, 0)))
 tell(const char *state, const char *format, va_list args)
 {
-	char status[STATUS_BYTES], message[STATUS_BYTES + 32];
+	char status[NOTIFY_STATUS_BYTES], message[NOTIFY_STATUS_BYTES + 32];
 
 	vsnprintf(status, sizeof(status), format, args);
 	snprintf(message, sizeof(message), "%sSTATUS=%s", state, status);
+	(void)sd_notify(0, message);
+}
+
+static void notify_line(const char *line)
+{
+	char message[NOTIFY_STATUS_BYTES + 32];
+
+	snprintf(message, sizeof(message), "STATUS=%s", line);
 	(void)sd_notify(0, message);
 }
 
@@ -72,4 +82,20 @@ uint64_t notify_watchdog(struct notify *n, uint64_t now_us)
 		n->next_at_us = now_us + n->interval_us;
 	}
 	return n->next_at_us;
+}
+
+void notify_status(struct notify *n, uint64_t now_us, const char *format, ...)
+{
+	char line[NOTIFY_STATUS_BYTES];
+	va_list args;
+
+	n->status_at_us = now_us + STATUS_US;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	n->had_news = strcmp(line, n->status) != 0;
+	if (!n->had_news)
+		return;
+	strcpy(n->status, line);
+	notify_line(line);
 }

@@ -407,6 +407,28 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* One line for `systemctl status`. Returns when to come again. */
+static uint64_t tell_status(struct server *s, uint64_t now_us)
+{
+	uint64_t n_queued = 0, n_done = 0;
+	struct pool *p;
+
+	if (s->state != SERVER_SERVING)
+		return HEAP_NEVER;
+	if (!notify_wants_status(&s->notify, now_us))
+		return notify_status_next(&s->notify);
+	TAILQ_FOREACH (p, &s->core.pools, in_core) {
+		n_queued += p->queue.n;
+		n_done += p->n_finished[FUTURE_DONE];
+	}
+	notify_status(&s->notify, now_us,
+		"serving %s: %u connections, %llu jobs unfinished, %llu of them queued, %llu done",
+		listener_path(s->listener), s->conns.n,
+		(unsigned long long)core_unfinished(&s->core), (unsigned long long)n_queued,
+		(unsigned long long)n_done);
+	return notify_status_next(&s->notify);
+}
+
 /* What follows from the events. Returns whether the next turn must not sleep. */
 static bool turn(struct server *s)
 {
@@ -429,6 +451,7 @@ static bool turn(struct server *s)
 	s->core.id_end = idmark_reserve_more(s->idmark, s->core.next_id);
 	next_us = earlier(next_us, conns_next_us(&s->conns));
 	next_us = earlier(next_us, notify_watchdog(&s->notify, now_us));
+	next_us = earlier(next_us, tell_status(s, now_us));
 	arm_timer(s, earlier(next_us, s->stop_at_us));
 	return is_more;
 }

@@ -57,6 +57,25 @@ START_TEST(ready_and_stopping_come_with_a_status)
 }
 END_TEST
 
+START_TEST(a_status_is_told_when_it_is_news)
+{
+	struct notify n;
+
+	notify_init(&n);
+	ck_assert(notify_wants_status(&n, 1));
+	notify_status(&n, 1, "%d jobs", 7);
+	ck_assert_str_eq(heard(), "STATUS=7 jobs");
+	ck_assert(!notify_wants_status(&n, 2));
+	ck_assert_uint_eq(notify_status_next(&n), n.status_at_us);
+	ck_assert(notify_wants_status(&n, n.status_at_us));
+	notify_status(&n, n.status_at_us, "%d jobs", 7);
+	ck_assert_str_eq(heard(), "");
+	ck_assert_uint_eq(notify_status_next(&n), UINT64_MAX);
+	notify_status(&n, n.status_at_us, "%d jobs", 8);
+	ck_assert_str_eq(heard(), "STATUS=8 jobs");
+}
+END_TEST
+
 START_TEST(the_watchdog_hears_a_beat_twice_an_interval)
 {
 	struct notify n;
@@ -107,6 +126,7 @@ int main(void)
 	tcase_add_checked_fixture(messages, setup, teardown);
 #ifdef HAVE_SYSTEMD
 	tcase_add_test(messages, ready_and_stopping_come_with_a_status);
+	tcase_add_test(messages, a_status_is_told_when_it_is_news);
 	tcase_add_test(messages, the_watchdog_hears_a_beat_twice_an_interval);
 	tcase_add_test(messages, a_watchdog_of_another_process_is_not_fed);
 #endif
