@@ -23,7 +23,7 @@ struct flow {
 	unsigned n_sent, n_settled, n_done;
 };
 
-static const poold_options options = { .size = sizeof(options), .auto_release = 1 };
+static const poold_options options = {.size = sizeof(options), .auto_release = 1};
 
 static void check(int r, const poold *p, const char *what)
 {
@@ -42,7 +42,8 @@ static void latency(poold *p, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t from_ns = sample_now_ns();
 
-		check(poold_submit(p, "bench/noop", poold_input_bytes(bytes, BYTES), &options, &f), p, "submit");
+		check(poold_submit(p, "bench/noop", poold_input_bytes(bytes, BYTES), &options, &f),
+			p, "submit");
 		check(poold_future_wait(f, POOLD_FOREVER), p, "wait");
 		if (poold_future_get_state(f) != POOLD_DONE)
 			check(-1, p, "a no-op is not done");
@@ -96,18 +97,18 @@ static void flow_run(struct flow *w)
 static void futures(poold *p, const char *function, unsigned n)
 {
 	static const char bytes[BYTES];
-	struct flow w = { .handle = p,
+	struct flow w = {.handle = p,
 		.function = function,
 		.input = poold_input_bytes(bytes, BYTES),
 		.n = n,
-		.window = 4096 };
+		.window = 4096};
 
 	flow_run(&w);
 }
 
 static void commands(poold *p, unsigned n, const char *program)
 {
-	struct flow w = { .handle = p, .function = "exec", .n = n, .window = 64 };
+	struct flow w = {.handle = p, .function = "exec", .n = n, .window = 64};
 	poold_command *c;
 
 	check(poold_command_new(&c), p, "command");
@@ -131,7 +132,8 @@ int main(int argc, char **argv)
 	else if (argc == 5 && strcmp(mode, "commands") == 0)
 		commands(p, (unsigned)strtoul(argv[3], NULL, 10), argv[4]);
 	else {
-		fputs("usage: client SOCKET latency N | futures FUNCTION N | commands N PROGRAM\n", stderr);
+		fputs("usage: client SOCKET latency N | futures FUNCTION N | commands N PROGRAM\n",
+			stderr);
 		return 2;
 	}
 	poold_unref(p);

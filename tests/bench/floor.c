@@ -63,7 +63,7 @@ static void hop(int in, int out)
 static void latency(unsigned n)
 {
 	struct sample s = sample_new(n);
-	char m[BYTES] = { 0 };
+	char m[BYTES] = {0};
 	int client[2], worker[2];
 
 	pair(SOCK_STREAM, client);
@@ -89,7 +89,8 @@ static void latency(unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t from_ns = sample_now_ns();
 
-		if (write(client[0], m, sizeof(m)) != BYTES || read(client[0], m, sizeof(m)) != BYTES)
+		if (write(client[0], m, sizeof(m)) != BYTES ||
+			read(client[0], m, sizeof(m)) != BYTES)
 			die("client");
 		sample_add(&s, sample_now_ns() - from_ns);
 	}
@@ -209,10 +210,11 @@ static void forward_answer(const struct rpc *m, void *userdata)
 
 static void feed(struct broker *b, int fd, unsigned w, unsigned pack)
 {
-	static struct buf packet = { .max = BROKER_MAX };
+	static struct buf packet = {.max = BROKER_MAX};
 
 	while (b->head < b->tail && b->n_inflight[w] < WINDOW) {
-		for (unsigned i = 0; i < pack && b->head < b->tail && b->n_inflight[w] < WINDOW; i++) {
+		for (unsigned i = 0; i < pack && b->head < b->tail && b->n_inflight[w] < WINDOW;
+			i++) {
 			pack_request(&packet, b->queue[b->head++]);
 			b->n_inflight[w]++;
 		}
@@ -224,17 +226,18 @@ static void feed(struct broker *b, int fd, unsigned w, unsigned pack)
 
 static void broker(int client, const int *workers, unsigned n, unsigned pack)
 {
-	struct broker b = { .queue = calloc(n, sizeof(*b.queue)), .out = BUF_INIT(BROKER_MAX) };
+	struct broker b = {.queue = calloc(n, sizeof(*b.queue)), .out = BUF_INIT(BROKER_MAX)};
 	struct buf in = BUF_INIT(BROKER_MAX), answers = BUF_INIT(BROKER_MAX);
-	struct pollfd fds[1 + WORKERS] = { { .fd = client } };
+	struct pollfd fds[1 + WORKERS] = {{.fd = client}};
 
 	for (int w = 0; w < WORKERS; w++)
-		fds[1 + w] = (struct pollfd){ .fd = workers[w], .events = POLLIN };
+		fds[1 + w] = (struct pollfd){.fd = workers[w], .events = POLLIN};
 	for (;;) {
 		fds[0].events = buf_used(&b.out) ? POLLIN | POLLOUT : POLLIN;
 		if (poll(fds, 1 + WORKERS, -1) < 0)
 			die("poll");
-		if ((fds[0].revents & (POLLIN | POLLHUP)) && read_behind(client, &in, MSG_DONTWAIT) == 0)
+		if ((fds[0].revents & (POLLIN | POLLHUP)) &&
+			read_behind(client, &in, MSG_DONTWAIT) == 0)
 			_exit(0);
 		take_messages(&in, enqueue, &b);
 		for (b.from = 0; b.from < WORKERS; b.from++)
@@ -281,7 +284,7 @@ static void brokered(unsigned n, unsigned pack)
 		close(links[w][0]);
 	from_us = clock_now_us();
 	while (done < n) {
-		struct pollfd p = { .fd = client[0], .events = sent < n ? POLLIN | POLLOUT : POLLIN };
+		struct pollfd p = {.fd = client[0], .events = sent < n ? POLLIN | POLLOUT : POLLIN};
 
 		while (sent < n && buf_used(&out) < CHUNK)
 			pack_request(&out, sent++);
@@ -302,7 +305,7 @@ extern char **environ;
 
 static void spawn_loop(unsigned n, char *program)
 {
-	char *argv[] = { program, NULL };
+	char *argv[] = {program, NULL};
 	pid_t pid;
 	int status;
 

@@ -21,7 +21,7 @@ static inline uint64_t sample_now_ns(void)
 
 static inline struct sample sample_new(size_t size)
 {
-	struct sample s = { .ns = calloc(size, sizeof(*s.ns)), .size = size };
+	struct sample s = {.ns = calloc(size, sizeof(*s.ns)), .size = size};
 
 	if (!s.ns)
 		abort();
