@@ -1,0 +1,273 @@
+#include "client/poolctl/jobargs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/poolctl/json.h"
+
+extern char **environ;
+
+static inline void command_freep(poold_command **c)
+{
+	*c = poold_command_free(*c);
+}
+
+poold_options jobargs_options(const struct jobargs *a)
+{
+	poold_options o = POOLD_OPTIONS_INIT;
+	const char *trace = getenv("TRACEPARENT");
+
+	o.timeout_us = a->timeout.us;
+	o.grace_us = a->grace.us;
+	o.ttl_us = a->ttl.us;
+	o.group = a->group;
+	o.label = a->label;
+	o.trace = a->trace ? a->trace : trace && *trace ? trace : NULL;
+	o.priority = (int32_t)a->priority.value;
+	return o;
+}
+
+/* --setenv of a variable without a name, or of one that is not set here. */
+static const char *find_bad_variable(const struct opt_list *list)
+{
+	const char *item;
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		item = list->items[i];
+		if (*item == '=' || *item == '\0' || (!strchr(item, '=') && !getenv(item)))
+			return item;
+	}
+	return NULL;
+}
+
+int commandargs_check(
+	struct ctl *ctl, struct commandargs *a, char function[PROTO_ADDRESS_BYTES + 1])
+{
+	const char *bad = find_bad_variable(&a->setenv);
+	const char *pool = a->pool ? a->pool : "default";
+	int code;
+
+	if (bad)
+		return ctl_usage(ctl,
+			strchr(bad, '=') ? "--setenv: \"%s\" has no name"
+					 : "--setenv: there is no variable \"%s\" here",
+			bad);
+	if (strlen(pool) > PROTO_NAME_BYTES)
+		return ctl_usage(ctl, "--pool: longer than %u bytes", PROTO_NAME_BYTES);
+	snprintf(function, PROTO_ADDRESS_BYTES + 1, "%s/exec", pool);
+	code = ctl_connect(ctl);
+	if (code == 0)
+		code = ctl_is_own(ctl, &a->is_own);
+	if (code == 0 && !a->is_own && a->cwd && *a->cwd != '/')
+		return ctl_usage(ctl, "--cwd: for another user's daemon it must begin with /");
+	return code;
+}
+
+void input_deinit(struct input *in)
+{
+	in->fd = fd_close(in->fd);
+	in->command = poold_command_free(in->command);
+	buf_deinit(&in->buf);
+}
+
+/* The fd, or -errno. */
+static int open_input(const char *path)
+{
+	int fd;
+
+	if (strcmp(path, "-") == 0)
+		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	else
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
+int input_file(struct input *ret, const char *path)
+{
+	int fd = open_input(path);
+
+	if (fd < 0)
+		return fd;
+	*ret = (struct input){.value = poold_input_file(fd), .fd = fd};
+	return 0;
+}
+
+int input_text(struct input *ret, const char *text)
+{
+	*ret = (struct input){.value = poold_input_text(text), .fd = -1};
+	return 0;
+}
+
+static int finish_encoded(struct input *ret, struct bufpack *p, struct buf *b)
+{
+	int r = bufpack_error(p);
+
+	if (r < 0) {
+		buf_deinit(b);
+		return r == -ENOBUFS ? -EMSGSIZE : r;
+	}
+	*ret = (struct input){
+		.value = poold_input_encoded(buf_head(b), buf_used(b)),
+		.buf = *b,
+		.fd = -1,
+	};
+	return 0;
+}
+
+/* Consumes value. */
+static int input_json(struct input *ret, json_t *value)
+{
+	struct buf b = BUF_INIT(PROTO_MESSAGE_BYTES);
+	struct bufpack p;
+
+	bufpack_init(&p, &b);
+	json_pack_value(&p, value);
+	json_decref(value);
+	return finish_encoded(ret, &p, &b);
+}
+
+static int input_texts(struct input *ret, int argc, char **argv)
+{
+	struct buf b = BUF_INIT(PROTO_MESSAGE_BYTES);
+	struct bufpack p;
+	int i;
+
+	bufpack_init(&p, &b);
+	bufpack_array(&p, (size_t)argc);
+	for (i = 0; i < argc; i++)
+		bufpack_text(&p, argv[i]);
+	return finish_encoded(ret, &p, &b);
+}
+
+int input_of_function(
+	struct ctl *ctl, const struct inputargs *a, int argc, char **argv, struct input *ret)
+{
+	json_error_t error;
+	json_t *value;
+	int r = 0;
+
+	if ((a->file ? 1 : 0) + (a->json ? 1 : 0) + (argc > 0 ? 1 : 0) > 1)
+		return ctl_usage(ctl, "--input, --json-arg and texts exclude each other");
+	if (a->file) {
+		r = input_file(ret, a->file);
+	} else if (a->json) {
+		value = json_loads(a->json, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+		if (!value)
+			return ctl_usage(ctl, "--json-arg: no JSON: %s", error.text);
+		r = input_json(ret, value);
+	} else if (argc == 1) {
+		r = input_text(ret, argv[0]);
+	} else if (argc > 1) {
+		r = input_texts(ret, argc, argv);
+	} else {
+		*ret = (struct input){.value = poold_input_nil(), .fd = -1};
+	}
+	return r < 0 ? ctl_own_failure(ctl, r, a->file ? a->file : "input") : 0;
+}
+
+static int set_variable(poold_command *c, const char *item)
+{
+	const char *value = strchr(item, '=');
+	cleanup_free char *name = strndup(item, value ? (size_t)(value - item) : strlen(item));
+
+	if (!name)
+		return -ENOMEM;
+	value = value ? value + 1 : getenv(name);
+	return poold_command_set_env(c, name, value ? value : "");
+}
+
+static int set_environment(poold_command *c, const struct commandargs *a)
+{
+	size_t i;
+	int r = 0;
+
+	if (a->is_own) {
+		r = poold_command_clear_env(c);
+		if (r >= 0)
+			r = poold_command_set_environ(c, (const char *const *)environ);
+	}
+	for (i = 0; r >= 0 && i < a->setenv.n; i++)
+		r = set_variable(c, a->setenv.items[i]);
+	return r;
+}
+
+/* --cwd as seen from here; without it, for one's own daemon, the working directory. */
+static int set_directory(poold_command *c, const struct commandargs *a)
+{
+	cleanup_free char *here = NULL, *path = NULL;
+
+	if (a->cwd && *a->cwd == '/')
+		return poold_command_set_cwd(c, a->cwd);
+	if (!a->is_own)
+		return 0;
+	here = getcwd(NULL, 0);
+	if (!here)
+		return -errno;
+	if (!a->cwd)
+		return poold_command_set_cwd(c, here);
+	if (asprintf(&path, "%s/%s", here, a->cwd) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	return poold_command_set_cwd(c, path);
+}
+
+static int set_shell(poold_command *c, char *const *argv)
+{
+	cleanup_free char *text = NULL;
+	size_t i, len = 1;
+	char *to;
+
+	for (i = 0; argv[i]; i++)
+		len += strlen(argv[i]) + 1;
+	text = calloc(1, len);
+	if (!text)
+		return -ENOMEM;
+	for (i = 0, to = text; argv[i]; i++) {
+		if (i > 0)
+			*to++ = ' ';
+		to = stpcpy(to, argv[i]);
+	}
+	return poold_command_set_shell(c, text);
+}
+
+static int set_stdin(poold_command *c, const char *path)
+{
+	cleanup_fd int fd = open_input(path);
+
+	return fd < 0 ? fd : poold_command_set_stdin(c, poold_input_file(fd));
+}
+
+int input_command(
+	struct input *ret, const struct commandargs *a, char *const *argv, const char *stdin_path)
+{
+	cleanup(command_freep) poold_command *c = NULL;
+	int r;
+
+	r = poold_command_new(&c);
+	if (r >= 0)
+		r = a->shell ? set_shell(c, argv)
+			     : poold_command_add_argv(c, (const char *const *)argv);
+	if (r >= 0)
+		r = set_environment(c, a);
+	if (r >= 0)
+		r = set_directory(c, a);
+	if (r >= 0 && stdin_path)
+		r = set_stdin(c, stdin_path);
+	if (r < 0)
+		return r;
+	*ret = (struct input){.value = poold_input_command(c), .fd = -1};
+	ret->command = take_ptr(c);
+	return 0;
+}
+
+int input_of_command(struct ctl *ctl, const struct commandargs *c, const struct inputargs *a,
+	char *const *argv, struct input *ret)
+{
+	int r = input_command(ret, c, argv, a->file);
+
+	return r < 0 ? ctl_own_failure(ctl, r, a->file ? a->file : argv[0]) : 0;
+}

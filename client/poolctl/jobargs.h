@@ -1,0 +1,95 @@
+/* What verbs that hand in jobs have in common: the options of a job and of a command, and inputs
+ * made of them. */
+#pragma once
+
+#include "client/poolctl/ctl.h"
+#include "proto/buf.h"
+#include "proto/limits.h"
+
+struct jobargs {
+	struct opt_time timeout, grace, ttl;
+	struct opt_number priority;
+	const char *group, *label, *trace;
+};
+
+/* Rows of an option table; `s` has a struct jobargs called `m`. */
+#define JOBARGS_OPTIONS(s, m)                                                                      \
+	{'t', "timeout", "TIME", "how long it may run", OPT_TIME, offsetof(s, m.timeout)},         \
+		{0, "grace", "TIME", "from SIGTERM to SIGKILL", OPT_TIME, offsetof(s, m.grace)},   \
+		{0, "priority", "N", "higher ones go first; default 0", OPT_NUMBER,                \
+			offsetof(s, m.priority)},                                                  \
+		{'g', "group", "GROUP", "a text of your own, for list", OPT_TEXT,                  \
+			offsetof(s, m.group)},                                                     \
+		{'l', "label", "LABEL", "another", OPT_TEXT, offsetof(s, m.label)},                \
+		{0, "ttl", "TIME", "how long the result is kept; default one hour", OPT_TIME,      \
+			offsetof(s, m.ttl)},                                                       \
+	{                                                                                          \
+		0, "trace", "TRACEPARENT", "a W3C trace context; default $TRACEPARENT", OPT_TEXT,  \
+			offsetof(s, m.trace)                                                       \
+	}
+
+struct commandargs {
+	const char *pool;
+	const char *cwd;
+	struct opt_list setenv;
+	bool shell;
+	bool is_own; /* filled by commandargs_check() */
+};
+
+/* The same for a struct commandargs. */
+#define COMMANDARGS_OPTIONS(s, m)                                                                  \
+	{'p', "pool", "POOL", "the pool that runs the command", OPT_TEXT, offsetof(s, m.pool)},    \
+		{'E', "setenv", "NAME=VALUE", "for its environment; NAME alone: as here",          \
+			OPT_LIST, offsetof(s, m.setenv)},                                          \
+		{'C', "cwd", "DIR", "run it in this directory", OPT_TEXT, offsetof(s, m.cwd)},     \
+	{                                                                                          \
+		0, "shell", NULL, "the command is one text for /bin/sh -c", OPT_FLAG,              \
+			offsetof(s, m.shell)                                                       \
+	}
+
+struct inputargs {
+	const char *file; /* "-" is standard input */
+	const char *json;
+};
+
+/* The same for a struct inputargs: of a function; of a command the first row alone. */
+#define INPUTARGS_FILE_OPTION(s, m)                                                                \
+	{                                                                                          \
+		'i', "input", "FILE", "this file (-: standard input) is its input", OPT_TEXT,      \
+			offsetof(s, m.file)                                                        \
+	}
+#define INPUTARGS_JSON_OPTION(s, m)                                                                \
+	{                                                                                          \
+		0, "json-arg", "JSON", "this value is its input", OPT_TEXT, offsetof(s, m.json)    \
+	}
+
+/* What a job works on, with what it is made of. */
+struct input {
+	poold_input value; /* for one poold_submit() */
+	poold_command *command;
+	struct buf buf;
+	int fd;
+};
+
+/* Texts stay the caller's. */
+poold_options jobargs_options(const struct jobargs *a);
+
+/* Wrong --setenv or --pool? Connects, and asks whether the daemon is the user's own. 0 and the
+ * function's address, or the exit code. */
+must_check int commandargs_check(
+	struct ctl *ctl, struct commandargs *a, char function[PROTO_ADDRESS_BYTES + 1]);
+
+/* What a function gets: a file, a JSON value, one text or an array of several, or nil. 0 or the
+ * exit code. */
+must_check int input_of_function(
+	struct ctl *ctl, const struct inputargs *a, int argc, char **argv, struct input *ret);
+/* What a command is; argv ends with NULL. 0 or the exit code. */
+must_check int input_of_command(struct ctl *ctl, const struct commandargs *c,
+	const struct inputargs *a, char *const *argv, struct input *ret);
+/* The content of a file, or one text. 0 or -errno. */
+must_check int input_file(struct input *ret, const char *path);
+must_check int input_text(struct input *ret, const char *text);
+/* The same as input_of_command() without a word said. 0 or -errno. */
+must_check int input_command(
+	struct input *ret, const struct commandargs *a, char *const *argv, const char *stdin_path);
+void input_deinit(struct input *in);

@@ -1,0 +1,102 @@
+#include "client/poolctl/loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+int loop_catch_signals(struct ctl *ctl)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return ctl_own_failure(ctl, -errno, "signals");
+	ctl->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (ctl->signal_fd < 0)
+		return ctl_own_failure(ctl, -errno, "signals");
+	return 0;
+}
+
+uint64_t loop_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+uint64_t loop_until(uint64_t timeout_us)
+{
+	uint64_t now = loop_now();
+
+	return timeout_us > POOLD_FOREVER - now ? POOLD_FOREVER : now + timeout_us;
+}
+
+/* For poll(): rounded up, so that it does not spin through the last millisecond. */
+static int milliseconds_until(uint64_t at_us)
+{
+	uint64_t now = loop_now(), ms;
+
+	if (at_us <= now)
+		return 0;
+	ms = (at_us - now + 999) / 1000;
+	return ms > 3600000 ? 3600000 : (int)ms;
+}
+
+static bool take_signal(struct ctl *ctl)
+{
+	struct signalfd_siginfo info;
+
+	return read(ctl->signal_fd, &info, sizeof(info)) == sizeof(info);
+}
+
+/* What to wait for, and how long at most; -errno. */
+static int milliseconds_to_wait(struct ctl *ctl, uint64_t until_us)
+{
+	uint64_t library_us;
+	int r;
+
+	r = poold_get_timeout(ctl->client, &library_us);
+	if (r < 0)
+		return r;
+	until_us = library_us < until_us ? library_us : until_us;
+	return until_us == POOLD_FOREVER ? INT_MAX : milliseconds_until(until_us);
+}
+
+int loop_turn(struct ctl *ctl, int input_fd, uint64_t until_us)
+{
+	struct pollfd fds[3];
+	int r, wait_ms = 0, came = 0;
+	bool busy;
+
+	r = poold_process(ctl->client);
+	if (r < 0)
+		return r;
+	/* A busy connection must not keep signals and input waiting: they are looked at all the
+	 * same. */
+	busy = r > 0;
+	if (!busy)
+		wait_ms = milliseconds_to_wait(ctl, until_us);
+	if (wait_ms < 0)
+		return wait_ms;
+	fds[0] = (struct pollfd){
+		busy ? -1 : poold_get_fd(ctl->client), (short)poold_get_events(ctl->client), 0};
+	fds[1] = (struct pollfd){ctl->signal_fd, POLLIN, 0};
+	fds[2] = (struct pollfd){input_fd, POLLIN, 0};
+	r = poll(fds, ARRAY_SIZE(fds), wait_ms == INT_MAX ? -1 : wait_ms);
+	if (r < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (fds[1].revents && take_signal(ctl))
+		came |= LOOP_SIGNAL;
+	if (fds[2].revents)
+		came |= LOOP_INPUT;
+	if (loop_now() >= until_us)
+		came |= LOOP_TIME;
+	return came;
+}

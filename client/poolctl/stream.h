@@ -1,0 +1,22 @@
+/* One stream of a command job, read piece by piece, to its end or as far as it has come. */
+#pragma once
+
+#include "client/poolctl/ctl.h"
+
+struct stream {
+	struct ctl *ctl;
+	uint64_t id;
+	const char *name; /* "stdout", "stderr" */
+	bool to_stderr;	  /* where it is printed, without --json */
+	bool follow;	  /* to its end, not only what is there */
+	bool over;	  /* nothing more comes */
+	bool any;	  /* there was at least a byte */
+	uint64_t offset;
+	int error;	      /* -errno of the library */
+	poold_reply *refusal; /* the daemon's error, if it answered with one */
+};
+
+/* Asks for the first piece; from then on the pump does the rest. 0 or -errno. The stream stays in
+ * place until it is over, or the connection closed. */
+must_check int stream_start(struct stream *s);
+void stream_deinit(struct stream *s);

@@ -1,0 +1,126 @@
+#include "client/poolctl/job.h"
+#include "client/poolctl/loop.h"
+#include "client/poolctl/output.h"
+#include "client/poolctl/verb.h"
+
+struct args {
+	struct jobargs job;
+	struct commandargs command;
+	struct inputargs input;
+	const char *function;
+	bool wait;
+	struct opt_time wait_timeout;
+};
+
+static const struct opt options[] = {
+	{'w', "wait", NULL, "wait for the end and exit as the job did", OPT_FLAG,
+		offsetof(struct args, wait)},
+	{0, "wait-timeout", "TIME", "with --wait: no longer than this", OPT_TIME,
+		offsetof(struct args, wait_timeout)},
+	{'f', "function", "POOL/FUNCTION", "call this function instead of a command", OPT_TEXT,
+		offsetof(struct args, function)},
+	INPUTARGS_FILE_OPTION(struct args, input),
+	INPUTARGS_JSON_OPTION(struct args, input),
+	COMMANDARGS_OPTIONS(struct args, command),
+	JOBARGS_OPTIONS(struct args, job),
+	{0},
+};
+
+static bool for_job(const void *values)
+{
+	return ((const struct args *)values)->wait;
+}
+
+static void print_id(struct ctl *ctl, uint64_t id)
+{
+	if (ctl->json)
+		output_document(json_pack("{s:I}", "id", (json_int_t)id));
+	else if (ctl->quiet || !output_is_terminal())
+		output_line("%llu", (unsigned long long)id);
+	else
+		output_line("job %llu; \"poolctl wait %llu\" waits for it", (unsigned long long)id,
+			(unsigned long long)id);
+	output_flush();
+}
+
+static int wait_for_end(struct ctl *ctl, const struct args *a, poold_future *f)
+{
+	uint64_t until_us = loop_until(a->wait_timeout.set ? a->wait_timeout.us : POOLD_FOREVER);
+	poold_state state;
+	int code, came;
+
+	code = job_await(ctl, f, until_us, &came, &state);
+	if (code)
+		return code;
+	if (came & LOOP_SIGNAL)
+		return job_tell_interrupt(ctl, poold_future_get_id(f));
+	if (came & LOOP_TIME)
+		return job_tell_unfinished(ctl, poold_future_get_id(f), state);
+	return job_tell_end(ctl, f);
+}
+
+static int make_command(
+	struct ctl *ctl, struct args *a, char **argv, char *function, struct input *ret)
+{
+	int code;
+
+	if (a->input.json)
+		return ctl_usage(ctl, "--json-arg is for functions");
+	code = commandargs_check(ctl, &a->command, function);
+	return code ? code : input_of_command(ctl, &a->command, &a->input, argv, ret);
+}
+
+static int hand_in(struct ctl *ctl, struct args *a, int argc, char **argv, poold_future **ret)
+{
+	char command_function[PROTO_ADDRESS_BYTES + 1];
+	poold_options o = jobargs_options(&a->job);
+	struct input in;
+	int code;
+
+	if (a->function && argc > 0)
+		return ctl_usage(ctl, "a function and a command exclude each other");
+	if (!a->function && argc == 0)
+		return ctl_usage(ctl, "a command, or --function, is missing");
+	if (a->function)
+		code = input_of_function(ctl, &a->input, 0, NULL, &in);
+	else
+		code = make_command(ctl, a, argv, command_function, &in);
+	if (code)
+		return code;
+	code = ctl_connect(ctl);
+	if (code) {
+		input_deinit(&in);
+		return code;
+	}
+	return job_hand_in(ctl, a->function ? a->function : command_function, &in, &o, ret);
+}
+
+static int run(struct ctl *ctl, void *values, int argc, char **argv)
+{
+	struct args *a = values;
+	cleanup(future_freep) poold_future *f = NULL;
+	int code;
+
+	code = hand_in(ctl, a, argc, argv, &f);
+	if (code)
+		return code;
+	print_id(ctl, poold_future_get_id(f));
+	if (!a->wait)
+		return EXITCODE_OK;
+	code = loop_catch_signals(ctl);
+	return code ? code : wait_for_end(ctl, a, f);
+}
+
+const struct verb verb_submit = {
+	.name = "submit",
+	.operands = "[--] COMMAND… | -f POOL/FUNCTION",
+	.doc = "Hand in a job and print its ID",
+	.more = "The job goes on when poolctl has ended. The ID stands alone with --quiet, or "
+		"when\n"
+		"standard output is no terminal.",
+	.opts = options,
+	.values_size = sizeof(struct args),
+	.stops = true,
+	.for_job = for_job,
+	.run = run,
+};

@@ -1,0 +1,23 @@
+#!/bin/sh
+# The manual page has every verb and every option of the tables, with its letter and argument, and no others.
+. "${POOLD_TEST_SRCDIR:?}/tests/lib/cli.sh"
+
+page=$POOLD_TEST_SRCDIR/docs/poolctl.1.scd
+poolctl help --tables >"$dir/tables"
+
+# "-t --timeout TIME" of each option, as the tables and as the page have it.
+awk -F'\t' '$2 != "verb" {
+	print ($2 == "-" ? "" : $2 " ") $3 ($4 == "-" ? "" : " " $4) }' "$dir/tables" |
+	sort -u >"$dir/of_tables"
+# An entry is a line behind an empty one.
+awk '/^# EXIT STATUS/ { exit } /^\*-/ && last == "" { print } { last = $0 }' "$page" |
+	sed 's/_, \*-/_\n*-/g; s/\*, \*-\([^-]\)\*, /*\n*-\1*, /g' |
+	sed 's/\*, \*--stderr/*\n*--stderr/' |
+	sed 's/[*_,]//g; s/ \+/ /g; s/ $//' | sort -u >"$dir/of_page"
+if ! diff "$dir/of_tables" "$dir/of_page" >"$dir/out"; then
+	fail "options differ: < tables, > manual"
+fi
+
+awk -F'\t' '$2 == "verb" { print $1; if ($3 != "-") print $3 }' "$dir/tables" | while read -r verb; do
+	grep -qE "^(## |\*|\*poolctl ).*\b$verb\b" "$page" || fail "the manual has no verb $verb"
+done

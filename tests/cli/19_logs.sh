@@ -1,0 +1,32 @@
+#!/bin/sh
+# logs shows what is there, also while the job runs; -f goes on to its end.
+. "${POOLD_TEST_SRCDIR:?}/tests/lib/cli.sh"
+start_poold
+
+mkfifo "$dir/up" "$dir/go" "$dir/live"
+id=$(submit -- sh -c "echo one; echo two >&2; echo up >'$dir/up'; read _ <'$dir/go'; echo three")
+read -r _ <"$dir/up"
+poolctl logs -f "$id" >"$dir/live" 2>"$dir/err" &
+follower=$!
+{
+	read -r line
+	[ "$line" = one ] || fail "\"$line\" is not the first line"
+	echo go >"$dir/go"
+	read -r line
+	[ "$line" = three ] || fail "\"$line\" is not the last line"
+} <"$dir/live"
+wait $follower
+[ "$(cat "$dir/err")" = two ] || fail "standard error is not \"two\""
+run_ctl 0 wait "$id"
+run_ctl 0 logs "$id"
+expect_out "$(printf 'one\nthree')"
+run_ctl 0 logs --stderr "$id"
+expect_out two
+expect_no_err
+run_ctl 0 logs --stdout "$id"
+expect_no_err
+run_ctl 0 logs --stdout --offset 4 "$id"
+expect_out three
+run_ctl 0 logs --json "$id"
+expect_json '"".join(x["data"] for x in every if x["stream"] == "stdout") == "one\nthree\n"'
+run_ctl 3 logs 9007199254740991

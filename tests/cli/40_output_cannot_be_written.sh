@@ -1,0 +1,35 @@
+#!/bin/sh
+# A full disk and a reader that is gone are errors, never silence.
+. "${POOLD_TEST_SRCDIR:?}/tests/lib/cli.sh"
+start_poold
+
+full() { # code, word…
+	want=$1
+	shift
+	got=0
+	timeout 60 poolctl "$@" >/dev/full 2>"$dir/err" </dev/null || got=$?
+	[ $got = "$want" ] || fail "poolctl $*: exit $got instead of $want"
+	expect_err_line 'cannot write to standard output: No space left'
+}
+full 1 --help
+full 1 list
+full 1 pools --json
+full 125 run -- echo hi
+full 1 call bench/echo hello
+full 1 map echo ::: a b
+id=$(submit -- echo hi)
+full 1 result "$id"
+full 1 logs -f "$id"
+full 125 wait --json "$id"
+
+# The reader goes after one line; the endless job is cancelled.
+got=0
+{
+	timeout 60 poolctl run -- yes 2>"$dir/err" || got=$?
+	echo "$got" >"$dir/code"
+} | head -n 1 >/dev/null
+[ "$(cat "$dir/code")" = 125 ] || fail "run: exit $(cat "$dir/code") instead of 125"
+expect_err_line 'cannot write to standard output: Broken pipe'
+got=0
+timeout 60 poolctl list >&- 2>"$dir/err" || got=$?
+[ $got = 1 ] || fail "list to a closed output: exit $got instead of 1"
