@@ -22,7 +22,7 @@ expect_out_line 'no longer needed'
 
 blocker=$(submit -- sleep 60)
 other=$(submit -- sleep 60)
-for i in 1 2 3; do queued=$(submit -- touch "$dir/touched"); done
+for _ in 1 2 3; do queued=$(submit -- touch "$dir/touched"); done
 run_ctl 0 cancel --mode queued --json "$queued"
 expect_json 'd["outcomes"] == [{"id": '"$queued"', "outcome": "cancelled"}]'
 run_ctl 0 cancel --mode kill "$blocker" "$other"
