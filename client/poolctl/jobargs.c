@@ -43,6 +43,17 @@ static const char *find_bad_variable(const struct opt_list *list)
 	return NULL;
 }
 
+const char *commandargs_given(const struct commandargs *a)
+{
+	if (a->pool)
+		return "--pool";
+	if (a->cwd)
+		return "--cwd";
+	if (a->shell)
+		return "--shell";
+	return a->setenv.n > 0 ? "--setenv" : NULL;
+}
+
 int commandargs_check(
 	struct ctl *ctl, struct commandargs *a, char function[PROTO_ADDRESS_BYTES + 1])
 {

@@ -74,6 +74,8 @@ struct input {
 /* Texts stay the caller's. */
 poold_options jobargs_options(const struct jobargs *a);
 
+/* For a function they mean nothing: which was given, or NULL. */
+const char *commandargs_given(const struct commandargs *a);
 /* Wrong --setenv or --pool? Connects, and asks whether the daemon is the user's own. 0 and the
  * function's address, or the exit code. */
 must_check int commandargs_check(

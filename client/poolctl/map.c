@@ -386,6 +386,9 @@ static int check_usage(struct map *m)
 		return ctl_usage(m->ctl, "a function and a command exclude each other");
 	if (!m->args->function && !m->spec.words[0])
 		return ctl_usage(m->ctl, "a command, or --function, is missing");
+	if (m->args->function && commandargs_given(&m->args->command))
+		return ctl_usage(
+			m->ctl, "%s is for commands", commandargs_given(&m->args->command));
 	if (m->args->files && !m->args->function)
 		return ctl_usage(m->ctl, "--files is for functions");
 	if (m->args->function && strlen(m->args->function) > PROTO_ADDRESS_BYTES)

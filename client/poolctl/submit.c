@@ -59,13 +59,26 @@ static int wait_for_end(struct ctl *ctl, const struct args *a, poold_future *f)
 	return job_tell_end(ctl, f);
 }
 
+static int check_usage(struct ctl *ctl, const struct args *a, int argc)
+{
+	if (a->function && argc > 0)
+		return ctl_usage(ctl, "a function and a command exclude each other");
+	if (!a->function && argc == 0)
+		return ctl_usage(ctl, "a command, or --function, is missing");
+	if (a->function && commandargs_given(&a->command))
+		return ctl_usage(ctl, "%s is for commands", commandargs_given(&a->command));
+	if (!a->function && a->input.json)
+		return ctl_usage(ctl, "--json-arg is for functions");
+	if (a->wait_timeout.set && !a->wait)
+		return ctl_usage(ctl, "--wait-timeout is for --wait");
+	return 0;
+}
+
 static int make_command(
 	struct ctl *ctl, struct args *a, char **argv, char *function, struct input *ret)
 {
 	int code;
 
-	if (a->input.json)
-		return ctl_usage(ctl, "--json-arg is for functions");
 	code = commandargs_check(ctl, &a->command, function);
 	return code ? code : input_of_command(ctl, &a->command, &a->input, argv, ret);
 }
@@ -77,10 +90,9 @@ static int hand_in(struct ctl *ctl, struct args *a, int argc, char **argv, poold
 	struct input in;
 	int code;
 
-	if (a->function && argc > 0)
-		return ctl_usage(ctl, "a function and a command exclude each other");
-	if (!a->function && argc == 0)
-		return ctl_usage(ctl, "a command, or --function, is missing");
+	code = check_usage(ctl, a, argc);
+	if (code)
+		return code;
 	if (a->function)
 		code = input_of_function(ctl, &a->input, 0, NULL, &in);
 	else

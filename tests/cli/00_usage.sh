@@ -31,6 +31,11 @@ run_ctl 2 submit
 run_ctl 2 submit --timeout soon -- true
 expect_err_line '"soon" is not a time'
 run_ctl 2 submit -E =x -- true
+run_ctl 2 submit -f bench/noop --shell
+expect_err_line 'shell is for commands'
+run_ctl 2 submit --wait-timeout 1s -- true
+run_ctl 2 map -f bench/noop -p pool ::: a
+run_ctl 2 map --files -- true ::: a
 run_ctl 2 call
 run_ctl 2 call bench/echo --json-arg '{'
 run_ctl 2 map

@@ -8,7 +8,7 @@ unset POOLD_SOCKET
 run_ctl 0 --socket "$socket" ping
 run_ctl 0 ping --socket "$socket"
 POOLD_SOCKET=$socket run_ctl 0 ping
-mkdir -p "$dir/run/poold"
-ln -s "$socket" "$dir/run/poold/poold.sock"
-XDG_RUNTIME_DIR=$dir/run run_ctl 0 ping
-expect_out_line "$dir/run/poold/poold.sock"
+mkdir -p "$dir/xdg/poold"
+ln -s "$socket" "$dir/xdg/poold/poold.sock"
+XDG_RUNTIME_DIR=$dir/xdg run_ctl 0 ping
+expect_out_line "$dir/xdg/poold/poold.sock"

@@ -14,7 +14,8 @@ PATH=$build/client/poolctl:$build/daemon:$PATH
 dir=$(mktemp -d "${TMPDIR:-/tmp}/poold-cli.XXXXXX")
 poold_pid=
 reader_pid=
-POOLD_SOCKET=$dir/poold.sock
+poold_uid= # whom poold runs as, if not as the caller: for root
+POOLD_SOCKET=$dir/run/poold.sock
 export POOLD_SOCKET
 
 # Ends the daemon by its pid; it must leave in order.
@@ -56,7 +57,8 @@ read_poold() {
 
 # Arguments are further lines of the section [daemon].
 start_poold() {
-	mkdir "$dir/state"
+	mkdir "$dir/state" "$dir/run"
+	[ -z "$poold_uid" ] || chown "$poold_uid" "$dir/state" "$dir/run"
 	{
 		printf '[daemon]\nsocket = %s\nstate_dir = %s\nworker = %s\nmodule_dir = %s\n' \
 			"$POOLD_SOCKET" "$dir/state" "$build/daemon/worker/poold-worker" \
@@ -70,7 +72,8 @@ start_poold() {
 	exec 8<>"$dir/news"
 	read_poold &
 	reader_pid=$!
-	poold --config "$dir/poold.conf" </dev/null >/dev/null 2>"$dir/said" 8>&- &
+	${poold_uid:+setpriv --reuid $poold_uid --regid $poold_uid --clear-groups --} \
+		"$build/daemon/poold" --config "$dir/poold.conf" </dev/null >/dev/null 2>"$dir/said" 8>&- &
 	poold_pid=$!
 	read -r news <&8
 	[ "$news" = ready ] || fail "poold did not start"
