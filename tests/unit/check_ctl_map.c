@@ -57,7 +57,8 @@ static void expect_next(struct map_source *s, const char *want)
 
 START_TEST(words_come_in_order)
 {
-	char *words[] = {"a", "", "c d"}, *argument;
+	char first[] = "a", second[] = "", third[] = "c d";
+	char *words[] = {first, second, third}, *argument;
 	struct map_source s;
 
 	map_source_init_words(&s, words, ARRAY_SIZE(words));
