@@ -248,9 +248,10 @@ static int take_end(poold_future *f, struct cl_message *m, const struct end *end
 
 	if (!cursor_at_end(&timing) && !parse_timing(f, &timing))
 		return -EPROTO;
-	if (end->state == POOLD_DONE)
-		return cl_value_take_result(&f->value, m, &end->value);
-	return cl_value_take_error(&f->value, m, &end->error);
+	/* also one that is done can have an error: a result that did not fit on its way here */
+	if (end->state != POOLD_DONE || cursor_peek(&end->error) != CURSOR_NIL)
+		return cl_value_take_error(&f->value, m, &end->error);
+	return cl_value_take_result(&f->value, m, &end->value);
 }
 
 int cl_future_final(poold *p, struct cl_message *m, int *ret_cb)
@@ -346,4 +347,9 @@ poold_public int poold_future_set_callback(poold_future *f, poold_callback callb
 	if (f->handle && cl_future_is_settled(f))
 		make_due(f);
 	return 0;
+}
+
+poold_public void *poold_future_get_userdata(const poold_future *f)
+{
+	return f ? f->userdata : NULL;
 }

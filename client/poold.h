@@ -559,7 +559,7 @@ poold_input poold_input_buffer(poold_buffer *buffer);
 
 /**
  * poold_input_future() - the value of another future
- * @id:  its ID; the job waits for it
+ * @id:  its ID; the job waits for it. Daemons of version 0.1 refuse it (bad_request).
  *
  * Blocks:   no.
  * Owner:    nothing changes hands.
@@ -709,7 +709,8 @@ poold_future *poold_future_unref(poold_future *f);
  * @callback:  function; NULL: none any more
  * @userdata:  passed to it
  *
- * If the future is settled already, it is called from the next round of the pump.
+ * If the future is settled already, it is called from the next round of the pump. Without a
+ * function @userdata is kept all the same, for poold_future_get_userdata().
  *
  * Blocks:   no.
  * Owner:    nothing changes hands; @userdata stays the caller's.
@@ -718,6 +719,18 @@ poold_future *poold_future_unref(poold_future *f);
  * Since:    0.1
  */
 int poold_future_set_callback(poold_future *f, poold_callback callback, void *userdata);
+
+/**
+ * poold_future_get_userdata() - what was given to poold_future_set_callback()
+ * @f:  future
+ *
+ * Blocks:   no.
+ * Owner:    the caller's.
+ * Returns:  the pointer; NULL if none was given.
+ * Errors:   none.
+ * Since:    0.1
+ */
+void *poold_future_get_userdata(const poold_future *f);
 
 /**
  * poold_future_get_handle() - the handle that it came from
@@ -849,7 +862,8 @@ int poold_future_get_part(poold_future *f, unsigned index, const void **ret_byte
  *
  * Blocks:   no.
  * Owner:    borrowed, until the last unref of @f.
- * Returns:  1 something did; 0 nothing: it is not settled, or POOLD_DONE.
+ * Returns:  1 something did, 0 nothing did, or it is not settled. POOLD_DONE with an error
+ *           ("too_large") is a result that did not fit on its way here: poold_read() gives it.
  * Errors:   none but those of every function.
  * Since:    0.1
  */
@@ -1239,12 +1253,12 @@ int poold_command_set_cwd(poold_command *c, const char *path);
 /**
  * poold_command_set_stdin() - what it reads
  * @c:      command
- * @input:  bytes, text, iovec, buffer, file or the value of a future; nil: /dev/null
+ * @input:  bytes, text, iovec, buffer or file; nil: /dev/null
  *
  * Blocks:   a file is read now.
  * Owner:    copied; above 64 KiB into a memfd that all submits of this command share.
  * Returns:  0.
- * Errors:   -EINVAL an encoded value, or a command; those of making a memfd.
+ * Errors:   -EINVAL anything else; those of making a memfd.
  * Since:    0.1
  */
 int poold_command_set_stdin(poold_command *c, poold_input input);

@@ -22,7 +22,7 @@ poold_public poold_state poold_future_get_state(const poold_future *f)
 
 static bool has_result(const poold_future *f)
 {
-	return f->state == POOLD_DONE && f->value.bytes;
+	return f->state == POOLD_DONE && f->value.bytes && !cl_value_is_error(&f->value);
 }
 
 poold_public int poold_future_get_bytes(poold_future *f, const void **ret_bytes, size_t *ret_len)

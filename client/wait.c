@@ -67,6 +67,14 @@ static bool is_settled(const void *arg)
 	return cl_future_is_settled(arg);
 }
 
+/* Of one that is POOLD_DISCONNECTED; without an ID it stays so, whatever the connection does now. */
+static int lost_error_of(const poold_future *f)
+{
+	int r = f->handle ? cl_check_open(f->handle) : -ENOTCONN;
+
+	return r < 0 ? r : -ENOTCONN;
+}
+
 /* The future and its handle are pinned: callbacks may drop them. */
 static int wait_for(poold_future *f, bool (*is_met)(const void *arg), uint64_t timeout_us)
 {
@@ -81,7 +89,7 @@ static int wait_for(poold_future *f, bool (*is_met)(const void *arg), uint64_t t
 	poold_future_ref(f);
 	r = cl_wait_until(p, is_met, f, timeout_us);
 	if (r > 0 && f->state == POOLD_DISCONNECTED)
-		r = -ENOTCONN;
+		r = lost_error_of(f);
 	poold_future_unref(f);
 	poold_unref(p);
 	return r;
@@ -97,7 +105,7 @@ poold_public int poold_future_wait(poold_future *f, uint64_t timeout_us)
 	if (!f)
 		return -EINVAL;
 	if (f->state == POOLD_DISCONNECTED)
-		return -ENOTCONN;
+		return lost_error_of(f);
 	return wait_for(f, is_settled, timeout_us);
 }
 

@@ -36,31 +36,28 @@ static int submit_file(poold *p, const char *function, const char *path, poold_s
 	close(fd);
 	if (r < 0)
 		return r;
-	r = poold_set_add(set, future);
+	r = poold_future_set_callback(future, NULL, (void *)path);
+	if (r == 0)
+		r = poold_set_add(set, future);
 	poold_future_unref(future);
 	return r;
 }
 
 static int print_future(poold_future *future)
 {
-	const char *code, *message;
-	const unsigned char *bytes;
-	const void *result;
+	const char *path = poold_future_get_userdata(future), *code, *message;
+	const void *digest;
 	size_t len;
 
 	if (poold_future_get_error(future, &code, &message) > 0) {
-		fprintf(stderr, "%llu: %s: %s\n", (unsigned long long)poold_future_get_id(future),
-			code, message);
+		fprintf(stderr, "%s: %s: %s\n", path, code, message);
 		return 1;
 	}
-	if (poold_future_get_bytes(future, &result, &len) < 0) {
-		fprintf(stderr, "the result is no byte string\n");
+	if (poold_future_get_bytes(future, &digest, &len) < 0) {
+		fprintf(stderr, "%s: the result is no text\n", path);
 		return 1;
 	}
-	bytes = result;
-	for (size_t i = 0; i < len; i++)
-		printf("%02x", bytes[i]);
-	printf("  %llu\n", (unsigned long long)poold_future_get_id(future));
+	printf("%.*s  %s\n", (int)len, (const char *)digest, path);
 	return 0;
 }
 

@@ -49,7 +49,7 @@ static void pack_id(struct bufpack *p, uint64_t id)
 	bufpack_ext(p, PROTO_EXT_FUTURE, bytes, sizeof(bytes));
 }
 
-static void vpack(struct buf *b, const char *format, va_list ap)
+void peer_vpack(struct buf *b, const char *format, va_list ap)
 {
 	struct bufpack p;
 	const void *bytes;
@@ -88,7 +88,7 @@ void peer_pack(struct buf *b, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	vpack(b, format, ap);
+	peer_vpack(b, format, ap);
 	va_end(ap);
 }
 
@@ -328,7 +328,7 @@ void peer_add(struct peer *p, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	vpack(&p->out, format, ap);
+	peer_vpack(&p->out, format, ap);
 	va_end(ap);
 }
 

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <check.h>
+#include <stdarg.h>
 #include <sys/types.h>
 
 #include "proto/buf.h"
@@ -43,6 +44,7 @@ struct reply {
 
 /* Appends to b. */
 void peer_pack(struct buf *b, const char *format, ...);
+void peer_vpack(struct buf *b, const char *format, va_list ap);
 /* Text of a value. The caller frees it. */
 char *peer_text(struct cursor c);
 
