@@ -83,7 +83,7 @@ void zygote_break(struct zygote *z, const char *reason)
 {
 	log_warning("pool %s: zygote %d broke the protocol: %s", z->config->name,
 		(int)z->process.pid, reason);
-	z->breach = reason;
+	snprintf(z->breach, sizeof(z->breach), "it broke the protocol: %s", reason);
 	event_del(z->on_packet);
 	z->control = fd_close(z->control);
 	process_signal(&z->process, SIGKILL);
@@ -278,7 +278,7 @@ static int start(struct zygote *z)
 	if (r < 0)
 		return r;
 	z->output.pid = pid;
-	z->breach = NULL;
+	z->breach[0] = '\0';
 	z->next_msgid = ZYGOTE_SETUP_MSGID + 1;
 	return 0;
 }
@@ -299,10 +299,9 @@ static void start_or_retry(struct zygote *z)
 	zygote_set_timer(z, z->config->start_timeout_us);
 	r = watch(z);
 	if (r < 0) {
-		snprintf(why, sizeof(why), "cannot set up: %s", strerror(-r));
+		snprintf(z->breach, sizeof(z->breach), "cannot set it up: %s", strerror(-r));
 		process_signal(&z->process, SIGKILL);
-		zygote_fail(z, why);
-		/* seen by nobody, perhaps */
+		/* watched by nobody, perhaps */
 		z->is_dead = true;
 	}
 }
@@ -331,8 +330,8 @@ static void describe_end(const struct zygote *z, int status, char *text, size_t 
 	const char *line = output_last_line(tail, len, &line_len);
 	bool is_signal = WIFSIGNALED(status);
 
-	if (z->breach) {
-		snprintf(text, size, "it broke the protocol: %s", z->breach);
+	if (z->breach[0]) {
+		snprintf(text, size, "%s", z->breach);
 		return;
 	}
 	snprintf(text, size, "%s %d%s%.*s", is_signal ? "signal" : "exit code",

@@ -34,10 +34,10 @@ struct zygote {
 	struct links *links;
 	struct pool *pool;
 	enum zygote_state state;
-	bool is_dead;	    /* its pidfd told so: zygote_bury() is due */
-	bool is_short;	    /* no fds or memory for another worker: said once */
-	const char *breach; /* static text: how it broke the protocol; NULL: it did not */
-	bool has_settled;   /* the pool has been ready, or has failed */
+	bool is_dead;	  /* its pidfd told so: zygote_bury() is due */
+	bool is_short;	  /* no fds or memory for another worker: said once */
+	char breach[128]; /* why it had to be killed; empty: it had not */
+	bool has_settled; /* the pool has been ready, or has failed */
 	struct process process;
 	struct event *on_death;
 	struct event *timer; /* down: when to start; set-up or forking: when it is too late */
@@ -71,5 +71,5 @@ void zygote_set_state(struct zygote *z, enum zygote_state to);
 void zygote_set_timer(struct zygote *z, uint64_t within_us);
 /* The pool has failed: no more workers, and what is left of the process goes. */
 void zygote_fail(struct zygote *z, const char *reason);
-/* Kills it; its death is the rest. The reason is static text. */
+/* Kills it; its death is the rest. */
 void zygote_break(struct zygote *z, const char *reason);

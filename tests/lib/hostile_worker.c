@@ -411,6 +411,17 @@ static void run_output_no_stream(void)
 	send_output("stdlog", id, shm_new("hostile", 0));
 }
 
+static void run_output_gap(void)
+{
+	int fd = shm_new("hostile", 0);
+
+	begin_notification("output", 3);
+	bufpack_uint(&p, id);
+	bufpack_text(&p, "stdout");
+	bufpack_ext_fd(&p, 1);
+	send_out(&fd, 1);
+}
+
 static void run_output_twice(void)
 {
 	send_output("stdout", id, shm_new("hostile", 0));
@@ -755,6 +766,7 @@ static const struct deed deeds[] = {
 	DEED(run_output_no_memfd),
 	DEED(run_output_no_stream),
 	DEED(run_output_twice),
+	DEED(run_output_gap),
 	DEED(nice_recycle),
 	DEED(nice_crash_second),
 	DEED(nice_crash),

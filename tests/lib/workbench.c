@@ -159,7 +159,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 }
 
-void workbench_start(struct workbench *b)
+void workbench_prepare(struct workbench *b)
 {
 	int r;
 
@@ -172,6 +172,13 @@ void workbench_start(struct workbench *b)
 	r = core_init(&b->core, &b->config.limits, &ops, b, 1, PROTO_ID_END);
 	ck_assert_int_eq(r, 0);
 	workbench_be(b, 1000);
+}
+
+void workbench_start(struct workbench *b)
+{
+	int r;
+
+	workbench_prepare(b);
 	r = workers_new(b->base, &b->config, &b->core, &b->workers);
 	ck_assert_int_eq(r, 0);
 	workbench_until(b, workers_are_settled(b->workers));

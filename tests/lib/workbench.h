@@ -31,6 +31,8 @@ struct config_pool *workbench_add_pool(
 	struct workbench *b, const char *name, enum config_handler handler, unsigned n_workers);
 /* A module pool of a module in the build tree. */
 void workbench_add_module(struct workbench *b, const char *name, unsigned n_workers);
+/* The loop and the core, without workers. */
+void workbench_prepare(struct workbench *b);
 /* Returns when every pool is ready or has failed. */
 void workbench_start(struct workbench *b);
 /* Drains, waits until the last process is gone, and finds everything as it was before. */
