@@ -69,8 +69,8 @@ def main():
             *[f"-E{name}" for name in os.environ if name.endswith("SAN_OPTIONS")],
             POOLD, "--config", folder.config])
         try:
-            # It listens once the path is there; the first client starts poold.
-            daemon.await_that(lambda: os.path.exists(folder.socket), "the socket is there")
+            # The path is there before it listens, so its word counts; the first client starts poold.
+            daemon.await_that(lambda: "Listening on" in daemon.said(), "the socket is there")
             code, out, err = poolctl(folder, "run", "--", "sh", "-c", "echo activated; exit 3")
             if (code, out) != (3, "activated\n"):
                 fail(f"poolctl run: {code}, {out!r}, {err!r}\n{daemon.said()}")

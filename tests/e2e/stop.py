@@ -20,11 +20,11 @@ class Stop(unittest.TestCase):
         folder, poold = self.start()
         fifo = folder.at("fifo")
         os.mkfifo(fifo)
+        os.mkfifo(fifo + "2")
         with Client(folder.socket) as c:
             running = c.call("submit", "exec", ["sh", "-c", f"echo on; read x < {fifo}; echo $x"])
             c.call("read", running, 0, 3, {"stream": "stdout", "timeout": 60})
             blocker = c.call("submit", "exec", ["sh", "-c", f"echo on; read x < {fifo}2"])
-            os.mkfifo(fifo + "2")
             c.call("read", blocker, 0, 3, {"stream": "stdout", "timeout": 60})
             waiting = c.call("submit", "exec", ["true"])
             answers = [c.send("result", id) for id in (running, waiting)]
