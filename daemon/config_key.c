@@ -50,8 +50,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return least < c ? least : c;
 }
 
-/* Letters to insert, remove or replace, neighbours exchanged counting as one; of the first letters
- * of overlong words. */
+/* Letters to insert, remove or replace; of the first letters of overlong words. */
 static unsigned edit_distance(const char *a, const char *b)
 {
 	unsigned rows[WORD_BYTES + 1][WORD_BYTES + 1];
@@ -65,8 +64,6 @@ static unsigned edit_distance(const char *a, const char *b)
 			}
 			rows[i][j] = min3(rows[i - 1][j] + 1, rows[i][j - 1] + 1,
 				rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				rows[i][j] = min3(rows[i][j], rows[i][j], rows[i - 2][j - 2] + 1);
 		}
 	}
 	return rows[n][m];

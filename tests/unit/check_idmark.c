@@ -165,6 +165,7 @@ static const char *const corrupt[] = {
 	"",
 	"\n",
 	"12",
+	"12x",
 	"0\n",
 	"-5\n",
 	" 12\n",

@@ -28,6 +28,22 @@ static struct listener *listener;
 static unsigned n_accepted;
 static bool free_on_accept;
 
+int __real_bind(int fd, const struct sockaddr *a, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *a, socklen_t len);
+
+static mode_t mode_after_bind;
+
+/* What others could see of the socket before it is theirs to see. */
+int __wrap_bind(int fd, const struct sockaddr *a, socklen_t len)
+{
+	int r = __real_bind(fd, a, len);
+	struct stat st;
+
+	if (r == 0 && lstat(((const struct sockaddr_un *)(const void *)a)->sun_path, &st) == 0)
+		mode_after_bind = st.st_mode & 0777;
+	return r;
+}
+
 static void on_accept(int fd, void *userdata)
 {
 	ck_assert_ptr_eq(userdata, &config);
@@ -158,6 +174,7 @@ START_TEST(its_mode_is_as_configured_whatever_the_umask)
 
 		config.socket_mode = modes[i];
 		ck_assert_int_eq(start(), 0);
+		ck_assert_int_eq(mode_after_bind & ~modes[i], 0);
 		ck_assert_int_eq(mode_of("p.sock"), S_IFSOCK | modes[i]);
 		ck_assert_int_eq(umask(before), i ? 0077 : 0);
 		listener = listener_free(listener);
