@@ -62,8 +62,8 @@ static void future_due(struct core *c, struct future *f, uint64_t now_us)
 		life_expire(c, f);
 	else if (f->state == FUTURE_RUNNING)
 		handover_stop(f, ENDING_TIMEOUT, CANCEL_TERM, now_us);
-	else if (f->state == FUTURE_CANCELLING)
-		handover_kill(f->slot, now_us);
+	else
+		handover_kill(f->slot, now_us); /* the grace of a cancelling one is over */
 }
 
 static void do_due(struct core *c, struct heap_node *node, uint64_t now_us)

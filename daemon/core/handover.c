@@ -48,22 +48,24 @@ bool handover_never_fits(const struct pool *p)
 	return false;
 }
 
-static bool reserve(struct future *f)
+/* queue_first() saw that it fits. */
+static void reserve(struct future *f)
 {
 	struct amounts want = handover_reservation(f->pool);
+	int r;
 
-	if (account_take(f->account, &want, NULL) != 0)
-		return false;
+	r = account_take(f->account, &want, NULL);
+	assert(r == 0);
+	(void)r;
 	f->is_reserved = true;
-	return true;
 }
 
 static void unreserve(struct future *f)
 {
 	struct amounts back = handover_reservation(f->pool);
 
-	if (f->is_reserved)
-		account_give(f->account, &back);
+	assert(f->is_reserved);
+	account_give(f->account, &back);
 	f->is_reserved = false;
 }
 
@@ -178,6 +180,7 @@ static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
 {
 	struct pool *p = s->pool;
 
+	reserve(f);
 	f->msgid = s->next_msgid;
 	f->attempt = 1;
 	if (p->core->ops->hand_over(p->core->shell, s, f) != 0) {
@@ -208,7 +211,7 @@ static void assign(struct pool *p, uint64_t now_us)
 		s = TAILQ_LAST(&p->by_state[SLOT_IDLE], slots); /* its caches are the warmest */
 		if (!s)
 			s = slot_for_ahead(p, f->function, now_us);
-		if (!s || !reserve(f) || !hand_over(s, f, now_us))
+		if (!s || !hand_over(s, f, now_us))
 			break;
 	}
 }
@@ -370,6 +373,8 @@ void handover_take_back(struct slot *s, uint64_t now_us)
 {
 	struct core *c = s->pool->core;
 
+	if (s->state == SLOT_RINGING)
+		return; /* in its inbox lies the cancel, and nothing else */
 	c->ops->take_back(c->shell, s);
 	handover_settle(s, now_us);
 }

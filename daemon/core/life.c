@@ -99,6 +99,7 @@ static void give_input(struct core *c, struct future *f)
 
 static void forget(struct core *c, struct future *f)
 {
+	assert(TAILQ_EMPTY(&f->waiters));
 	heap_clear(&c->timers, &f->timer);
 	c->n_timers--;
 	future_table_remove(&c->table, f);
@@ -120,8 +121,7 @@ static void forget(struct core *c, struct future *f)
 
 static void forget_if_over(struct core *c, struct future *f)
 {
-	if (f->is_released && future_state_is_final(f->state) && !f->n_pins &&
-		TAILQ_EMPTY(&f->waiters))
+	if (f->is_released && future_state_is_final(f->state) && !f->n_pins)
 		forget(c, f);
 }
 
@@ -327,7 +327,6 @@ void core_sweep(struct core *c)
 
 static void drop_all(struct core *c, struct future *f)
 {
-	assert(TAILQ_EMPTY(&f->waiters));
 	if (f->slot)
 		handover_end(f);
 	if (f->lane)

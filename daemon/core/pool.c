@@ -199,8 +199,6 @@ void function_learn(struct function *fn, const struct future *f)
 	fn->mean_run_us = fn->mean_run_us
 				  ? (fn->mean_run_us * (MEAN_WEIGHT - 1) + run_us) / MEAN_WEIGHT
 				  : run_us;
-	if (!fn->mean_run_us)
-		fn->mean_run_us = 1;
 	fn->total.queued_us += t.queued_us;
 	fn->total.handover_us += t.handover_us;
 	fn->total.run_us += t.run_us;

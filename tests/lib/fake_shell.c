@@ -114,8 +114,10 @@ static void take_back(void *shell, struct slot *s)
 		if (!w->n_inbox)
 			break;
 		p = take_packet(w);
-		if (p.is_cancel)
+		if (p.is_cancel) {
+			w->has_lost_cancel = true;
 			continue;
+		}
 		w->fake->n_taken_back++;
 		judge(w, core_taken_back(s, p.msgid));
 	}

@@ -71,10 +71,11 @@ struct fake_worker {
 	bool has_kill;		/* SIGKILL likewise */
 	bool is_closed;		/* end of file lies behind the inbox */
 	unsigned n_rung;
-	bool is_deaf;	 /* take_back and read_answers get nothing: found dead too early */
-	unsigned kind;	 /* the test's */
-	bool is_retired; /* the core was told that it wants to be replaced */
-	bool is_old;	 /* likewise */
+	bool is_deaf;	      /* take_back and read_answers get nothing: found dead too early */
+	unsigned kind;	      /* the test's */
+	bool has_lost_cancel; /* the daemon took it back */
+	bool is_retired;      /* the core was told that it wants to be replaced */
+	bool is_old;	      /* likewise */
 };
 
 struct fake_waiter {

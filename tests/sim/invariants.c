@@ -288,7 +288,7 @@ static void check_worker(struct world *w, const struct fake_worker *fw)
 
 	if (fw->life == FAKE_NONE)
 		return;
-	if ((fw->slot->state == SLOT_RINGING && fw->n_rung != 1) ||
+	if ((fw->slot->state == SLOT_RINGING && (fw->n_rung != 1 || fw->has_lost_cancel)) ||
 		(fw->slot->state == SLOT_LEAVING && !fw->is_closed && !fw->has_kill))
 		world_fail(w, "worker %s/%u does not know that it is not wanted",
 			fw->slot->pool->name, fw->slot->number);

@@ -200,7 +200,9 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, every_pair_of_states);
 	tcase_add_test(t, slots_stand_in_the_list_of_their_state);
+#ifndef NDEBUG
 	tcase_add_test_raise_signal(t, an_illegal_move_is_our_bug, SIGABRT);
+#endif
 	tcase_add_test(t, functions_come_and_go_and_come_back);
 	tcase_add_test(t, a_function_told_twice_counts_once);
 	tcase_add_test(t, a_failed_pool_keeps_the_last_reason);

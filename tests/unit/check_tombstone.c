@@ -43,6 +43,11 @@ START_TEST(ids_of_one_bucket_are_told_apart)
 	for (uint64_t i = 1; i < 20; i++)
 		ck_assert(found(i << 17, (uint32_t)i % 3));
 	ck_assert(!found(20 << 17, 0));
+	/* The oldest of a bucket is the last of its chain. */
+	for (uint64_t id = 3; id < 3 + TOMBSTONES_UID; id++)
+		tombstones_add(t, id << 17 | 1, 1);
+	ck_assert(!found(1 << 17, 1));
+	ck_assert(found(2 << 17, 2));
 }
 END_TEST
 

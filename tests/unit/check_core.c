@@ -1,0 +1,597 @@
+/* What clients see of the core: submits, objects, cancelling, waiting, forgetting, and the end. */
+#include <errno.h>
+
+#include "tests/lib/fault.h"
+#include "tests/unit/core_fixture.h"
+
+/* ---- births ---- */
+
+START_TEST(a_submit_is_charged_and_found)
+{
+	struct future *f = submit_with(0, (struct submission){.input_bytes = 70,
+						  .input_fds = 2,
+						  .extra_bytes = 30,
+						  .extra = fake_extra(&fake, 30)});
+
+	ck_assert_uint_eq(f->id, 1);
+	ck_assert_int_eq(f->state, FUTURE_QUEUED);
+	ck_assert_ptr_eq(core_find(core, 1), f);
+	ck_assert_ptr_null(core_find(core, 2));
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 100);
+	ck_assert_uint_eq(used(0, ACCOUNT_FDS), 2);
+	ck_assert_uint_eq(used(0, ACCOUNT_JOBS), 1);
+	ck_assert_uint_eq(used(0, ACCOUNT_FUTURES), 1);
+	ck_assert_uint_eq(used(1, ACCOUNT_FUTURES), 0);
+	ck_assert_uint_eq(core_unfinished(core), 1);
+	ck_assert_uint_eq(submit(1)->id, 2);
+}
+END_TEST
+
+static int try_submit(uint32_t uid, uint64_t bytes, struct refusal *ret_refusal)
+{
+	struct submission s = {.account = account[uid],
+		.pool = pool,
+		.function = pool->functions,
+		.input_bytes = bytes};
+	struct future *f;
+
+	return core_submit(core, &s, fake.now_us, &f, ret_refusal);
+}
+
+START_TEST(a_refusal_names_limit_value_and_max)
+{
+	struct refusal no;
+
+	ck_assert_int_eq(try_submit(0, 1001, &no), CORE_E_QUOTA);
+	ck_assert_int_eq(no.kind, ACCOUNT_BYTES);
+	ck_assert_uint_eq(no.value, 1001);
+	ck_assert_uint_eq(no.max, 1000);
+	submit_with(0, (struct submission){.input_bytes = 900});
+	ck_assert_int_eq(try_submit(1, 601, &no), CORE_E_FULL);
+	ck_assert_uint_eq(no.value, 1501);
+	ck_assert_uint_eq(no.max, 1500);
+	ck_assert_uint_eq(used(1, ACCOUNT_BYTES), 0);
+	for (int i = 0; i < 10; i++)
+		submit(1);
+	ck_assert_int_eq(try_submit(1, 0, &no), CORE_E_QUOTA);
+	ck_assert_int_eq(no.kind, ACCOUNT_JOBS);
+}
+END_TEST
+
+/* Else an account full of waiting inputs would never start one of them. */
+START_TEST(waiting_jobs_leave_room_for_a_result)
+{
+	struct refusal no;
+
+	submit_with(0, (struct submission){.input_bytes = 500});
+	submit_with(0, (struct submission){.input_bytes = 400});
+	ck_assert_int_eq(try_submit(0, 1, &no), CORE_E_QUOTA);
+	ck_assert_int_eq(no.kind, ACCOUNT_BYTES);
+	ck_assert_uint_eq(no.value, 1001);
+	submit_with(1, (struct submission){.input_bytes = 500});
+	ck_assert_int_eq(try_submit(1, 1, &no), CORE_E_FULL);
+	core_start_workers();
+	fake_turn(&fake);
+	ck_assert_uint_eq(fake.n_hand_overs, 1);
+}
+END_TEST
+
+START_TEST(no_births_without_pool_ids_or_time)
+{
+	core_pool_failed(pool, "no module", fake.now_us);
+	ck_assert_int_eq(try_submit(0, 0, NULL), CORE_E_POOL_FAILED);
+	core_pool_ready(pool);
+	core->id_end = core->next_id;
+	ck_assert_int_eq(try_submit(0, 0, NULL), -EAGAIN);
+	core->id_end++;
+	core_drain(core, fake.now_us);
+	ck_assert_int_eq(try_submit(0, 0, NULL), CORE_E_DRAINING);
+}
+END_TEST
+
+START_TEST(without_memory_nothing_is_held)
+{
+	struct future *f;
+	int r = -ENOMEM;
+
+	for (unsigned n = 1; r; n++) {
+		struct submission s = {.account = account[0],
+			.pool = pool,
+			.function = pool->functions,
+			.input_bytes = 10,
+			.extra_bytes = 5,
+			.priority = 1,
+			.input = fake_payload(&fake, 10, 0),
+			.extra = fake_extra(&fake, 5)};
+
+		fault_alloc_at(n);
+		r = core_submit(core, &s, fake.now_us, &f, NULL);
+		ck_assert_int_eq(r, fault_end() ? -ENOMEM : 0);
+		core_sweep(core);
+		ck_assert_uint_eq(used(0, ACCOUNT_BYTES), r ? 0 : 15);
+		ck_assert_uint_eq(core_unfinished(core), r == 0);
+		if (r == 0)
+			break;
+		fake_drop_payload(s.input);
+		fake_drop_extra(s.extra);
+	}
+	fault_alloc_at(1);
+	r = core_put(core, &(struct submission){.account = account[0], .input_bytes = 5},
+		fake.now_us, &f, NULL);
+	ck_assert(fault_end());
+	ck_assert_int_eq(r, -ENOMEM);
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 15);
+}
+END_TEST
+
+START_TEST(the_core_itself_without_memory)
+{
+	const struct pool_config config = {.name = "other", .n_workers = 20};
+	const struct account_limits none = {0};
+	struct core other;
+	struct pool *p;
+	int r = -ENOMEM;
+
+	for (unsigned n = 1; r; n++) {
+		fault_alloc_at(n);
+		r = core_init(&other, &none, core->ops, &fake, 1, 2);
+		ck_assert_int_eq(r, fault_end() ? -ENOMEM : 0);
+	}
+	r = -ENOMEM;
+	for (unsigned n = 1; r; n++) {
+		fault_alloc_at(n);
+		r = core_add_pool(&other, &config, NULL, &p);
+		ck_assert_int_eq(r, fault_end() ? -ENOMEM : 0);
+	}
+	ck_assert_ptr_eq(core_find_pool(&other, "other!", 5), p);
+	ck_assert_ptr_null(core_find_pool(&other, "othe", 4));
+	ck_assert_ptr_null(core_find_pool(&other, "pools", 5));
+	core_deinit(&other);
+}
+END_TEST
+
+START_TEST(half_of_all_or_none_is_withdrawn)
+{
+	struct future *f = submit_with(0, (struct submission){.input_bytes = 10});
+
+	core_withdraw(core, f);
+	ck_assert_ptr_null(core_find(core, 1));
+	ck_assert_uint_eq(used(0, ACCOUNT_FUTURES), 0);
+	ck_assert_uint_eq(pool->n_submitted, 0);
+	ck_assert_uint_eq(core_unfinished(core), 0);
+	core_start_workers();
+	fake_turn(&fake);
+	ck_assert_uint_eq(fake.n_hand_overs, 0);
+}
+END_TEST
+
+static struct future *put(uint64_t bytes)
+{
+	struct submission s = {.account = account[0],
+		.input = fake_payload(&fake, bytes, 1),
+		.input_bytes = bytes,
+		.input_fds = 1,
+		.ttl_us = 5000};
+	struct future *f;
+
+	ck_assert_int_eq(core_put(core, &s, fake.now_us, &f, NULL), 0);
+	return f;
+}
+
+START_TEST(an_object_is_done_from_the_start)
+{
+	struct future *f = put(50);
+
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	ck_assert_uint_eq(f->value->bytes, 50);
+	ck_assert_uint_eq(f->final_seq, 1);
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 50);
+	ck_assert_uint_eq(used(0, ACCOUNT_FDS), 1);
+	ck_assert_uint_eq(used(0, ACCOUNT_JOBS), 0);
+	ck_assert_int_eq(core_cancel(core, f, CANCEL_KILL, 0, fake.now_us), CANCEL_TOO_LATE);
+	core_release(core, f);
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 0);
+	core_drain(core, fake.now_us);
+	ck_assert_int_eq(
+		core_put(core, &(struct submission){.account = account[0]}, fake.now_us, &f, NULL),
+		CORE_E_DRAINING);
+}
+END_TEST
+
+/* ---- cancelling ---- */
+
+static enum cancel_outcome cancel(struct future *f, enum cancel_mode mode)
+{
+	return core_cancel(core, f, mode, 42, fake.now_us);
+}
+
+START_TEST(cancelled_in_the_queue)
+{
+	struct future *f = submit(0);
+
+	ck_assert_int_eq(cancel(f, CANCEL_QUEUED), CANCEL_CANCELLED);
+	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
+	ck_assert_int_eq(f->failure, FAILURE_CANCELLED);
+	ck_assert_uint_eq(f->cancel_uid, 42);
+	ck_assert_int_eq(cancel(f, CANCEL_TERM), CANCEL_CANCELLED);
+	core_start_workers();
+	fake_turn(&fake);
+	ck_assert_uint_eq(fake.n_hand_overs, 0);
+}
+END_TEST
+
+START_TEST(cancelled_in_an_inbox_before_anybody_received_it)
+{
+	struct future *first, *behind;
+
+	core_start_workers();
+	for (int i = 0; i < 2; i++)
+		submit(0);
+	first = core_find(core, 1);
+	behind = submit(0);
+	fake_turn(&fake);
+	ck_assert(first->slot && behind->slot);
+	ck_assert_int_eq(cancel(behind, CANCEL_QUEUED), CANCEL_CANCELLED);
+	ck_assert_int_eq(cancel(first, CANCEL_TERM), CANCEL_CANCELLED);
+	ck_assert_uint_eq(fake.n_rings, 0);
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 100);
+	ck_assert_uint_eq(core_unfinished(core), 1);
+}
+END_TEST
+
+START_TEST(cancelled_while_it_runs)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	f = submit_running(&w);
+	ck_assert_int_eq(cancel(f, CANCEL_QUEUED), CANCEL_RUNNING);
+	ck_assert_uint_eq(fake.n_rings, 0);
+	ck_assert_int_eq(cancel(f, CANCEL_TERM), CANCEL_CANCELLING);
+	ck_assert_int_eq(f->state, FUTURE_CANCELLING);
+	ck_assert_int_eq(w->slot->state, SLOT_RINGING);
+	ck_assert_uint_eq(fake.n_rings, 1);
+	ck_assert_int_eq(cancel(f, CANCEL_QUEUED), CANCEL_CANCELLING);
+	ck_assert_int_eq(cancel(f, CANCEL_TERM), CANCEL_CANCELLING);
+	ck_assert_uint_eq(fake.n_rings, 1);
+	ck_assert(fake_hear_bell(w));
+	finish(w, 30);
+	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
+	ck_assert_ptr_null(f->value);
+	ck_assert(w->is_closed);
+	ck_assert_uint_eq(fake.n_kills, 0);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_uint_eq(pool->n_deaths, 0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(fake.n_forks, 3);
+}
+END_TEST
+
+START_TEST(killed_while_it_runs)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	f = submit_running(&w);
+	ck_assert_int_eq(cancel(f, CANCEL_TERM), CANCEL_CANCELLING);
+	ck_assert_int_eq(core_cancel(core, f, CANCEL_KILL, 7, fake.now_us), CANCEL_CANCELLING);
+	ck_assert_uint_eq(fake.n_kills, 1);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
+	ck_assert_uint_eq(f->cancel_uid, 7);
+	ck_assert_int_eq(f->cancel_mode, CANCEL_KILL);
+}
+END_TEST
+
+START_TEST(too_late_if_the_answer_was_sent)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	f = submit_running(&w);
+	fake_answer(w, (struct fake_answer){0});
+	ck_assert_int_eq(cancel(f, CANCEL_KILL), CANCEL_TOO_LATE);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	ck_assert_int_eq(w->slot->state, SLOT_IDLE);
+	ck_assert_uint_eq(fake.n_rings + fake.n_kills, 0);
+}
+END_TEST
+
+/* While the daemon is cancelling one job the worker goes on to the next. */
+START_TEST(the_next_job_is_rung_if_it_is_the_one)
+{
+	struct fake_worker *w;
+	struct future *first, *second;
+
+	core_start_workers();
+	submit(0);
+	submit(0);
+	second = submit(0);
+	fake_turn(&fake);
+	w = worker_of(second);
+	first = slot_first(w->slot);
+	fake_receive(w);
+	fake_answer(w, (struct fake_answer){0});
+	fake_receive(w);
+	ck_assert_int_eq(cancel(second, CANCEL_TERM), CANCEL_CANCELLING);
+	ck_assert_int_eq(first->state, FUTURE_DONE);
+	ck_assert_int_eq(second->state, FUTURE_CANCELLING);
+	ck_assert_uint_eq(fake.n_rings, 1);
+}
+END_TEST
+
+/* ---- waiting and forgetting ---- */
+
+static struct fake_waiter waiter[3];
+static struct future *seen;
+
+static void unwait_the_next(struct fake *unused, struct fake_waiter *w, struct future *f)
+{
+	seen = f;
+	if (w != &waiter[0])
+		return;
+	core_unwait(core, &waiter[1].w);
+	core_release(core, f);
+	ck_assert_ptr_null(core_find(core, f->id));
+	core_pin(f);
+	core_unpin(core, f);
+}
+
+START_TEST(each_waiter_is_told_once)
+{
+	struct future *f = submit(0);
+
+	for (int i = 0; i < 3; i++) {
+		waiter[i] = (struct fake_waiter){0};
+		core_wait(core, f, &waiter[i].w);
+	}
+	fake.hooks.told = unwait_the_next;
+	cancel(f, CANCEL_QUEUED);
+	ck_assert_uint_eq(waiter[0].n_told, 1);
+	ck_assert_uint_eq(waiter[1].n_told, 0);
+	ck_assert_uint_eq(waiter[2].n_told, 1);
+	ck_assert_int_eq(waiter[2].state, FUTURE_CANCELLED);
+	ck_assert_ptr_eq(seen, f);
+	ck_assert_uint_eq(used(0, ACCOUNT_FUTURES), 0);
+	core_sweep(core);
+}
+END_TEST
+
+START_TEST(who_waits_for_what_is_over_is_told_at_once)
+{
+	struct future *f = put(1);
+
+	waiter[0] = (struct fake_waiter){0};
+	core_wait(core, f, &waiter[0].w);
+	ck_assert_uint_eq(waiter[0].n_told, 1);
+	core_unwait(core, &waiter[0].w);
+}
+END_TEST
+
+START_TEST(a_waiter_that_left_is_not_told)
+{
+	struct future *f = submit(0);
+
+	waiter[0] = (struct fake_waiter){0};
+	core_wait(core, f, &waiter[0].w);
+	core_unwait(core, &waiter[0].w);
+	cancel(f, CANCEL_QUEUED);
+	ck_assert_uint_eq(waiter[0].n_told, 0);
+}
+END_TEST
+
+START_TEST(a_released_job_goes_on_and_is_forgotten_at_its_end)
+{
+	struct fake_worker *w;
+	struct future *f;
+	uint32_t uid;
+
+	core_start_workers();
+	f = submit_running(&w);
+	core_release(core, f);
+	ck_assert_ptr_null(core_find(core, 1));
+	ck_assert_uint_eq(used(0, ACCOUNT_JOBS), 1);
+	finish(w, 10);
+	ck_assert_uint_eq(used(0, ACCOUNT_FUTURES), 0);
+	ck_assert(!core_find_expired(core, 1, &uid));
+	core_sweep(core);
+}
+END_TEST
+
+START_TEST(what_is_pinned_stays_in_memory)
+{
+	struct future *f = put(10);
+
+	core_pin(f);
+	core_release(core, f);
+	core_sweep(core);
+	ck_assert_uint_eq(f->value->bytes, 10);
+	core_unpin(core, f);
+	ck_assert_uint_eq(used(0, ACCOUNT_FUTURES), 0);
+}
+END_TEST
+
+START_TEST(what_runs_out_of_time_leaves_a_tombstone)
+{
+	struct future *f = put(10);
+	uint32_t uid = 9;
+
+	pass(4999);
+	ck_assert_ptr_eq(core_find(core, f->id), f);
+	pass(1);
+	ck_assert_ptr_null(core_find(core, 1));
+	ck_assert(core_find_expired(core, 1, &uid));
+	ck_assert_uint_eq(uid, 0);
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 0);
+}
+END_TEST
+
+START_TEST(what_was_released_by_hand_leaves_none)
+{
+	struct future *f = put(10);
+	uint32_t uid;
+
+	core_pin(f);
+	core_release(core, f);
+	pass(6000);
+	ck_assert(!core_find_expired(core, 1, &uid));
+	core_unpin(core, f);
+}
+END_TEST
+
+/* ---- the end ---- */
+
+START_TEST(a_drain_aborts_what_waits_and_lets_run_what_runs)
+{
+	struct future *running[2], *ahead, *queued[3];
+
+	core_start_workers();
+	for (int i = 0; i < 2; i++)
+		running[i] = submit(0);
+	ahead = submit(0);
+	for (int i = 0; i < 3; i++)
+		queued[i] = submit(0);
+	fake_turn(&fake);
+	fake_receive(worker[0]);
+	fake_receive(worker[1]);
+	core_drain(core, fake.now_us);
+	ck_assert_int_eq(ahead->state, FUTURE_ABORTED);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(queued[i]->state, FUTURE_ABORTED);
+		ck_assert_int_eq(queued[i]->failure, FAILURE_SHUTDOWN);
+	}
+	finish(worker_of(running[0]), 5);
+	ck_assert_int_eq(running[0]->state, FUTURE_DONE);
+	ck_assert_uint_eq(fake.n_closes, 1);
+	core_stop_running(core, fake.now_us);
+	ck_assert_int_eq(running[1]->state, FUTURE_CANCELLING);
+	fake_die(worker_of(running[1]));
+	fake_reap(worker_of(running[1]));
+	ck_assert_int_eq(running[1]->state, FUTURE_ABORTED);
+	ck_assert_int_eq(running[1]->failure, FAILURE_SHUTDOWN);
+	ck_assert_uint_eq(core_unfinished(core), 0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(fake.n_forks, 2);
+}
+END_TEST
+
+START_TEST(stopping_also_stops_what_came_to_the_head_meanwhile)
+{
+	struct future *first, *second;
+	struct fake_worker *w;
+
+	core_start_workers();
+	submit(0);
+	submit(0);
+	second = submit(0);
+	fake_turn(&fake);
+	w = worker_of(second);
+	first = slot_first(w->slot);
+	fake_receive(w);
+	fake_answer(w, (struct fake_answer){0});
+	fake_receive(w);
+	core_drain(core, fake.now_us);
+	core_stop_running(core, fake.now_us);
+	ck_assert_int_eq(first->state, FUTURE_DONE);
+	ck_assert_int_eq(second->state, FUTURE_CANCELLING);
+	ck_assert_uint_eq(w->n_rung, 1);
+}
+END_TEST
+
+START_TEST(a_drain_sends_workers_home)
+{
+	core_start_workers();
+	fake_die(worker[1]);
+	fake_reap(worker[1]);
+	pass(20 * 1000000);
+	ck_assert_int_eq(worker[1]->slot->state, SLOT_STARTING);
+	core_drain(core, fake.now_us);
+	ck_assert(worker[0]->is_closed);
+	ck_assert_int_eq(worker[0]->slot->state, SLOT_LEAVING);
+	fake_ready(worker[1]);
+	ck_assert(worker[1]->is_closed);
+	ck_assert_uint_eq(fake.n_kills, 0);
+	pass(5 * 1000000); /* they do not leave */
+	ck_assert_uint_eq(fake.n_kills, 2);
+}
+END_TEST
+
+START_TEST(a_failed_pool_aborts_what_waits)
+{
+	struct future *running[2], *ahead, *queued;
+
+	core_start_workers();
+	for (int i = 0; i < 2; i++)
+		running[i] = submit(0);
+	ahead = submit(0);
+	fake_turn(&fake);
+	fake_receive(worker[0]);
+	fake_receive(worker[1]);
+	queued = submit(0);
+	core_pool_failed(pool, "a thread was started", fake.now_us);
+	ck_assert_int_eq(ahead->state, FUTURE_ABORTED);
+	ck_assert_int_eq(queued->state, FUTURE_ABORTED);
+	ck_assert_int_eq(queued->failure, FAILURE_POOL);
+	ck_assert_str_eq(pool->reason, "a thread was started");
+	finish(worker_of(running[0]), 0);
+	ck_assert_int_eq(running[0]->state, FUTURE_DONE);
+}
+END_TEST
+
+START_TEST(everything_is_thrown_away_whatever_its_state)
+{
+	struct future *f;
+
+	core_start_workers();
+	for (int i = 0; i < 8; i++)
+		submit_with(0, (struct submission){.input_bytes = 5, .priority = i % 3});
+	fake_turn(&fake);
+	fake_receive(worker[0]);
+	f = put(10);
+	core_pin(f);
+	core_release(core, f);
+	core_release(core, core_find(core, 2));
+	fake_answer(worker[0], (struct fake_answer){.value_bytes = 10});
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("core");
+	TCase *t = tcase_create("core");
+
+	tcase_add_checked_fixture(t, core_setup, core_teardown);
+	tcase_add_test(t, a_submit_is_charged_and_found);
+	tcase_add_test(t, a_refusal_names_limit_value_and_max);
+	tcase_add_test(t, waiting_jobs_leave_room_for_a_result);
+	tcase_add_test(t, no_births_without_pool_ids_or_time);
+	tcase_add_test(t, without_memory_nothing_is_held);
+	tcase_add_test(t, the_core_itself_without_memory);
+	tcase_add_test(t, half_of_all_or_none_is_withdrawn);
+	tcase_add_test(t, an_object_is_done_from_the_start);
+	tcase_add_test(t, cancelled_in_the_queue);
+	tcase_add_test(t, cancelled_in_an_inbox_before_anybody_received_it);
+	tcase_add_test(t, cancelled_while_it_runs);
+	tcase_add_test(t, killed_while_it_runs);
+	tcase_add_test(t, too_late_if_the_answer_was_sent);
+	tcase_add_test(t, the_next_job_is_rung_if_it_is_the_one);
+	tcase_add_test(t, each_waiter_is_told_once);
+	tcase_add_test(t, who_waits_for_what_is_over_is_told_at_once);
+	tcase_add_test(t, a_waiter_that_left_is_not_told);
+	tcase_add_test(t, a_released_job_goes_on_and_is_forgotten_at_its_end);
+	tcase_add_test(t, what_is_pinned_stays_in_memory);
+	tcase_add_test(t, what_runs_out_of_time_leaves_a_tombstone);
+	tcase_add_test(t, what_was_released_by_hand_leaves_none);
+	tcase_add_test(t, a_drain_aborts_what_waits_and_lets_run_what_runs);
+	tcase_add_test(t, stopping_also_stops_what_came_to_the_head_meanwhile);
+	tcase_add_test(t, a_drain_sends_workers_home);
+	tcase_add_test(t, a_failed_pool_aborts_what_waits);
+	tcase_add_test(t, everything_is_thrown_away_whatever_its_state);
+	suite_add_tcase(s, t);
+	return check_run(s);
+}

@@ -1,0 +1,816 @@
+/* What workers do to the core: answers, breaches of the protocol, deaths at each point, take-back,
+ * order, quota, back-off. */
+#include "daemon/core/handover.h"
+
+#include "tests/unit/core_fixture.h"
+
+/* ---- answers and times ---- */
+
+START_TEST(an_answer_ends_the_job_and_charges_its_value)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	f = submit_running(&w);
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 100);
+	finish(w, 30);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 30);
+	ck_assert_uint_eq(used(0, ACCOUNT_JOBS), 0);
+	ck_assert_int_eq(w->slot->state, SLOT_IDLE);
+	f = submit_running(&w);
+	fake_answer(w, (struct fake_answer){.is_failure = true, .failure = FAILURE_EXIT});
+	fake_read(w);
+	ck_assert_int_eq(f->state, FUTURE_FAILED);
+	ck_assert_int_eq(f->failure, FAILURE_EXIT);
+}
+END_TEST
+
+START_TEST(a_value_beyond_the_reservation_may_find_no_room)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	f = submit_running(&w);
+	finish(w, 1001);
+	ck_assert_int_eq(f->state, FUTURE_FAILED);
+	ck_assert_int_eq(f->failure, FAILURE_QUOTA);
+	ck_assert_ptr_null(f->value);
+}
+END_TEST
+
+START_TEST(times_are_the_workers_word_within_what_was_seen)
+{
+	struct {
+		uint64_t started_us, run_us;		  /* told, after the hand-over */
+		uint64_t queued, handover, run, answered; /* expected */
+	} cases[] = {
+		{10, 50, 5, 10, 50, 40}, {10, 5000, 5, 10, 90, 0},
+		{UINT64_MAX, 60, 5, 20, 60, 20}, /* not told: in the middle */
+		{UINT64_MAX, 5000, 5, 0, 100, 0}, {200, 10, 5, 45, 10, 45}, /* in the future */
+	};
+
+	core_start_workers();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct future *f = submit(0);
+		struct future_timing t;
+		struct fake_worker *w;
+
+		pass(5);
+		w = worker_of(f);
+		fake_receive(w);
+		fake_answer(w, (struct fake_answer){.run_us = cases[i].run_us,
+				       .started_us = cases[i].started_us == UINT64_MAX
+							     ? 0
+							     : fake.now_us + cases[i].started_us});
+		fake.now_us += 100;
+		fake_read(w);
+		t = future_timing(f, fake.now_us);
+		ck_assert_uint_eq(t.queued_us, cases[i].queued);
+		ck_assert_uint_eq(t.handover_us, cases[i].handover);
+		ck_assert_uint_eq(t.run_us, cases[i].run);
+		ck_assert_uint_eq(t.return_us, cases[i].answered);
+	}
+}
+END_TEST
+
+/* It started before the daemon heard that the one before had ended. */
+START_TEST(a_job_may_start_before_it_was_known_to_be_the_first)
+{
+	struct future *second;
+	struct fake_worker *w;
+
+	core_start_workers();
+	submit(0);
+	submit(0);
+	second = submit(0);
+	fake_turn(&fake);
+	w = worker_of(second);
+	fake_receive(w);
+	fake_answer(w, (struct fake_answer){0});
+	fake_receive(w);
+	fake.now_us += 50;
+	fake_answer(w, (struct fake_answer){.started_us = fake.now_us - 50, .run_us = 50});
+	fake.now_us += 10;
+	fake_read(w);
+	ck_assert_uint_eq(future_timing(second, 0).queued_us, 0);
+	ck_assert_uint_eq(future_timing(second, 0).run_us, 50);
+	ck_assert_uint_eq(future_timing(second, 0).return_us, 10);
+}
+END_TEST
+
+/* ---- breaches of the protocol ---- */
+
+START_TEST(an_answer_that_nobody_asked_for)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	f = submit_running(&w);
+	fake_answer(w, (struct fake_answer){.value_bytes = 7});
+	w->outbox[0].msgid += 5;
+	fake_read(w);
+	ck_assert_uint_eq(fake.n_violations, 1);
+	ck_assert_int_eq(f->state, FUTURE_RUNNING);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_int_eq(f->state, FUTURE_LOST);
+	w = worker[w == worker[0]];
+	w->outbox[w->n_outbox++] = (struct fake_answer){0};
+	fake_read(w);
+	ck_assert_uint_eq(fake.n_violations, 2);
+}
+END_TEST
+
+START_TEST(a_packet_that_was_never_sent)
+{
+	core_start_workers();
+	submit(0);
+	fake_turn(&fake);
+	ck_assert_int_eq(core_taken_back(slot_first(worker[1]->slot)->slot, 77), CORE_E_PROTOCOL);
+	ck_assert_int_eq(core_taken_back(worker[0]->slot, 0), CORE_E_PROTOCOL);
+}
+END_TEST
+
+/* Both jobs are with one worker, and it received both. */
+static struct fake_worker *greedy(struct future **ret_first, struct future **ret_second)
+{
+	struct fake_worker *w;
+
+	core_start_workers();
+	submit(0);
+	submit(0);
+	*ret_second = submit(0);
+	fake_turn(&fake);
+	w = worker_of(*ret_second);
+	*ret_first = slot_first(w->slot);
+	fake_receive(w);
+	fake_receive(w);
+	ck_assert_uint_eq(w->n_held, 2);
+	return w;
+}
+
+START_TEST(cancelling_what_a_greedy_worker_holds_back_kills_it)
+{
+	struct future *first, *second;
+	struct fake_worker *w = greedy(&first, &second);
+
+	ck_assert_int_eq(core_cancel(core, second, CANCEL_TERM, 1, fake.now_us), CANCEL_CANCELLING);
+	ck_assert_uint_eq(fake.n_rings, 0);
+	ck_assert_uint_eq(fake.n_kills, 1);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_int_eq(first->state, FUTURE_LOST);
+	ck_assert_int_eq(second->state, FUTURE_CANCELLED);
+}
+END_TEST
+
+START_TEST(what_a_greedy_worker_holds_back_cannot_be_cancelled_as_queued)
+{
+	struct future *first, *second;
+
+	greedy(&first, &second);
+	ck_assert_int_eq(core_cancel(core, second, CANCEL_QUEUED, 1, fake.now_us), CANCEL_RUNNING);
+	ck_assert_int_eq(second->state, FUTURE_QUEUED);
+	ck_assert_uint_eq(fake.n_kills, 0);
+}
+END_TEST
+
+START_TEST(a_greedy_worker_rung_for_one_job_is_killed_for_the_next)
+{
+	struct future *first, *second;
+	struct fake_worker *w = greedy(&first, &second);
+
+	core_cancel(core, first, CANCEL_TERM, 1, fake.now_us);
+	ck_assert_uint_eq(fake.n_rings, 1);
+	finish(w, 0);
+	ck_assert_int_eq(first->state, FUTURE_CANCELLED);
+	ck_assert_int_eq(second->state, FUTURE_RUNNING);
+	ck_assert_int_eq(core_cancel(core, second, CANCEL_TERM, 1, fake.now_us), CANCEL_CANCELLING);
+	ck_assert_uint_eq(fake.n_rings, 1);
+	ck_assert_uint_eq(fake.n_kills, 1);
+	/* Its answer may still come before it dies. */
+	finish(w, 0);
+	ck_assert_int_eq(second->state, FUTURE_CANCELLED);
+	ck_assert_int_eq(w->slot->state, SLOT_LEAVING);
+}
+END_TEST
+
+START_TEST(a_cancelled_job_that_comes_to_the_head_stays_cancelling)
+{
+	struct future *first, *second;
+	struct fake_worker *w = greedy(&first, &second);
+
+	core_cancel(core, second, CANCEL_TERM, 1, fake.now_us);
+	finish(w, 0);
+	ck_assert_int_eq(first->state, FUTURE_DONE);
+	ck_assert_int_eq(second->state, FUTURE_CANCELLING);
+	ck_assert_uint_eq(second->head_us, fake.now_us);
+	finish(w, 0);
+	ck_assert_int_eq(second->state, FUTURE_CANCELLED);
+}
+END_TEST
+
+/* ---- deaths ---- */
+
+START_TEST(death_costs_the_job_that_was_received)
+{
+	struct future *first, *second;
+	struct fake_worker *w;
+
+	core_start_workers();
+	fake.loss_bytes = 40;
+	submit(0);
+	submit(0);
+	second = submit(0);
+	fake_turn(&fake);
+	w = worker_of(second);
+	first = slot_first(w->slot);
+	fake_receive(w);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_int_eq(first->state, FUTURE_LOST);
+	ck_assert_int_eq(first->failure, FAILURE_LOST);
+	ck_assert_uint_eq(first->value->bytes, 40);
+	ck_assert_int_eq(second->state, FUTURE_QUEUED);
+	ck_assert_uint_eq(pool->n_deaths, 1);
+	fake_turn(&fake);
+	ck_assert_int_eq(w->life, FAKE_STARTING);
+	ck_assert_ptr_nonnull(second->slot);
+}
+END_TEST
+
+START_TEST(death_before_receiving_costs_nothing)
+{
+	struct future *f;
+	struct fake_worker *w;
+
+	core_start_workers();
+	f = submit(0);
+	fake_turn(&fake);
+	w = worker_of(f);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_int_eq(f->state, FUTURE_QUEUED);
+	ck_assert_uint_eq(f->head_us, 0);
+	fake_turn(&fake);
+	ck_assert_ptr_ne(worker_of(f), w);
+}
+END_TEST
+
+START_TEST(death_after_the_answer_costs_nothing)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	f = submit_running(&w);
+	fake_answer(w, (struct fake_answer){0});
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+}
+END_TEST
+
+START_TEST(a_loss_without_room_for_its_details)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	fake.loss_bytes = 1001;
+	f = submit_running(&w);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_int_eq(f->state, FUTURE_LOST);
+	ck_assert_ptr_null(f->value);
+}
+END_TEST
+
+/* A program without a handler dies of the bell. */
+START_TEST(death_of_the_bell_is_no_loss)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	f = submit_running(&w);
+	core_cancel(core, f, CANCEL_TERM, 1, fake.now_us);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
+	ck_assert_uint_eq(pool->n_deaths, 0);
+}
+END_TEST
+
+START_TEST(found_dead_while_taking_back)
+{
+	struct future *f;
+	struct fake_worker *w;
+
+	core_start_workers();
+	f = submit(0);
+	fake_turn(&fake);
+	w = worker_of(f);
+	fake_die(w);
+	w->is_deaf = true;
+	ck_assert_int_eq(core_cancel(core, f, CANCEL_TERM, 1, fake.now_us), CANCEL_CANCELLING);
+	fake_reap(w);
+	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
+	ck_assert_int_eq(w->slot->state, SLOT_EMPTY);
+}
+END_TEST
+
+/* The first attempt to take it back got nothing, the second does. */
+START_TEST(a_cancelling_job_that_comes_back_is_cancelled)
+{
+	struct future *f;
+
+	core_start_workers();
+	f = submit(0);
+	fake_turn(&fake);
+	worker_of(f)->is_deaf = true;
+	ck_assert_int_eq(core_cancel(core, f, CANCEL_KILL, 1, fake.now_us), CANCEL_CANCELLING);
+	worker_of(f)->is_deaf = false;
+	ck_assert_int_eq(core_cancel(core, f, CANCEL_KILL, 1, fake.now_us), CANCEL_CANCELLED);
+}
+END_TEST
+
+/* ---- time-outs ---- */
+
+START_TEST(a_time_out_rings_then_kills)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	f = submit_with(0, (struct submission){.timeout_us = 1000, .grace_us = 300});
+	fake_turn(&fake);
+	w = worker_of(f);
+	fake_receive(w);
+	pass(999);
+	ck_assert_int_eq(f->state, FUTURE_RUNNING);
+	pass(1);
+	ck_assert_int_eq(f->state, FUTURE_CANCELLING);
+	ck_assert_uint_eq(fake.n_rings, 1);
+	ck_assert_uint_eq(fake.n_kills, 0);
+	ck_assert_uint_eq(fake_turn(&fake), fake.now_us + 300);
+	pass(300);
+	ck_assert_uint_eq(fake.n_kills, 1);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_int_eq(f->state, FUTURE_TIMEOUT);
+	ck_assert_int_eq(f->failure, FAILURE_TIMEOUT);
+}
+END_TEST
+
+START_TEST(a_time_out_of_what_was_not_received_starts_anew)
+{
+	struct future *f;
+
+	core_start_workers();
+	f = submit_with(0, (struct submission){.timeout_us = 1000});
+	fake_turn(&fake);
+	pass(1000);
+	ck_assert_int_eq(f->state, FUTURE_RUNNING);
+	ck_assert_uint_eq(fake.n_taken_back, 1);
+	ck_assert_uint_eq(f->timer.key, fake.now_us + 1000);
+}
+END_TEST
+
+START_TEST(spans_beyond_all_time_never_end)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_start_workers();
+	f = submit_with(
+		0, (struct submission){.timeout_us = UINT64_MAX, .grace_us = UINT64_MAX - 5});
+	fake_turn(&fake);
+	w = worker_of(f);
+	fake_receive(w);
+	pass(1000000);
+	ck_assert_int_eq(f->state, FUTURE_RUNNING);
+	core_cancel(core, f, CANCEL_TERM, 1, fake.now_us);
+	pass(1000000);
+	ck_assert_uint_eq(fake.n_kills, 0);
+}
+END_TEST
+
+/* ---- order ---- */
+
+static uint64_t order[16];
+static unsigned n_order;
+
+static void note_order(struct fake_worker *w, struct future *f)
+{
+	order[n_order++] = f->id;
+}
+
+static void expect_order(const uint64_t *ids, unsigned n)
+{
+	ck_assert_uint_eq(n_order, n);
+	for (unsigned i = 0; i < n; i++)
+		ck_assert_uint_eq(order[i], ids[i]);
+}
+
+START_TEST(priority_then_age_and_uids_in_turn)
+{
+	n_order = 0;
+	fake.hooks.handed_over = note_order;
+	submit_with(0, (struct submission){.priority = -1}); /* 1 */
+	submit(0);					     /* 2 */
+	submit_with(0, (struct submission){.priority = 5});  /* 3 */
+	submit(1);					     /* 4 */
+	submit(0);					     /* 5 */
+	core_start_workers();
+	fake_turn(&fake);
+	/* Two run, two stand ahead, one of each function without history. */
+	expect_order((uint64_t[]){3, 4, 2, 5}, 4);
+}
+END_TEST
+
+START_TEST(what_comes_back_from_two_workers_goes_by_age)
+{
+	core_start_workers();
+	for (int i = 0; i < 5; i++)
+		submit(0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_ahead, 2);
+	fake_receive(worker[0]);
+	fake_receive(worker[1]);
+	n_order = 0;
+	fake.hooks.handed_over = note_order;
+	pass(501); /* both run late */
+	ck_assert_uint_eq(pool->n_ahead, 0);
+	finish(worker[0], 0);
+	finish(worker[1], 0);
+	fake_turn(&fake);
+	expect_order((uint64_t[]){3, 4, 5}, 3);
+}
+END_TEST
+
+START_TEST(an_idle_worker_gets_what_waits_behind_another_job)
+{
+	struct future *behind;
+
+	core_start_workers();
+	submit(0);
+	submit(0);
+	behind = submit(0);
+	fake_turn(&fake);
+	fake_receive(worker[0]);
+	fake_receive(worker[1]);
+	ck_assert_uint_eq(pool->n_ahead, 1);
+	finish(worker[worker_of(behind) == worker[0]], 0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_ahead, 0);
+	ck_assert_int_eq(behind->state, FUTURE_RUNNING);
+}
+END_TEST
+
+START_TEST(nothing_goes_ahead_of_a_late_job_or_a_long_function)
+{
+	struct fake_worker *w;
+
+	core_start_workers();
+	submit_running(&w);
+	submit_running(&w);
+	pass(501);
+	submit(0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_ahead, 0);
+	finish(w, 0);
+	pool->functions->mean_run_us = 501;
+	fake_turn(&fake);
+	submit(0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_ahead, 0);
+}
+END_TEST
+
+START_TEST(the_least_burdened_worker_gets_what_goes_ahead)
+{
+	core_start_workers();
+	pool->functions->mean_run_us = 1;
+	for (int i = 0; i < 3; i++)
+		submit(0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_ahead, 1);
+	ck_assert_uint_eq(slot_first(worker[1]->slot)->id, 1);
+	ck_assert_uint_eq(worker[1]->slot->n_line, 2);
+	submit(0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(worker[0]->slot->n_line, 2);
+	submit(0);
+	submit(0);
+	submit(0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_ahead, 4);
+	ck_assert_uint_eq(pool->queue.n, 1);
+}
+END_TEST
+
+/* One idle worker, two inboxes: one of them is enough. */
+START_TEST(no_more_is_stolen_than_can_start)
+{
+	const struct pool_config three = {.name = "three", .n_workers = 3, .ahead_max = 1};
+	struct pool *p = fake_pool(&fake, &three);
+
+	fake_turn(&fake);
+	for (unsigned i = 0; i < 3; i++)
+		fake_ready(fake_worker(p, i));
+	for (int i = 0; i < 5; i++)
+		submit_with(0, (struct submission){.pool = p});
+	fake_turn(&fake);
+	ck_assert_uint_eq(p->n_ahead, 2);
+	for (unsigned i = 0; i < 3; i++)
+		fake_receive(fake_worker(p, i));
+	finish(fake_worker(p, 0), 0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(fake.n_taken_back, 1);
+	ck_assert_uint_eq(p->n_ahead, 1);
+	finish(fake_worker(p, 1), 0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(fake.n_taken_back, 2);
+	ck_assert_uint_eq(p->n_ahead, 0);
+}
+END_TEST
+
+START_TEST(the_next_turn_is_the_first_timer_or_the_next_try)
+{
+	core_start_workers();
+	submit_with(0, (struct submission){.timeout_us = 600});
+	fake_turn(&fake);
+	worker[0]->inbox_size = worker[1]->inbox_size = 0;
+	submit(0);
+	ck_assert_uint_eq(fake_turn(&fake), fake.now_us + 600);
+	ck_assert(core->want_turn);
+}
+END_TEST
+
+START_TEST(a_full_link_is_tried_again_in_its_turn)
+{
+	n_order = 0;
+	core_start_workers();
+	worker[0]->inbox_size = worker[1]->inbox_size = 0;
+	submit(0);
+	submit(1);
+	ck_assert_uint_eq(fake_turn(&fake), fake.now_us + 1000);
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 0);
+	worker[0]->inbox_size = worker[1]->inbox_size = 1;
+	fake.hooks.handed_over = note_order;
+	fake_turn(&fake);
+	expect_order((uint64_t[]){1, 2}, 2);
+}
+END_TEST
+
+START_TEST(a_worker_that_asks_to_be_replaced_gets_nothing_more)
+{
+	struct fake_worker *w;
+	struct future *f, *behind;
+
+	core_start_workers();
+	submit(0);
+	f = submit(0);
+	behind = submit(0);
+	fake_turn(&fake);
+	w = worker_of(behind);
+	f = slot_first(w->slot);
+	fake_receive(w);
+	fake_recycle(w);
+	fake_read(w);
+	ck_assert_ptr_null(behind->slot);
+	fake_turn(&fake);
+	ck_assert_ptr_ne(worker_of(behind), w);
+	finish(w, 0);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	ck_assert(w->is_closed);
+	fake_recycle(w);
+	fake_read(w);
+	ck_assert_uint_eq(fake.n_closes, 1);
+}
+END_TEST
+
+START_TEST(an_idle_worker_that_asks_to_be_replaced_leaves)
+{
+	core_start_workers();
+	fake_recycle(worker[0]);
+	fake_read(worker[0]);
+	ck_assert(worker[0]->is_closed);
+	ck_assert_int_eq(worker[0]->slot->state, SLOT_LEAVING);
+	core_worker_ready(worker[0]->slot, fake.now_us);
+	ck_assert_int_eq(worker[0]->slot->state, SLOT_LEAVING);
+}
+END_TEST
+
+/* ---- quota ---- */
+
+START_TEST(a_job_waits_for_room_and_others_do_not_wait_with_it)
+{
+	struct submission s = {.account = account[0],
+		.input = fake_payload(&fake, 950, 0),
+		.input_bytes = 950,
+		.ttl_us = 1000};
+	struct future *object, *f, *other;
+
+	core_start_workers();
+	ck_assert_int_eq(core_put(core, &s, fake.now_us, &object, NULL), 0);
+	f = submit(0);
+	other = submit(1);
+	fake_turn(&fake);
+	ck_assert_ptr_null(f->slot);
+	ck_assert_ptr_nonnull(other->slot);
+	core_release(core, object);
+	fake_turn(&fake);
+	ck_assert_ptr_nonnull(f->slot);
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 100);
+}
+END_TEST
+
+START_TEST(a_job_whose_result_never_fits_fails)
+{
+	const struct pool_config too_big[2] = {
+		{.name = "bytes", .n_workers = 1, .max_result_bytes = 1001},
+		{.name = "fds", .n_workers = 1, .max_result_fds = 51},
+	};
+	struct future *f[2];
+
+	for (int i = 0; i < 2; i++)
+		f[i] = submit_with(0, (struct submission){.pool = fake_pool(&fake, &too_big[i])});
+	fake_turn(&fake);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(f[i]->state, FUTURE_FAILED);
+		ck_assert_int_eq(f[i]->failure, FAILURE_QUOTA);
+	}
+	ck_assert_uint_eq(fake.n_hand_overs, 0);
+	core->accounts.limits.all.n[ACCOUNT_BYTES] = 99;
+	ck_assert(handover_never_fits(pool));
+}
+END_TEST
+
+START_TEST(room_that_a_later_pool_gives_back_is_offered)
+{
+	const struct pool_config other = {
+		.name = "other", .n_workers = 1, .max_result_bytes = 1001};
+	struct future *f;
+
+	core_start_workers();
+	submit(0);
+	f = submit_with(
+		0, (struct submission){.pool = fake_pool(&fake, &other), .input_bytes = 950});
+	ck_assert_uint_eq(fake_turn(&fake), fake.now_us + 1000);
+	ck_assert_int_eq(f->state, FUTURE_FAILED);
+	fake_turn(&fake);
+	ck_assert_uint_eq(fake.n_hand_overs, 1);
+}
+END_TEST
+
+/* ---- starting workers ---- */
+
+static void die_starting(void)
+{
+	for (int i = 0; i < 2; i++)
+		if (worker[i]->life == FAKE_STARTING) {
+			fake_die(worker[i]);
+			fake_reap(worker[i]);
+		}
+}
+
+START_TEST(workers_that_die_at_once_are_started_ever_more_slowly)
+{
+	uint64_t last_us = 100000;
+
+	fake_turn(&fake);
+	die_starting();
+	for (int i = 0; i < 12; i++) {
+		uint64_t next_us = fake_turn(&fake), span_us = next_us - fake.now_us;
+
+		ck_assert_uint_ge(span_us, last_us);
+		ck_assert_uint_le(span_us, 10000000);
+		ck_assert_uint_eq(pool->n_by_state[SLOT_STARTING], 0);
+		last_us = span_us;
+		pass(span_us);
+		ck_assert_uint_eq(pool->n_by_state[SLOT_STARTING], 1);
+		die_starting();
+	}
+	ck_assert_uint_eq(last_us, 10000000);
+}
+END_TEST
+
+START_TEST(one_trial_at_a_time_until_something_was_done)
+{
+	struct future *f;
+
+	fake_turn(&fake);
+	for (int i = 0; i < 2; i++) {
+		fake_die(worker[i]);
+		fake_reap(worker[i]);
+	}
+	pass(1000000);
+	ck_assert_uint_eq(pool->n_by_state[SLOT_STARTING], 1);
+	pass(1000000);
+	ck_assert_uint_eq(pool->n_by_state[SLOT_STARTING], 1);
+	fake_ready(worker[0]);
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_by_state[SLOT_STARTING], 1);
+	f = submit(0);
+	fake_turn(&fake);
+	fake_receive(worker_of(f));
+	finish(worker_of(f), 0);
+	ck_assert_uint_eq(pool->n_failed_starts, 0);
+}
+END_TEST
+
+START_TEST(an_idle_death_counts_if_nothing_was_done)
+{
+	struct fake_worker *w;
+
+	core_start_workers();
+	fake_die(worker[0]);
+	fake_reap(worker[0]);
+	ck_assert_uint_eq(pool->n_failed_starts, 1);
+	submit_running(&w);
+	finish(w, 0);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_uint_eq(pool->n_failed_starts, 0);
+	pass(20000000);
+	fake_ready(worker[0]);
+	fake_ready(worker[1]);
+	fake.now_us += 10000000;
+	fake_die(worker[0]);
+	fake_reap(worker[0]);
+	ck_assert_uint_eq(pool->n_failed_starts, 0);
+	ck_assert_uint_eq(pool->n_deaths, 3);
+}
+END_TEST
+
+static bool refuse_fork(struct fake_worker *w)
+{
+	return false;
+}
+
+START_TEST(no_fork_without_a_zygote_and_later_if_it_is_busy)
+{
+	core_pool_starting(pool);
+	ck_assert_uint_eq(fake_turn(&fake), HEAP_NEVER);
+	core_pool_ready(pool);
+	fake.hooks.may_fork = refuse_fork;
+	ck_assert_uint_eq(fake_turn(&fake), fake.now_us + 1000);
+	ck_assert_uint_eq(fake.n_forks, 0);
+	fake.hooks.may_fork = NULL;
+	ck_assert_uint_eq(fake_turn(&fake), HEAP_NEVER);
+	ck_assert_uint_eq(fake.n_forks, 2);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("handover");
+	TCase *t = tcase_create("handover");
+
+	tcase_add_checked_fixture(t, core_setup, core_teardown);
+	tcase_add_test(t, an_answer_ends_the_job_and_charges_its_value);
+	tcase_add_test(t, a_value_beyond_the_reservation_may_find_no_room);
+	tcase_add_test(t, times_are_the_workers_word_within_what_was_seen);
+	tcase_add_test(t, a_job_may_start_before_it_was_known_to_be_the_first);
+	tcase_add_test(t, an_answer_that_nobody_asked_for);
+	tcase_add_test(t, a_packet_that_was_never_sent);
+	tcase_add_test(t, cancelling_what_a_greedy_worker_holds_back_kills_it);
+	tcase_add_test(t, what_a_greedy_worker_holds_back_cannot_be_cancelled_as_queued);
+	tcase_add_test(t, a_greedy_worker_rung_for_one_job_is_killed_for_the_next);
+	tcase_add_test(t, a_cancelled_job_that_comes_to_the_head_stays_cancelling);
+	tcase_add_test(t, death_costs_the_job_that_was_received);
+	tcase_add_test(t, death_before_receiving_costs_nothing);
+	tcase_add_test(t, death_after_the_answer_costs_nothing);
+	tcase_add_test(t, a_loss_without_room_for_its_details);
+	tcase_add_test(t, death_of_the_bell_is_no_loss);
+	tcase_add_test(t, found_dead_while_taking_back);
+	tcase_add_test(t, a_cancelling_job_that_comes_back_is_cancelled);
+	tcase_add_test(t, a_time_out_rings_then_kills);
+	tcase_add_test(t, a_time_out_of_what_was_not_received_starts_anew);
+	tcase_add_test(t, spans_beyond_all_time_never_end);
+	tcase_add_test(t, priority_then_age_and_uids_in_turn);
+	tcase_add_test(t, what_comes_back_from_two_workers_goes_by_age);
+	tcase_add_test(t, an_idle_worker_gets_what_waits_behind_another_job);
+	tcase_add_test(t, nothing_goes_ahead_of_a_late_job_or_a_long_function);
+	tcase_add_test(t, the_next_turn_is_the_first_timer_or_the_next_try);
+	tcase_add_test(t, no_more_is_stolen_than_can_start);
+	tcase_add_test(t, the_least_burdened_worker_gets_what_goes_ahead);
+	tcase_add_test(t, a_full_link_is_tried_again_in_its_turn);
+	tcase_add_test(t, a_worker_that_asks_to_be_replaced_gets_nothing_more);
+	tcase_add_test(t, an_idle_worker_that_asks_to_be_replaced_leaves);
+	tcase_add_test(t, a_job_waits_for_room_and_others_do_not_wait_with_it);
+	tcase_add_test(t, a_job_whose_result_never_fits_fails);
+	tcase_add_test(t, room_that_a_later_pool_gives_back_is_offered);
+	tcase_add_test(t, workers_that_die_at_once_are_started_ever_more_slowly);
+	tcase_add_test(t, one_trial_at_a_time_until_something_was_done);
+	tcase_add_test(t, an_idle_death_counts_if_nothing_was_done);
+	tcase_add_test(t, no_fork_without_a_zygote_and_later_if_it_is_busy);
+	suite_add_tcase(s, t);
+	return check_run(s);
+}

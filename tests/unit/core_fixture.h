@@ -1,0 +1,32 @@
+/* What the tests of the core start from: two uids, a pool of two workers, limits in round numbers.
+ */
+#pragma once
+
+#include "tests/lib/check_run.h"
+#include "tests/lib/fake_shell.h"
+
+extern struct fake fake;
+extern struct core *core;
+extern struct pool *pool;
+extern struct account *account[2];
+extern struct fake_worker *worker[2];
+
+/* Limits: bytes 1000 (1500 in all), jobs 10, futures 20, fds 50. Results: up to 100 bytes, 1 fd. */
+void core_setup(void);
+/* Nobody holds anything any more: looked at. */
+void core_teardown(void);
+/* Both workers are up and idle. */
+void core_start_workers(void);
+
+/* A job of uid 0 or 1 with these; ttl one hour. */
+struct future *submit_with(uint32_t uid, struct submission s);
+struct future *submit(uint32_t uid);
+/* One more, handed over to the worker and received by it. The pool's other jobs are nowhere. */
+struct future *submit_running(struct fake_worker **ret_worker);
+/* Its worker. */
+struct fake_worker *worker_of(const struct future *f);
+/* The worker answers what it holds, `done` with this many bytes, and the daemon reads it. */
+void finish(struct fake_worker *w, uint64_t bytes);
+/* Time passes, then the loop turns. */
+void pass(uint64_t us);
+uint64_t used(uint32_t uid, enum account_kind kind);
