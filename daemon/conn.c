@@ -83,11 +83,18 @@ void conn_close(struct conn *c, const char *reason)
 	cs->n--;
 }
 
-static void stop_reading(struct conn *c)
+static void uncharge_input(struct conn *c)
 {
-	event_del(c->on_readable);
+	account_give_one(c->account, ACCOUNT_BYTES, c->in_charged);
+	c->in_charged = 0;
+}
+
+/* Not while a message is handled: its bytes lie here. */
+static void drop_input(struct conn *c)
+{
 	fdqueue_deinit(&c->fds);
 	buf_deinit(&c->in);
+	uncharge_input(c);
 }
 
 void conn_pack_fatal(struct buf *b, const char *code, const char *message)
@@ -124,7 +131,7 @@ void conn_fatal(struct conn *c, const char *code, const char *format, ...)
 			"conn %llu: no room for the fatal message", (unsigned long long)c->number);
 	buf_deinit(&b);
 	set_state(c, CONN_FLUSHING);
-	stop_reading(c);
+	event_del(c->on_readable);
 	conn_touch(c);
 }
 
@@ -220,12 +227,6 @@ static int charge_input(struct conn *c, size_t size)
 	return 0;
 }
 
-static void uncharge_input(struct conn *c)
-{
-	account_give_one(c->account, ACCOUNT_BYTES, c->in_charged);
-	c->in_charged = 0;
-}
-
 /* Keeps what is left of the shared buffer. */
 static void keep(struct conn *c, const uint8_t *bytes, size_t n)
 {
@@ -240,7 +241,7 @@ static void keep(struct conn *c, const uint8_t *bytes, size_t n)
 static void process_kept(struct conn *c)
 {
 	buf_consume(&c->in, process(c, buf_head(&c->in), buf_used(&c->in)));
-	if (c->state <= CONN_ENDED && buf_used(&c->in))
+	if (buf_used(&c->in))
 		return;
 	buf_deinit(&c->in);
 	uncharge_input(c);
@@ -407,6 +408,8 @@ void conn_flush(struct conn *c)
 {
 	int r = 0;
 
+	if (c->state == CONN_FLUSHING)
+		drop_input(c);
 	do {
 		write_ready(c);
 		if (c->state == CONN_CLOSED)
@@ -463,11 +466,9 @@ struct conn *conn_free(struct conn *c)
 		event_free(c->on_readable);
 	if (c->on_writable)
 		event_free(c->on_writable);
-	fdqueue_deinit(&c->fds);
-	buf_deinit(&c->in);
 	if (c->account) {
+		drop_input(c);
 		outbox_deinit(&c->out);
-		uncharge_input(c);
 		account_give_one(c->account, ACCOUNT_CONNECTIONS, 1);
 		account_unref(c->account);
 	}

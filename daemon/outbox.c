@@ -137,6 +137,8 @@ int outbox_file(struct outbox *o, struct payload *p, int fd, uint64_t offset, ui
 {
 	struct outbox_chunk *c;
 
+	if (len == 0)
+		return 0;
 	c = chunk_add(o, 0);
 	if (!c)
 		return -ENOMEM;
