@@ -17,9 +17,10 @@ struct ctl {
 	bool no_legend;
 	bool help;
 	bool version;
-	bool for_job;  /* the verb hands the exit code of one job on */
-	poold *client; /* NULL until ctl_connect() */
-	int signal_fd; /* of loop_catch_signals(); -1 */
+	bool for_job;	       /* the verb hands the exit code of one job on */
+	poold *client;	       /* NULL until ctl_connect() */
+	int signal_fd;	       /* of loop_catch_signals(); -1 */
+	uint64_t signal_at_us; /* when the last one came */
 };
 
 /* The global options; they fill struct ctl. */

@@ -7,6 +7,8 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
+#define SIGNAL_PAIR_US 500000
+
 int loop_catch_signals(struct ctl *ctl)
 {
 	sigset_t set;
@@ -49,11 +51,16 @@ static int milliseconds_until(uint64_t at_us)
 	return ms > 3600000 ? 3600000 : (int)ms;
 }
 
+/* Who signals a process and its group, as timeout(1) does, means one signal, not two. */
 static bool take_signal(struct ctl *ctl)
 {
+	uint64_t last_us = ctl->signal_at_us, now_us = loop_now();
 	struct signalfd_siginfo info;
 
-	return read(ctl->signal_fd, &info, sizeof(info)) == sizeof(info);
+	if (read(ctl->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return false;
+	ctl->signal_at_us = now_us;
+	return last_us == 0 || now_us - last_us > SIGNAL_PAIR_US;
 }
 
 /* What to wait for, and how long at most; -errno. */

@@ -70,11 +70,11 @@ struct map {
 	size_t n_since_growth; /* jobs that ended since the window grew */
 	size_t n_bad;	       /* items that ended badly, printed or not */
 	uint64_t seq;
-	struct map_item *postponed; /* taken from the source, but there was no room for it */
-	bool look_again;	    /* an item is settled without any word from the daemon */
-	bool want_input;	    /* the source is to be read */
-	bool no_more;		    /* the source is empty, or nothing more is wanted */
-	bool is_hopeless;	    /* the daemon takes no job of this kind */
+	struct map_later later; /* of these, there was no room for them yet */
+	bool look_again;	/* an item is settled without any word from the daemon */
+	bool want_input;	/* the source is to be read */
+	bool no_more;		/* the source is empty, or nothing more is wanted */
+	bool is_hopeless;	/* the daemon takes no job of this kind */
 	bool is_cancelled;
 	bool is_interrupted;
 };
@@ -128,18 +128,34 @@ static bool is_hopeless(const struct map_item *item)
 	}
 }
 
+/* A refusal for want of room means fewer at a time; later, as jobs end, more are tried again. */
+static void adapt_window(struct map *m, bool refused)
+{
+	if (refused) {
+		m->window = m->n_out < m->window ? m->n_out : m->window;
+		m->window += m->window == 0;
+		m->n_since_growth = 0;
+	} else if (m->window < m->window_max && ++m->n_since_growth >= m->window) {
+		m->n_since_growth = 0;
+		m->window++;
+	}
+}
+
 static int on_settled(poold_future *f, void *userdata)
 {
 	struct map_item *item = userdata;
 	struct map *m = item->map;
+	bool crowded = is_crowded(item);
 
-	item->is_settled = true;
 	m->n_out--;
-	m->n_bad += poold_future_get_state(f) != POOLD_DONE && !is_crowded(item);
-	if (m->window < m->window_max && ++m->n_since_growth >= m->window) {
-		m->n_since_growth = 0;
-		m->window++;
+	adapt_window(m, crowded);
+	if (crowded && !item->was_alone && !m->is_cancelled) {
+		item->f = poold_future_unref(item->f);
+		STAILQ_INSERT_TAIL(&m->later, item, later);
+		return 0;
 	}
+	item->is_settled = true;
+	m->n_bad += poold_future_get_state(f) != POOLD_DONE;
 	return 0;
 }
 
@@ -148,18 +164,20 @@ static bool is_lost(int r)
 	return r == -ENOTCONN || r == -EPROTO || r == -ENOMEM;
 }
 
-/* Hands a new or postponed item in. What concerns the item alone becomes its end. */
+/* Hands an item in, new or again. What concerns the item alone becomes its end. */
 static int start_item(struct map *m, struct map_item *item)
 {
 	int r;
 
+	item->was_alone = m->n_out == 0;
 	r = map_item_hand_in(m->ctl, &m->spec, item, on_settled);
 	if (r >= 0) {
 		m->n_out++;
 		return 0;
 	}
 	if (r == -EMFILE && m->n_out > 0) {
-		m->postponed = item;
+		adapt_window(m, true);
+		STAILQ_INSERT_HEAD(&m->later, item, later);
 		return 0;
 	}
 	if (is_lost(r))
@@ -195,11 +213,11 @@ static int fill_window(struct map *m)
 	int r = 0;
 
 	m->want_input = false;
-	if (m->postponed && m->n_out < m->window) {
-		item = take_ptr(m->postponed);
+	while (r == 0 && m->n_out < m->window && (item = STAILQ_FIRST(&m->later))) {
+		STAILQ_REMOVE_HEAD(&m->later, later);
 		r = start_item(m, item);
 	}
-	while (r == 0 && !m->postponed && !m->no_more && has_room(m)) {
+	while (r == 0 && STAILQ_EMPTY(&m->later) && !m->no_more && has_room(m)) {
 		r = map_source_next(&m->source, &argument);
 		if (r == MAP_SOURCE_ONE)
 			r = add_item(m, argument);
@@ -216,10 +234,10 @@ static void cancel_all(struct map *m, const char *reason)
 	struct map_item *item;
 
 	m->no_more = true;
-	if (m->postponed) {
-		m->postponed->error = -ECANCELED;
-		m->postponed->is_settled = true;
-		m->postponed = NULL;
+	while ((item = STAILQ_FIRST(&m->later))) {
+		STAILQ_REMOVE_HEAD(&m->later, later);
+		item->error = -ECANCELED;
+		item->is_settled = true;
 		m->look_again = true;
 	}
 	if (m->is_cancelled)
@@ -229,20 +247,6 @@ static void cancel_all(struct map *m, const char *reason)
 		if (item->f && poold_future_cancel(item->f, POOLD_CANCEL_TERM, reason) < 0)
 			break; /* the connection is lost, as the next round will tell */
 	}
-}
-
-/* Too many at once for the daemon: fewer, and this one again. Not if it is alone: then it will never
- * fit. */
-static bool postpone(struct map *m, struct map_item *item)
-{
-	if (!is_crowded(item) || m->postponed || m->n_out == 0 || m->is_cancelled)
-		return false;
-	m->window = m->n_out;
-	m->n_since_growth = 0;
-	item->f = poold_future_unref(item->f);
-	item->is_settled = false;
-	m->postponed = item;
-	return true;
 }
 
 /* Of a hopeless map one refusal is told; the others say the same. */
@@ -281,7 +285,7 @@ static int print_settled(struct map *m)
 
 	for (; item && r == 0; item = next) {
 		next = TAILQ_NEXT(item, link);
-		if (!item->is_settled || postpone(m, item)) {
+		if (!item->is_settled) {
 			if (!m->args->unordered)
 				break;
 			continue;
@@ -429,6 +433,7 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 				.tag = a->tag,
 			},
 		.items = TAILQ_HEAD_INITIALIZER(m.items),
+		.later = STAILQ_HEAD_INITIALIZER(m.later),
 		.window = window_of(a),
 	};
 	struct map_item *item;

@@ -18,18 +18,21 @@ struct map_spec {
 };
 
 struct map_item {
-	TAILQ_ENTRY(map_item) link; /* in the order of the arguments */
-	void *map;		    /* for its callback */
-	uint64_t seq;		    /* from 1 */
+	TAILQ_ENTRY(map_item) link;   /* in the order of the arguments */
+	STAILQ_ENTRY(map_item) later; /* of those that are to be handed in again */
+	void *map;		      /* for its callback */
+	uint64_t seq;		      /* from 1 */
 	char *argument;
 	poold_future *f; /* NULL: not handed in */
 	int error;	 /* it could not be handed in, -errno */
 	bool is_settled;
+	bool was_alone; /* no other job of this map was out when it was handed in */
 	size_t sent;
 	double started; /* unix seconds */
 };
 
 TAILQ_HEAD(map_items, map_item);
+STAILQ_HEAD(map_later, map_item);
 
 /* Consumes argument. NULL without memory. */
 must_check struct map_item *map_item_new(void *map, uint64_t seq, char *argument);

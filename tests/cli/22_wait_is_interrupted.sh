@@ -1,0 +1,20 @@
+#!/bin/sh
+# A signal ends wait and submit --wait, not the job.
+. "${POOLD_TEST_SRCDIR:?}/tests/lib/cli.sh"
+start_poold
+
+mkfifo "$dir/up"
+timeout 60 poolctl submit --wait --json -- sh -c "echo up >'$dir/up'; exec sleep 60" >"$dir/out" \
+	2>"$dir/err" &
+waiter=$!
+read -r _ <"$dir/up"
+kill -TERM $waiter
+code=0
+wait $waiter || code=$?
+[ $code = 130 ] || fail "submit --wait: exit $code instead of 130"
+expect_err_line 'goes on'
+expect_json 'every[-1]["exit_source"] == "poolctl" and every[-1]["exit_code"] == 130'
+id=$(head -n 1 "$dir/out" | sed 's/.*"id":\([0-9]*\).*/\1/')
+run_ctl 0 info "$id"
+expect_out_line '^state +running$'
+run_ctl 0 cancel "$id"

@@ -1,0 +1,19 @@
+#!/bin/sh
+# A signal to map cancels what runs and hands in no more.
+. "${POOLD_TEST_SRCDIR:?}/tests/lib/cli.sh"
+start_poold
+
+mkfifo "$dir/up"
+timeout -k 5 60 poolctl map -j 2 -- sh -c "echo up >'$dir/up'; exec sleep 60" ::: a b c d \
+	>"$dir/out" 2>"$dir/err" </dev/null &
+mapper=$!
+read -r _ <"$dir/up"
+kill -TERM $mapper
+code=0
+wait $mapper || code=$?
+[ $code = 130 ] || fail "exit $code instead of 130"
+expect_err_line '^poolctl: a: cancelled: '
+expect_err_line '^poolctl: interrupted$'
+! grep -q '^poolctl: [cd]: ' "$dir/err" || fail "more was handed in"
+run_ctl 0 list -q
+expect_out ''
