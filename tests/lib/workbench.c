@@ -231,6 +231,23 @@ bool workbench_is_late(uint64_t deadline_us)
 	return clock_now_us() > deadline_us;
 }
 
+pid_t workbench_zygote(const struct pool *p)
+{
+	FILE *list = fopen("/proc/thread-self/children", "re");
+	int pid = 0, zygote = 0;
+
+	ck_assert_ptr_nonnull(list);
+	while (!zygote && fscanf(list, "%d", &pid) == 1) {
+		zygote = pid;
+		for (unsigned i = 0; i < p->config.n_workers; i++)
+			if (pid == workers_pid(&p->slots[i]))
+				zygote = 0;
+	}
+	fclose(list);
+	ck_assert_int_gt(zygote, 1);
+	return zygote;
+}
+
 /* ---- jobs ---- */
 
 struct pool *workbench_pool(struct workbench *b, const char *name)

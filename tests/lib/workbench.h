@@ -64,6 +64,8 @@ struct future *workbench_memfd(struct workbench *b, const char *address, int fd)
 /* Jobs are this uid's from now on. */
 void workbench_be(struct workbench *b, uint32_t uid);
 void workbench_await(struct workbench *b, const struct future *f);
+/* The first child that is none of the pool's workers. */
+pid_t workbench_zygote(const struct pool *p);
 struct pool *workbench_pool(struct workbench *b, const char *name);
 
 /* An entry of the map that f's value is; the test fails if there is none. */

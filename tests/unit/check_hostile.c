@@ -239,6 +239,30 @@ START_TEST(test_strange_failure_is_made_plain)
 }
 END_TEST
 
+static const struct {
+	const char *how, *limit;
+	uint64_t value, max;
+} large_results[] = {
+	{"nice_large_inline", "inline_bytes", PROTO_INLINE_BYTES + 105, PROTO_INLINE_BYTES},
+	{"nice_large_memfd", "max_result", (2u << 20) + 3, 1u << 20},
+};
+
+START_TEST(test_result_over_a_limit_is_too_large_and_the_worker_stays)
+{
+	struct pool *p = start(large_results[_i].how);
+	struct future *f = submit(p->name);
+
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_FAILED);
+	ck_assert_int_eq(f->failure, FAILURE_TOO_LARGE);
+	ck_assert(workbench_entry_is(f, "limit", large_results[_i].limit));
+	ck_assert_uint_eq(workbench_entry_uint(f, "value"), large_results[_i].value);
+	ck_assert_uint_eq(workbench_entry_uint(f, "max"), large_results[_i].max);
+	ck_assert_uint_eq(p->n_deaths, 0);
+	workbench_stop(&b);
+}
+END_TEST
+
 START_TEST(test_last_words_come_with_the_loss)
 {
 	struct pool *p = start("nice_crash");
@@ -344,6 +368,8 @@ int main(void)
 	tcase_add_test(tcase, test_strange_failure_is_made_plain);
 	tcase_add_test(tcase, test_rest_of_a_packet_is_read_inside_its_reading);
 	tcase_add_test(tcase, test_answer_of_a_dead_worker_counts);
+	tcase_add_loop_test(tcase, test_result_over_a_limit_is_too_large_and_the_worker_stays, 0,
+		ARRAY_SIZE(large_results));
 	tcase_add_test(tcase, test_last_words_come_with_the_loss);
 	tcase_add_loop_test(tcase, test_last_words_are_not_shown_across_uids, 0, 2);
 	suite_add_tcase(suite, tcase);
