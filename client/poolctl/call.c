@@ -55,16 +55,19 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 {
 	const struct args *a = values;
 	cleanup(future_freep) poold_future *f = NULL;
-	poold_options o = jobargs_options(&a->job);
+	poold_options o;
 	uint64_t until_us = loop_until(a->wait_timeout.set ? a->wait_timeout.us : POOLD_FOREVER);
 	poold_state state;
 	struct input in;
 	int code, came;
 
-	o.attached = 1;
-	o.auto_release = 1;
 	if (argc == 0)
 		return ctl_usage(ctl, "a function is missing");
+	code = jobargs_options(ctl, &a->job, &o);
+	if (code)
+		return code;
+	o.attached = 1;
+	o.auto_release = 1;
 	code = input_of_function(ctl, &a->input, argc - 1, argv + 1, &in);
 	if (code)
 		return code;

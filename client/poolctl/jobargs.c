@@ -14,19 +14,30 @@ static inline void command_freep(poold_command **c)
 	*c = poold_command_free(*c);
 }
 
-poold_options jobargs_options(const struct jobargs *a)
+/* $TRACEPARENT, if it can be one. */
+static const char *inherited_trace(void)
 {
-	poold_options o = POOLD_OPTIONS_INIT;
 	const char *trace = getenv("TRACEPARENT");
 
+	return trace && *trace && strlen(trace) <= PROTO_TRACE_BYTES ? trace : NULL;
+}
+
+int jobargs_options(struct ctl *ctl, const struct jobargs *a, poold_options *ret)
+{
+	poold_options o = POOLD_OPTIONS_INIT;
+
+	if ((a->timeout.set && !a->timeout.us) || (a->grace.set && !a->grace.us) ||
+		(a->ttl.set && !a->ttl.us))
+		return ctl_usage(ctl, "--timeout, --grace and --ttl must be above 0");
 	o.timeout_us = a->timeout.us;
 	o.grace_us = a->grace.us;
 	o.ttl_us = a->ttl.us;
 	o.group = a->group;
 	o.label = a->label;
-	o.trace = a->trace ? a->trace : trace && *trace ? trace : NULL;
+	o.trace = a->trace ? a->trace : inherited_trace();
 	o.priority = (int32_t)a->priority.value;
-	return o;
+	*ret = o;
+	return 0;
 }
 
 /* --setenv of a variable without a name, or of one that is not set here. */
@@ -54,6 +65,20 @@ const char *commandargs_given(const struct commandargs *a)
 	return a->setenv.n > 0 ? "--setenv" : NULL;
 }
 
+static int check_directory(struct ctl *ctl, const struct commandargs *a)
+{
+	cleanup_free char *here = NULL;
+
+	if (a->cwd && *a->cwd == '/')
+		return 0;
+	if (!a->is_own && a->cwd)
+		return ctl_usage(ctl, "--cwd: for another user's daemon it must begin with /");
+	if (!a->is_own)
+		return 0;
+	here = getcwd(NULL, 0);
+	return here ? 0 : ctl_own_failure(ctl, -errno, "the working directory");
+}
+
 int commandargs_check(
 	struct ctl *ctl, struct commandargs *a, char function[PROTO_ADDRESS_BYTES + 1])
 {
@@ -72,9 +97,7 @@ int commandargs_check(
 	code = ctl_connect(ctl);
 	if (code == 0)
 		code = ctl_is_own(ctl, &a->is_own);
-	if (code == 0 && !a->is_own && a->cwd && *a->cwd != '/')
-		return ctl_usage(ctl, "--cwd: for another user's daemon it must begin with /");
-	return code;
+	return code ? code : check_directory(ctl, a);
 }
 
 void input_deinit(struct input *in)

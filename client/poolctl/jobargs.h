@@ -71,8 +71,8 @@ struct input {
 	int fd;
 };
 
-/* Texts stay the caller's. */
-poold_options jobargs_options(const struct jobargs *a);
+/* Texts stay the caller's. 0 or the exit code: a time of 0 would not be what it seems. */
+must_check int jobargs_options(struct ctl *ctl, const struct jobargs *a, poold_options *ret);
 
 /* For a function they mean nothing: which was given, or NULL. */
 const char *commandargs_given(const struct commandargs *a);

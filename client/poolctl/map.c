@@ -406,7 +406,12 @@ static int prepare(struct map *m, struct args *a)
 
 	code = check_usage(m);
 	if (code == 0)
-		code = commandargs_check(m->ctl, &a->command, m->spec.function);
+		code = jobargs_options(m->ctl, &a->job, &m->spec.options);
+	if (code)
+		return code;
+	m->spec.options.attached = 1;
+	m->spec.options.auto_release = 1;
+	code = commandargs_check(m->ctl, &a->command, m->spec.function);
 	if (code == 0)
 		code = loop_catch_signals(m->ctl);
 	if (code)
@@ -427,7 +432,6 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 		.spec =
 			{
 				.command = &a->command,
-				.options = jobargs_options(&a->job),
 				.is_function = a->function != NULL,
 				.files = a->files,
 				.tag = a->tag,
@@ -440,8 +444,6 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 	int code;
 
 	m.window_max = m.window;
-	m.spec.options.attached = 1;
-	m.spec.options.auto_release = 1;
 	take_operands(&m, argc, argv);
 	code = prepare(&m, a);
 	if (code == 0)

@@ -78,14 +78,14 @@ static size_t find_option(const struct parser *p, int c)
 	return i;
 }
 
-static bool read_integer(const char *text, int64_t min, struct opt_number *ret)
+static bool read_integer(const char *text, int64_t min, int64_t max, struct opt_number *ret)
 {
 	char *end;
 	long long value;
 
 	errno = 0;
 	value = strtoll(text, &end, 10);
-	if (errno || end == text || *end || value < min)
+	if (errno || end == text || *end || value < min || value > max)
 		return false;
 	*ret = (struct opt_number){true, value};
 	return true;
@@ -126,8 +126,12 @@ static int store_value(const struct opt *o, void *values, const char *text, cons
 		size.set = true;
 		*(struct opt_size *)at = size;
 		return 0;
-	case OPT_NUMBER: *ret_wanted = "a whole number"; return !read_integer(text, INT32_MIN, at);
-	case OPT_COUNT: *ret_wanted = "a whole number above 0"; return !read_integer(text, 1, at);
+	case OPT_NUMBER:
+		*ret_wanted = "a whole number of 32 bits";
+		return !read_integer(text, INT32_MIN, INT32_MAX, at);
+	case OPT_COUNT:
+		*ret_wanted = "a whole number above 0";
+		return !read_integer(text, 1, INT64_MAX, at);
 	case OPT_LIST: return append_item(at, text);
 	}
 	return 1;

@@ -13,7 +13,7 @@ enum opt_kind {
 	OPT_TEXT,   /* const char * */
 	OPT_TIME,   /* struct opt_time */
 	OPT_SIZE,   /* struct opt_size */
-	OPT_NUMBER, /* struct opt_number: any integer */
+	OPT_NUMBER, /* struct opt_number: an integer of 32 bits */
 	OPT_COUNT,  /* struct opt_number: 1 and above */
 	OPT_LIST,   /* struct opt_list: may be given more than once */
 };

@@ -117,13 +117,16 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 	struct args *a = values;
 	struct running running = {.ctl = ctl};
 	char function[PROTO_ADDRESS_BYTES + 1];
-	poold_options o = jobargs_options(&a->job);
+	poold_options o;
 	struct input in;
 	int code;
 
-	o.attached = 1;
 	if (argc == 0)
 		return ctl_usage(ctl, "a command is missing");
+	code = jobargs_options(ctl, &a->job, &o);
+	if (code)
+		return code;
+	o.attached = 1;
 	code = commandargs_check(ctl, &a->command, function);
 	if (code == 0)
 		code = input_of_command(ctl, &a->command, &a->input, argv, &in);

@@ -86,11 +86,13 @@ static int make_command(
 static int hand_in(struct ctl *ctl, struct args *a, int argc, char **argv, poold_future **ret)
 {
 	char command_function[PROTO_ADDRESS_BYTES + 1];
-	poold_options o = jobargs_options(&a->job);
+	poold_options o;
 	struct input in;
 	int code;
 
 	code = check_usage(ctl, a, argc);
+	if (code == 0)
+		code = jobargs_options(ctl, &a->job, &o);
 	if (code)
 		return code;
 	if (a->function)

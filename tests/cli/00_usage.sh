@@ -36,6 +36,8 @@ expect_err_line 'shell is for commands'
 run_ctl 2 submit --wait-timeout 1s -- true
 run_ctl 2 map -f bench/noop -p pool ::: a
 run_ctl 2 map --files -- true ::: a
+run_ctl 2 submit --timeout 0 -- true
+expect_err_line 'above 0'
 run_ctl 2 call
 run_ctl 2 call bench/echo --json-arg '{'
 run_ctl 2 map

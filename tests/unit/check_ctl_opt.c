@@ -100,6 +100,7 @@ START_TEST(wrong_usage_is_named)
 	expect_wrong(PARSE(false, "--size", "big"), "--size: \"big\" is not a size");
 	expect_wrong(PARSE(false, "-n", "1x"), "--number: \"1x\" is not a whole number");
 	expect_wrong(PARSE(false, "-n", "99999999999999999999"), "--number");
+	expect_wrong(PARSE(false, "-n", "2147483648"), "of 32 bits");
 	expect_wrong(PARSE(false, "-c", "0"), "above 0");
 }
 END_TEST
