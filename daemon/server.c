@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -28,6 +29,7 @@
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/request.h"
+#include "daemon/spawn.h"
 #include "daemon/subscription.h"
 
 /* Answers to clients that read slowly, and workers on their way out, are waited for this long at
@@ -192,6 +194,7 @@ static void raise_fd_limit(void)
 {
 	struct rlimit l;
 
+	spawn_remember_limits();
 	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= l.rlim_max)
 		return;
 	l.rlim_cur = l.rlim_max;
@@ -381,7 +384,8 @@ static void become_ready(struct server *s)
 	}
 	s->state = SERVER_SERVING;
 	notify_ready("serving %s", listener_path(s->listener));
-	log_notice("READY: serving %s", listener_path(s->listener));
+	/* Whoever started it waits for this word, so it is no matter of log levels. */
+	dprintf(STDERR_FILENO, "READY: serving %s\n", listener_path(s->listener));
 }
 
 static void arm_timer(struct server *s, uint64_t at_us)

@@ -8,8 +8,25 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
+
+#include "daemon/log.h"
 
 #define CONTROL_FD 3
+
+static struct rlimit nofile;
+
+void spawn_remember_limits(void)
+{
+	if (getrlimit(RLIMIT_NOFILE, &nofile) < 0)
+		nofile.rlim_max = 0;
+}
+
+static void give_limits(pid_t pid)
+{
+	if (nofile.rlim_max && prlimit(pid, RLIMIT_NOFILE, &nofile, NULL) < 0)
+		log_warning("cannot set the limit of open files of process %d: %m", (int)pid);
+}
 
 /* A copy above the fds that the child gets, so that placing one cannot hit another. */
 static int above(int fd)
@@ -80,5 +97,7 @@ pid_t spawn_worker_program(
 		r = posix_spawn(&pid, path, &actions, &attributes, argv, env ? env : no_env);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
+	if (r == 0)
+		give_limits(pid);
 	return r == 0 ? pid : -r;
 }

@@ -10,3 +10,7 @@
  * exec). */
 must_check pid_t spawn_worker_program(
 	const char *path, const char *pool, char *const *env, int control, int output);
+
+/* Before the daemon raises its own limit of open files: what it starts gets back the one of now,
+ * since programs that use select() rely on a low one. */
+void spawn_remember_limits(void);

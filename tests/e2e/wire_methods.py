@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import re
+import resource
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
@@ -341,6 +343,13 @@ class Wire(DaemonCase):
         self.assertEqual(self.c.call("result", id)["stdout"].decode().split(),
                          [str(id), "1", str(os.geteuid()),
                           "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"])
+
+    def test_command_gets_nothing_of_the_daemon(self):
+        result = self.c.call("call", "exec", ["sh", "-c", "ulimit -Sn; env; ls /proc/self/fd"])
+        lines = result["stdout"].decode().split()
+        self.assertEqual(lines[0], str(resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
+        self.assertFalse([l for l in lines if re.match("(NOTIFY|LISTEN|WATCHDOG)_", l)])
+        self.assertLessEqual([l for l in lines if l.isdigit()][1:], ["0", "1", "2", "3"])  # 3: ls itself
 
     def test_command_failures(self):
         failure = self.fails("exit", "call", "exec", ["sh", "-c", "echo out; exit 3"])
