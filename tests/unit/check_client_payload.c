@@ -9,7 +9,8 @@
 
 #include "proto/shm.h"
 
-#define INLINE_BYTES ((size_t)PROTO_INLINE_BYTES)
+/* Its encoding has a head of 3 bytes. */
+#define INLINE_BYTES ((size_t)PROTO_INLINE_BYTES - 3)
 
 static int submit_one(poold *p, poold_input input)
 {

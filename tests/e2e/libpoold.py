@@ -1,0 +1,64 @@
+#!/usr/bin/python3
+"""libpoold and its examples with a real daemon; nothing of theirs is left there."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
+from pooldtest import BUILD, PATIENCE, POOLCTL, DaemonCase, run_cases, skip  # noqa: E402
+
+PROGRAM = os.path.join(BUILD, "tests", "e2e", "libpoold")
+EXAMPLES = os.path.join(BUILD, "client", "examples")
+
+if not os.path.exists(PROGRAM):
+    skip("built without Check")
+
+
+class Library(DaemonCase):
+    def run_program(self, *argv, text=""):
+        env = dict(os.environ, POOLD_SOCKET=self.folder.socket)
+        return subprocess.run(argv, env=env, input=text, text=True, timeout=PATIENCE,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def test_library(self):
+        got = self.run_program(PROGRAM)
+        self.assertEqual(got.returncode, 0, got.stdout)
+
+    def test_blocking_example(self):
+        paths = [self.folder.at(str(i)) for i in range(5)]
+        wanted = []
+        for i, path in enumerate(paths):
+            content = bytes([i]) * 30000 * i
+            with open(path, "wb") as f:
+                f.write(content)
+            wanted.append(f"{hashlib.sha256(content).hexdigest()}  {path}")
+        got = self.run_program(os.path.join(EXAMPLES, "blocking"), *paths)
+        self.assertEqual((got.returncode, sorted(got.stdout.splitlines())), (0, sorted(wanted)))
+
+    def test_blocking_example_with_a_function_that_is_not_there(self):
+        os.environ["POOLD_FUNCTION"] = "digest/nothing"
+        self.addCleanup(os.environ.pop, "POOLD_FUNCTION")
+        got = self.run_program(os.path.join(EXAMPLES, "blocking"), self.folder.config)
+        self.assertEqual(got.returncode, 1)
+        self.assertIn("unknown_function", got.stdout)
+
+    def test_loop_example(self):
+        loop = os.path.join(EXAMPLES, "loop_epoll")
+        got = self.run_program(loop, text="echo one\n\necho two; exit 3\nseq 30000 | wc -c\n")
+        lines = got.stdout.splitlines()
+        self.assertEqual(got.returncode, 1, got.stdout)
+        self.assertLessEqual({"one", "two", "168894"}, set(lines))
+        self.assertTrue(any("exit: " in line for line in lines), lines)
+        # standard input may be a file, which epoll does not take
+        with open(self.folder.at("commands"), "w") as f:
+            f.write("echo from a file\n")
+        with open(self.folder.at("commands")) as f:
+            env = dict(os.environ, POOLD_SOCKET=self.folder.socket)
+            said = subprocess.run([loop], env=env, stdin=f, text=True, timeout=PATIENCE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual((said.returncode, said.stdout), (0, "from a file\n"))
+
+
+run_cases()
