@@ -5,9 +5,12 @@
  * zygote_…: what it does with `setup` or `fork`; start_…: what a worker does in place of `ready`;
  * run_…: in place of its answer to `run`. */
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "tests/lib/hostile.h"
@@ -192,8 +195,12 @@ static void __attribute__((noreturn)) work(void)
 	_exit(0);
 }
 
-static void be_worker(struct fdqueue *fds)
+/* The daemon's, once the middle process is gone; then it ends with its parent, whatever happens to the test. */
+static void be_worker(struct fdqueue *fds, pid_t middle)
 {
+	while (getppid() == middle)
+		sched_yield();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(fds->fds[0], HOSTILE_FD);
 	dup2(fds->fds[1], STDERR_FILENO);
 	fdqueue_deinit(fds);
@@ -207,10 +214,10 @@ static void fork_worker(struct fdqueue *fds)
 	pid_t middle = fork();
 
 	if (middle == 0) {
-		pid_t pid = fork();
+		pid_t self = getpid(), pid = fork();
 
 		if (pid == 0)
-			be_worker(fds);
+			be_worker(fds, self);
 		*worker = pid;
 		_exit(0);
 	}
@@ -224,6 +231,7 @@ int main(int argc, char **argv)
 	struct fdqueue fds;
 	struct rpc m;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	pool = argc > 1 ? argv[1] : "";
 	buf_init(&hostile_out, 4 * PROTO_PACKET_BYTES);
 	fdqueue_init(&fds, PROTO_PACKET_FDS);
