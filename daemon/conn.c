@@ -32,6 +32,7 @@
 
 #define READS_A_TURN 4
 #define READ_BYTES   (64u * 1024u)
+#define FREE_BYTES   (64u * 1024u)
 #define HIGH_BYTES   (256u * 1024u)
 #define LOW_BYTES    (64u * 1024u)
 /* A message may start in one read and complete in a later one, each with its fds. */
@@ -125,7 +126,7 @@ void conn_fatal(struct conn *c, const char *code, const char *format, ...)
 		message);
 	c->conns->n_fatal++;
 	conn_pack_fatal(&b, code, message);
-	if (outbox_begin(&c->out, NULL) != 0 ||
+	if (outbox_begin(&c->out, NULL, 0) != 0 ||
 		outbox_bytes(&c->out, buf_head(&b), buf_used(&b)) != 0)
 		log_debug(
 			"conn %llu: no room for the fatal message", (unsigned long long)c->number);
@@ -211,10 +212,13 @@ static void check_left_over_fds(struct conn *c)
 		conn_fatal(c, "bad_fd", "%u fds came that no message names", c->fds.n);
 }
 
+/* The first FREE_BYTES are the connection's: so that one whose uid has no bytes left can still be told
+ * to release some. */
 static int charge_input(struct conn *c, size_t size)
 {
 	struct refusal why;
 
+	size = size > FREE_BYTES ? size - FREE_BYTES : 0;
 	if (size <= c->in_charged)
 		return 0;
 	if (account_take_one(c->account, ACCOUNT_BYTES, size - c->in_charged, &why) != 0) {
@@ -294,9 +298,10 @@ static void resume(struct conn *c)
 /* Room in the connection's own buffer, charged. NULL: the connection is over. */
 static uint8_t *room_behind(struct conn *c, size_t *ret_n)
 {
-	size_t want = c->in.max - buf_used(&c->in);
+	size_t used = buf_used(&c->in), want = c->in.max - used;
+	size_t most = used < FREE_BYTES / 2 ? FREE_BYTES / 2 : READ_BYTES;
 
-	want = want < READ_BYTES ? want : READ_BYTES;
+	want = want < most ? want : most;
 	if (charge_input(c, buf_size_after(&c->in, want)) < 0)
 		return NULL;
 	if (buf_reserve(&c->in, want) < 0) {

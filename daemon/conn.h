@@ -39,7 +39,7 @@ struct conn_ops {
 /* All connections. */
 struct conns {
 	struct event_base *base;
-	struct accounts *accounts;
+	struct core *core;
 	const struct conn_ops *ops;
 	void *userdata;
 	struct conn_list all;
@@ -85,7 +85,7 @@ struct conn {
 	struct pendings ready;
 };
 
-void conns_init(struct conns *cs, struct event_base *base, struct accounts *accounts,
+void conns_init(struct conns *cs, struct event_base *base, struct core *core,
 	const struct conn_ops *ops, void *userdata);
 /* Closes and frees them all. */
 void conns_deinit(struct conns *cs);

@@ -25,11 +25,11 @@ bool conn_is_member(const struct conn *c, gid_t gid)
 	return false;
 }
 
-void conns_init(struct conns *cs, struct event_base *base, struct accounts *accounts,
+void conns_init(struct conns *cs, struct event_base *base, struct core *core,
 	const struct conn_ops *ops, void *userdata)
 {
 	*cs = (struct conns){.base = base,
-		.accounts = accounts,
+		.core = core,
 		.ops = ops,
 		.userdata = userdata,
 		.next_number = 1,
@@ -83,11 +83,16 @@ static void look_again(struct conns *cs)
 void conns_turn(struct conns *cs, uint64_t now_us)
 {
 	struct conn *c;
+	unsigned n = 0;
 
 	pendings_turn(&cs->timers, now_us);
 	if (now_us >= cs->look_at_us)
 		look_again(cs);
-	while ((c = TAILQ_FIRST(&cs->resumed))) {
+	/* One that has still more to say stands in the list again, for the next turn. */
+	TAILQ_FOREACH (c, &cs->resumed, in_resumed)
+		n++;
+	for (; n > 0; n--) {
+		c = TAILQ_FIRST(&cs->resumed);
 		TAILQ_REMOVE(&cs->resumed, c, in_resumed);
 		c->is_resumed = false;
 		conn_go_on(c);
@@ -172,7 +177,7 @@ static int admit(struct conns *cs, struct conn *c)
 	struct refusal why;
 	int r;
 
-	r = account_get(cs->accounts, c->uid, &account);
+	r = account_get(&cs->core->accounts, c->uid, &account);
 	if (r < 0)
 		return r;
 	r = account_take_one(account, ACCOUNT_CONNECTIONS, 1, &why);
@@ -182,7 +187,7 @@ static int admit(struct conns *cs, struct conn *c)
 		return -EDQUOT;
 	}
 	c->account = account;
-	outbox_init(&c->out, account);
+	outbox_init(&c->out, cs->core, account);
 	return 0;
 }
 

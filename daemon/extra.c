@@ -24,7 +24,7 @@ size_t extra_size(const struct jobspec *spec)
 		n += spec->label_len + 1;
 	if (has(spec, JOBSPEC_BIT(TRACE)))
 		n += spec->trace_len + 1;
-	return n ? sizeof(struct future_extra) + n : 0;
+	return n || spec->attached ? sizeof(struct future_extra) + n : 0;
 }
 
 static struct future_extra *new_empty(size_t size)
@@ -78,6 +78,8 @@ struct future_extra *extra_free(struct future_extra *e)
 		return NULL;
 	for (int i = 0; i < _STREAM_MAX; i++)
 		fd_close(e->output_fd[i]);
+	if (e->hold)
+		pending_remove(e->hold, false);
 	free(e->reason);
 	free(e->progress_text);
 	free(e);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/core/future.h"
+#include "daemon/pending.h"
 #include "proto/base.h"
 #include "proto/jobspec.h"
 
@@ -20,10 +21,12 @@ struct future_extra {
 	char *progress_text;	    /* NULL: none */
 	int output_fd[_STREAM_MAX]; /* memfds that grow while a command runs; -1 */
 	int32_t worker_pid;	    /* of its last run; 0 */
+	struct pending *hold;	    /* of the connection that keeps this object; goes with it */
 	char texts[];
 };
 
-/* Bytes that extra_new() would charge for these texts; 0: nothing to keep, no extra needed. */
+/* Bytes that extra_new() would charge for these texts, and for being attached; 0: nothing to keep, no
+ * extra needed. */
 size_t extra_size(const struct jobspec *spec);
 /* Copies the texts. *ret = NULL if there are none. -ENOMEM. */
 must_check int extra_new(const struct jobspec *spec, struct future_extra **ret);

@@ -181,7 +181,7 @@ void failure_pack_details(struct bufpack *p, const struct future *f)
 
 void failure_pack_head(struct bufpack *p, const struct future *f)
 {
-	char text[PROTO_MESSAGE_TEXT_BYTES];
+	char text[PROTO_MESSAGE_TEXT_BYTES + 1];
 
 	failure_describe(f, text, sizeof(text));
 	bufpack_array(p, 3);

@@ -1,7 +1,10 @@
-/* Chunks in order of sending. Small answers share a chunk; a piece of a memfd is a chunk that holds
- * a reference to its payload and is read, 64 KiB at a time, only when the socket has room: a client
- * that does not read costs no memory for it. A message that carries fds starts a chunk of its own,
- * since its fds must go with the sendmsg() whose first byte is its own.
+/* Chunks in order of sending. Small answers share a chunk; a piece of a memfd is a chunk that pins the
+ * future it belongs to and is read, 64 KiB at a time, only when the socket has room: a client that
+ * does not read costs no memory for it. A message that carries fds starts a chunk of its own, since
+ * its fds must go with the sendmsg() whose first byte is its own.
+ *
+ * What is charged is the memory of the chunks, not the bytes in use: else many small messages
+ * between memfds would hold far more than they are charged for.
  *
  * fds in flight count against the daemon for all its clients, so at most PROTO_UNREAD_FDS lie
  * unread in one socket: before more are sent, SIOCOUTQ must say that the peer has read everything.
@@ -14,25 +17,31 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "daemon/payload.h"
 #include "proto/fdpass.h"
 
-#define CHUNK_BYTES  (16u * 1024u)
-#define PIECE_BYTES  (64u * 1024u)
-#define IOV_MAX_SEND 16
+#define CHUNK_BYTES (16u * 1024u)
+/* Behind fds or a memfd: as a rule the end of that message and the head of the next. */
+#define BETWEEN_BYTES 512u
+#define PIECE_BYTES   (64u * 1024u)
+#define IOV_MAX_SEND  16
+/* A client that reads as fast as we write lets others have their turn after so many sends: the next
+ * edge of writability goes on. */
+#define SENDS_A_FLUSH 32
 
 struct outbox_chunk {
 	TAILQ_ENTRY(outbox_chunk) in_outbox;
-	struct payload *payload; /* a carrier of fds, or the owner of file_fd */
-	unsigned n_fds;		 /* to go with the first byte */
-	int file_fd;		 /* -1: bytes[] */
+	struct future *future; /* pinned: it has the fds, or file_fd; NULL: neither */
+	unsigned n_fds;	       /* to go with the first byte */
+	int file_fd;	       /* -1: bytes[] */
 	uint64_t file_pos, file_end;
 	size_t pos, len, size;
 	uint8_t bytes[];
 };
 
-void outbox_init(struct outbox *o, struct account *account)
+void outbox_init(struct outbox *o, struct core *core, struct account *account)
 {
-	*o = (struct outbox){.account = account};
+	*o = (struct outbox){.core = core, .account = account};
 	TAILQ_INIT(&o->chunks);
 }
 
@@ -62,7 +71,9 @@ static int charge(struct outbox *o, size_t more)
 static void chunk_remove(struct outbox *o, struct outbox_chunk *c)
 {
 	TAILQ_REMOVE(&o->chunks, c, in_outbox);
-	payload_unref(c->payload);
+	o->bytes -= sizeof(*c) + c->size;
+	if (c->future)
+		core_unpin(o->core, c->future);
 	free(c);
 }
 
@@ -78,8 +89,6 @@ void outbox_deinit(struct outbox *o)
 
 	while ((c = TAILQ_FIRST(&o->chunks)))
 		chunk_remove(o, c);
-	o->bytes = 0;
-	o->file_bytes = 0;
 	all_read(o);
 	uncharge(o);
 }
@@ -89,30 +98,47 @@ bool outbox_is_empty(const struct outbox *o)
 	return TAILQ_EMPTY(&o->chunks);
 }
 
-static struct outbox_chunk *chunk_add(struct outbox *o, size_t size)
+/* f may be NULL. */
+static int chunk_add(struct outbox *o, size_t size, struct future *f, struct outbox_chunk **ret)
 {
 	struct outbox_chunk *c;
+	int r;
 
+	r = charge(o, sizeof(*c) + size);
+	if (r)
+		return r;
 	c = malloc(sizeof(*c) + size);
-	if (!c)
-		return NULL;
-	*c = (struct outbox_chunk){.file_fd = -1, .size = size};
+	if (!c) {
+		uncharge(o);
+		return -ENOMEM;
+	}
+	*c = (struct outbox_chunk){.file_fd = -1, .size = size, .future = f};
+	if (f)
+		core_pin(f);
+	o->bytes += sizeof(*c) + size;
 	TAILQ_INSERT_TAIL(&o->chunks, c, in_outbox);
-	return c;
+	*ret = c;
+	return 0;
 }
 
-int outbox_begin(struct outbox *o, struct payload *carrier)
+int outbox_begin(struct outbox *o, struct future *carrier, size_t n)
 {
 	struct outbox_chunk *c;
+	int r;
 
-	if (!carrier || !carrier->n_fds)
+	o->begin = TAILQ_LAST(&o->chunks, outbox_chunks);
+	o->begin_len = o->begin ? o->begin->len : 0;
+	if (!carrier || !carrier->value->n_fds)
 		return 0;
-	c = chunk_add(o, CHUNK_BYTES);
-	if (!c)
-		return -ENOMEM;
-	c->payload = payload_ref(carrier);
-	c->n_fds = carrier->n_fds;
-	return 0;
+	r = chunk_add(o, n, carrier, &c);
+	if (r == 0)
+		c->n_fds = carrier->value->n_fds;
+	return r;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
 }
 
 int outbox_bytes(struct outbox *o, const void *bytes, size_t n)
@@ -120,34 +146,40 @@ int outbox_bytes(struct outbox *o, const void *bytes, size_t n)
 	struct outbox_chunk *c = TAILQ_LAST(&o->chunks, outbox_chunks);
 	int r;
 
-	r = charge(o, n);
-	if (r)
-		return r;
-	if (!c || c->file_fd >= 0 || c->size - c->len < n)
-		c = chunk_add(o, n > CHUNK_BYTES ? n : CHUNK_BYTES);
-	if (!c)
-		return -ENOMEM;
+	if (!c || c->file_fd >= 0 || c->size - c->len < n) {
+		r = chunk_add(o, larger(n, c && c->future ? BETWEEN_BYTES : CHUNK_BYTES), NULL, &c);
+		if (r)
+			return r;
+	}
 	memcpy(c->bytes + c->len, bytes, n);
 	c->len += n;
-	o->bytes += n;
 	return 0;
 }
 
-int outbox_file(struct outbox *o, struct payload *p, int fd, uint64_t offset, uint64_t len)
+int outbox_file(struct outbox *o, struct future *f, int fd, uint64_t len)
 {
 	struct outbox_chunk *c;
+	int r;
 
 	if (len == 0)
 		return 0;
-	c = chunk_add(o, 0);
-	if (!c)
-		return -ENOMEM;
-	c->payload = payload_ref(p);
+	r = chunk_add(o, 0, f, &c);
+	if (r)
+		return r;
 	c->file_fd = fd;
-	c->file_pos = offset;
-	c->file_end = offset + len;
-	o->file_bytes += len;
+	c->file_end = len;
 	return 0;
+}
+
+void outbox_undo(struct outbox *o)
+{
+	struct outbox_chunk *c;
+
+	while ((c = TAILQ_LAST(&o->chunks, outbox_chunks)) && c != o->begin)
+		chunk_remove(o, c);
+	if (c)
+		c->len = o->begin_len;
+	uncharge(o);
 }
 
 void outbox_look(struct outbox *o, int sock)
@@ -196,7 +228,8 @@ static ssize_t send_bytes(struct outbox *o, int sock)
 			break;
 		iov[n++] = (struct iovec){c->bytes + c->pos, c->len - c->pos};
 	}
-	sent = fdpass_send(sock, iov, n, MSG_DONTWAIT, n_fds ? first->payload->fds : NULL, n_fds);
+	sent = fdpass_send(
+		sock, iov, n, MSG_DONTWAIT, n_fds ? first->future->value->fds : NULL, n_fds);
 	if (sent > 0 && n_fds) {
 		o->unread_fds += n_fds;
 		first->n_fds = 0;
@@ -215,7 +248,6 @@ static void advance(struct outbox *o, size_t n)
 		size_t step = c->len - c->pos < n ? c->len - c->pos : n;
 
 		c->pos += step;
-		o->bytes -= step;
 		n -= step;
 		if (c->pos < c->len || c->file_fd >= 0)
 			return;
@@ -226,7 +258,6 @@ static void advance(struct outbox *o, size_t n)
 static void advance_file(struct outbox *o, struct outbox_chunk *c, size_t n)
 {
 	c->file_pos += n;
-	o->file_bytes -= n;
 	if (c->file_pos == c->file_end)
 		chunk_remove(o, c);
 }
@@ -234,10 +265,11 @@ static void advance_file(struct outbox *o, struct outbox_chunk *c, size_t n)
 int outbox_flush(struct outbox *o, int sock)
 {
 	struct outbox_chunk *c;
+	int n_sends = 0;
 	ssize_t n;
 
 	o->is_blocked_by_share = false;
-	while ((c = TAILQ_FIRST(&o->chunks))) {
+	while ((c = TAILQ_FIRST(&o->chunks)) && n_sends++ < SENDS_A_FLUSH) {
 		if (c->n_fds && !fds_have_room(o, sock, c->n_fds))
 			break;
 		n = c->file_fd >= 0 ? send_file(c, sock) : send_bytes(o, sock);

@@ -5,8 +5,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#include "daemon/core/account.h"
-#include "daemon/payload.h"
+#include "daemon/core/core.h"
 #include "proto/base.h"
 
 struct outbox_chunk;
@@ -14,10 +13,12 @@ TAILQ_HEAD(outbox_chunks, outbox_chunk);
 
 struct outbox {
 	struct outbox_chunks chunks;
+	struct core *core;
 	struct account *account; /* whose bytes these are */
-	size_t bytes;		 /* in memory, unsent */
-	uint64_t file_bytes;	 /* in memfds, unsent */
+	uint64_t bytes;		 /* of memory, whatever part of it is in use */
 	uint64_t charged;
+	struct outbox_chunk *begin; /* the last chunk when the message was begun; NULL: none */
+	size_t begin_len;
 	unsigned unread_fds; /* sent, and not known to be read: charged to the account */
 	bool is_blocked_by_share; /* the uid has too many unread fds in all: nothing tells when it has less */
 };
@@ -30,16 +31,21 @@ enum {
 	OUTBOX_AGAIN = 2,   /* of outbox_flush(): the socket takes no more now */
 };
 
-void outbox_init(struct outbox *o, struct account *account);
+void outbox_init(struct outbox *o, struct core *core, struct account *account);
 void outbox_deinit(struct outbox *o);
 
-/* A message is begun, added to, and ended by the next begin. With fds: those of `carrier` travel
- * with its first byte. -ENOMEM, OUTBOX_E_QUOTA: nothing changed. */
-must_check int outbox_begin(struct outbox *o, struct payload *carrier);
+/* A message is begun, added to, and ended by the next begin. -ENOMEM, OUTBOX_E_QUOTA: nothing
+ * changed. Futures named here are pinned until their part is sent, so what it holds stays charged
+ * to their owner.
+ *
+ * With a carrier: the fds of its value travel with the message's first byte; n bytes in memory will
+ * follow. */
+must_check int outbox_begin(struct outbox *o, struct future *carrier, size_t n);
 must_check int outbox_bytes(struct outbox *o, const void *bytes, size_t n);
-/* A piece of one of p's memfds, read when the socket has room. */
-must_check int outbox_file(
-	struct outbox *o, struct payload *p, int fd, uint64_t offset, uint64_t len);
+/* The first len bytes of a memfd of f's value, read when the socket has room. */
+must_check int outbox_file(struct outbox *o, struct future *f, int fd, uint64_t len);
+/* Takes back what was added since the begin: the message could not be completed. */
+void outbox_undo(struct outbox *o);
 bool outbox_is_empty(const struct outbox *o);
 /* 0: all is sent; OUTBOX_AGAIN; -errno: the peer is gone. */
 must_check int outbox_flush(struct outbox *o, int sock);

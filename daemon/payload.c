@@ -1,6 +1,6 @@
 /* Values are made once, where they come in, and from then on shared by reference: the future holds
- * one, each connection that still sends it another. Nothing here looks into the encoding; who makes
- * a payload has let scan accept it and has matched the indexes in it with the fds.
+ * one, each connection that still sends it another. Who makes a payload
+ * has let scan accept it and has matched the indexes in it with the fds.
  */
 #include "daemon/payload.h"
 
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "proto/cursor.h"
 #include "proto/shm.h"
 
 /* A sparse memfd may claim 2^63 bytes, so sums stop at the end of the number. */
@@ -47,6 +48,30 @@ static int take_fds(struct payload *p, const int *fds, unsigned n_fds, const cha
 	return 0;
 }
 
+/* A value may name the same memfd many times. */
+static uint64_t expand(const struct payload *p, const uint8_t *encoding, size_t len)
+{
+	struct cursor c = cursor_of(encoding, len);
+	uint64_t sum = len;
+
+	while (!cursor_at_end(&c)) {
+		const void *index;
+		uint32_t n;
+		int8_t type;
+		size_t size;
+
+		if (!cursor_ext(&c, &type, &index, &size)) {
+			if (!cursor_array(&c, &n) && !cursor_map(&c, &n) && !cursor_skip(&c, NULL))
+				break;
+		} else if (type == PROTO_EXT_FD) {
+			uint64_t bytes = p->fd_bytes[*(const uint8_t *)index];
+
+			sum = add_bytes(sum, bytes > UINT32_MAX ? UINT64_MAX : bytes + 5);
+		}
+	}
+	return sum;
+}
+
 static int set_encoding(struct payload *p, const uint8_t *encoding, size_t len)
 {
 	p->len = len;
@@ -79,6 +104,7 @@ int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_
 		r = take_fds(p, fds, n_fds, ret_reason);
 	if (r != 0)
 		goto fail;
+	p->expanded_bytes = n_fds ? expand(p, encoding, len) : len;
 	*ret = p;
 	return 0;
 fail:

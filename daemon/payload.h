@@ -15,7 +15,9 @@ struct payload {
 	size_t len;	/* bytes of the encoding */
 	int spill_fd;	/* ≥ 0: the encoding lies in this sealed memfd, not in bytes[] (above
 			   inline_bytes) */
-	uint64_t memfd_bytes;		     /* sum of the sizes behind fds[] */
+	uint64_t memfd_bytes; /* sum of the sizes behind fds[] */
+	uint64_t
+		expanded_bytes; /* of the encoding with each ext 1 as bin 32; UINT64_MAX: one of them is too large for that */
 	uint64_t copied_bytes;		     /* that the daemon had to copy (spilled) */
 	uint64_t fd_bytes[PROTO_RESULT_FDS]; /* size behind each */
 	int fds[PROTO_RESULT_FDS];

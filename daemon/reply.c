@@ -8,16 +8,20 @@
  */
 #include "daemon/reply.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/failure.h"
+#include "daemon/payload.h"
 #include "daemon/request.h"
 #include "proto/outcome.h"
 #include "proto/rpc.h"
 
 /* What surrounds a value: envelope, timing, error text. */
-#define AROUND_BYTES  4096u
+#define AROUND_BYTES 4096u
+/* A memfd up to this is copied into the answer. */
+#define SMALL_BYTES   4096u
 #define RETRY_AFTER_S 1
 
 static struct {
@@ -25,7 +29,7 @@ static struct {
 	struct bufpack pack;
 	struct reply_to to;
 	bool is_notification;
-	struct payload *value; /* to be put in at value_at */
+	struct future *from; /* its value is to be put in at value_at */
 	size_t value_at;
 } now;
 
@@ -42,7 +46,7 @@ static void begin(struct reply_to to, bool is_notification)
 	bufpack_init(&now.pack, &now.buf);
 	now.to = to;
 	now.is_notification = is_notification;
-	now.value = NULL;
+	now.from = NULL;
 }
 
 struct bufpack *reply_begin(struct reply_to to)
@@ -60,15 +64,17 @@ struct bufpack *reply_begin_notification(struct conn *c, const char *method)
 	return &now.pack;
 }
 
-void reply_value(struct payload *p)
+void reply_value(struct future *f)
 {
+	const struct payload *p = f->value;
+
 	if (!p)
 		bufpack_nil(&now.pack);
 	else if (p->spill_fd < 0 && (!p->n_fds || now.to.conn->wants_fds))
 		bufpack_raw(&now.pack, p->bytes, p->len);
 	if (!p || (p->spill_fd < 0 && !p->n_fds))
 		return;
-	now.value = p;
+	now.from = f;
 	now.value_at = buf_used(&now.buf);
 }
 
@@ -87,63 +93,68 @@ static uint8_t *load_spilled(const struct payload *p)
 	return bytes;
 }
 
+/* A memfd as bin 32. A small one is copied: a value may name it thousands of times. */
+static int put_fd(struct outbox *o, struct future *f, unsigned i)
+{
+	const struct payload *p = f->value;
+	uint8_t head[5 + SMALL_BYTES] = {0xc6};
+	uint32_t size = __builtin_bswap32((uint32_t)p->fd_bytes[i]);
+	size_t n = p->fd_bytes[i] <= SMALL_BYTES ? (size_t)p->fd_bytes[i] : 0;
+	int r;
+
+	memcpy(head + 1, &size, sizeof(size));
+	if (pread(p->fds[i], head + 5, n, 0) != (ssize_t)n)
+		return -EIO;
+	r = outbox_bytes(o, head, 5 + n);
+	return r || n ? r : outbox_file(o, f, p->fds[i], p->fd_bytes[i]);
+}
+
 /* One element of the encoding: an ext 1 becomes bin 32 with the bytes of its memfd. */
-static int put_element(struct outbox *o, struct payload *p, struct cursor *c)
+static int put_element(struct outbox *o, struct future *f, struct cursor *c)
 {
 	const uint8_t *from = c->p;
 	const void *index;
-	uint8_t head[5];
-	uint32_t n, size;
+	uint32_t n;
 	int8_t type;
 	size_t len;
-	int r;
 
-	if (cursor_ext(c, &type, &index, &len) && type == PROTO_EXT_FD) {
-		unsigned i = *(const uint8_t *)index;
-
-		size = __builtin_bswap32((uint32_t)p->fd_bytes[i]);
-		head[0] = 0xc6;
-		memcpy(head + 1, &size, sizeof(size));
-		r = outbox_bytes(o, head, sizeof(head));
-		return r ? r : outbox_file(o, p, p->fds[i], 0, p->fd_bytes[i]);
-	}
+	if (cursor_ext(c, &type, &index, &len) && type == PROTO_EXT_FD)
+		return put_fd(o, f, *(const uint8_t *)index);
 	if (c->p == from && !cursor_array(c, &n) && !cursor_map(c, &n) && !cursor_skip(c, NULL))
 		return -EINVAL;
 	return outbox_bytes(o, from, (size_t)(c->p - from));
 }
 
-static int put_expanded(struct outbox *o, struct payload *p, const uint8_t *encoding)
+static int put_expanded(struct outbox *o, struct future *f, const uint8_t *encoding)
 {
-	struct cursor c = cursor_of(encoding, p->len);
+	struct cursor c = cursor_of(encoding, f->value->len);
 	int r = 0;
 
 	while (r == 0 && !cursor_at_end(&c))
-		r = put_element(o, p, &c);
+		r = put_element(o, f, &c);
 	return r;
 }
 
-static int put_value(struct outbox *o, struct payload *p, bool wants_fds)
+static int put_value(struct outbox *o, struct future *f, bool wants_fds)
 {
 	cleanup_free uint8_t *loaded = NULL;
+	const struct payload *p = f->value;
 
 	if (p->spill_fd >= 0 && (wants_fds || !p->n_fds))
-		return outbox_file(o, p, p->spill_fd, 0, p->len);
+		return outbox_file(o, f, p->spill_fd, p->len);
 	if (wants_fds)
 		return 0; /* packed in place already */
 	if (p->spill_fd < 0)
-		return put_expanded(o, p, p->bytes);
+		return put_expanded(o, f, p->bytes);
 	loaded = load_spilled(p);
-	return loaded ? put_expanded(o, p, loaded) : -ENOMEM;
+	return loaded ? put_expanded(o, f, loaded) : -ENOMEM;
 }
 
 uint64_t reply_too_large(const struct conn *c, const struct payload *p)
 {
-	uint64_t size;
-
 	if (!p || !p->n_fds || c->wants_fds)
 		return 0;
-	size = p->len + p->memfd_bytes + 5ull * p->n_fds;
-	return size + AROUND_BYTES > PROTO_MESSAGE_BYTES ? size : 0;
+	return p->expanded_bytes > PROTO_MESSAGE_BYTES - AROUND_BYTES ? p->expanded_bytes : 0;
 }
 
 /* ---- sending ---- */
@@ -152,16 +163,18 @@ static int send_out(void)
 {
 	struct conn *c = now.to.conn;
 	const uint8_t *bytes = buf_head(&now.buf);
-	size_t n = buf_used(&now.buf), first = now.value ? now.value_at : n;
+	size_t n = buf_used(&now.buf), first = now.from ? now.value_at : n;
 	int r;
 
-	r = outbox_begin(&c->out, now.value && c->wants_fds ? now.value : NULL);
+	r = outbox_begin(&c->out, c->wants_fds ? now.from : NULL, n);
 	if (r == 0)
 		r = outbox_bytes(&c->out, bytes, first);
-	if (r == 0 && now.value)
-		r = put_value(&c->out, now.value, c->wants_fds);
+	if (r == 0 && now.from)
+		r = put_value(&c->out, now.from, c->wants_fds);
 	if (r == 0 && n > first)
 		r = outbox_bytes(&c->out, bytes + first, n - first);
+	if (r)
+		outbox_undo(&c->out);
 	return r;
 }
 
@@ -175,7 +188,7 @@ void reply_end(void)
 	r = bufpack_error(&now.pack);
 	if (r == 0)
 		r = send_out();
-	now.value = NULL;
+	now.from = NULL;
 	if (r == 0)
 		conn_touch(c);
 	else if (r == OUTBOX_E_QUOTA)
@@ -252,11 +265,11 @@ void reply_too_large_error(struct reply_to to, uint64_t size)
 
 /* With the details that lie in the future's value, fds and all: for the answer that is being built.
  */
-static void put_failure(const struct future *f)
+static void put_failure(struct future *f)
 {
 	failure_pack_head(&now.pack, f);
 	if (f->value && !reply_too_large(now.to.conn, f->value))
-		reply_value(f->value);
+		reply_value(f);
 	else
 		failure_pack_details(&now.pack, f);
 }
@@ -294,7 +307,7 @@ void reply_outcome(struct reply_to to, struct future *f)
 		return;
 	}
 	reply_begin(to);
-	reply_value(f->value);
+	reply_value(f);
 	reply_end();
 }
 
@@ -317,7 +330,7 @@ void reply_final(struct conn *c, struct future *f)
 		bufpack_text(p, "the result does not fit in a message: use `read`");
 		bufpack_map(p, 0);
 	} else {
-		reply_value(f->value);
+		reply_value(f);
 		bufpack_nil(p);
 	}
 	reply_pack_timing(p, f, f->finished_us);

@@ -25,9 +25,9 @@ struct bufpack *reply_begin_notification(struct conn *c, const char *method);
 /* What was packed goes to the outbox. If its owner's quota does not hold it, the connection is
  * over. */
 void reply_end(void);
-/* In place of a pack: the value of a payload, in the way this client takes it (fds, or inline). At
- * most one an answer. */
-void reply_value(struct payload *p);
+/* In place of a pack: the value of a future (or nil), in the way this client takes it (fds, or
+ * inline). At most one an answer. */
+void reply_value(struct future *f);
 
 void reply_true(struct reply_to to);
 /* [code, message, {}] */

@@ -178,7 +178,11 @@ bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n)
 			request_fail(r, OUTCOME_E_BAD_REQUEST, "a list of future IDs is wanted");
 		return false;
 	}
-	/* n is bounded by the message's bytes: scan saw that many elements. */
+	if (n > PROTO_IDS_MAX) {
+		request_fail(
+			r, OUTCOME_E_TOO_LARGE, "a list of %u IDs, at most %u", n, PROTO_IDS_MAX);
+		return false;
+	}
 	ids = malloc(n ? n * sizeof(*ids) : 1);
 	if (!ids) {
 		request_fail_errno(r, -ENOMEM);

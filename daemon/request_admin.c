@@ -149,7 +149,7 @@ static struct pool *next_pool(struct pool *p, struct pool *only)
 
 /* An answer that is a list of `count(pool)` maps for each pool, packed by `pack`. */
 static void answer_per_pool(struct request *r, size_t (*count)(const struct pool *),
-	void (*pack)(struct bufpack *, struct pool *))
+	void (*pack)(struct request *, struct bufpack *, struct pool *))
 {
 	struct pool *only, *p;
 	struct bufpack *out;
@@ -162,7 +162,7 @@ static void answer_per_pool(struct request *r, size_t (*count)(const struct pool
 	out = reply_begin(reply_to_request(r));
 	bufpack_array(out, n);
 	for (p = first_pool(r, only); p; p = next_pool(p, only))
-		pack(out, p);
+		pack(r, out, p);
 	reply_end();
 }
 
@@ -206,7 +206,7 @@ static size_t count_one(const struct pool *pool)
 	return 1;
 }
 
-static void pack_pool(struct bufpack *p, struct pool *pool)
+static void pack_pool(struct request *r, struct bufpack *p, struct pool *pool)
 {
 	const struct config_pool *config = workers_config(pool);
 
@@ -238,7 +238,8 @@ static size_t count_workers(const struct pool *pool)
 	return pool->config.n_workers;
 }
 
-static void pack_worker(struct bufpack *p, const struct slot *s)
+/* Whose job it runs is for those who may see it. */
+static void pack_worker(struct request *r, struct bufpack *p, const struct slot *s)
 {
 	static const char *const names[_SLOT_STATE_MAX] = {
 		[SLOT_EMPTY] = "empty",
@@ -249,9 +250,10 @@ static void pack_worker(struct bufpack *p, const struct slot *s)
 		[SLOT_LEAVING] = "leaving",
 	};
 	const struct future *f = slot_first(s);
+	bool is_seen = f && (r->conn->is_admin || future_uid(f) == r->conn->uid);
 	pid_t pid = workers_pid(s);
 
-	bufpack_map(p, f ? 7 : 6);
+	bufpack_map(p, is_seen ? 7 : 6);
 	pack_text_field(p, "pool", s->pool->name);
 	pack_uint_field(p, "number", s->number);
 	pack_text_field(p, "state", names[s->state]);
@@ -263,14 +265,14 @@ static void pack_worker(struct bufpack *p, const struct slot *s)
 	else
 		bufpack_nil(p);
 	pack_uint_field(p, "answered", s->n_done);
-	if (f)
+	if (is_seen)
 		pack_uint_field(p, "job", f->id);
 }
 
-static void pack_workers(struct bufpack *p, struct pool *pool)
+static void pack_workers(struct request *r, struct bufpack *p, struct pool *pool)
 {
 	for (unsigned i = 0; i < pool->config.n_workers; i++)
-		pack_worker(p, &pool->slots[i]);
+		pack_worker(r, p, &pool->slots[i]);
 }
 
 void request_workers(struct request *r)
@@ -313,7 +315,7 @@ static void pack_function(struct bufpack *p, const struct function *fn)
 	pack_uint_field(p, "bytes_out", fn->out.inline_bytes + fn->out.memfd_bytes);
 }
 
-static void pack_functions(struct bufpack *p, struct pool *pool)
+static void pack_functions(struct request *r, struct bufpack *p, struct pool *pool)
 {
 	for (const struct function *fn = pool->functions; fn; fn = fn->next)
 		if (!fn->is_gone)

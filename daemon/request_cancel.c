@@ -72,14 +72,17 @@ static const char *cancel_one(struct request *r, uint64_t id, const struct cance
 	enum cancel_outcome outcome;
 	enum outcome_code code;
 	struct future *f;
+	bool was_final;
 
 	f = request_find(r, id, &code);
 	if (!f)
 		return outcome_code_name(code);
 	core_pin(f);
-	if (o->reason && !future_state_is_final(f->state))
-		extra_set_reason(f, o->reason, o->reason_len);
+	was_final = future_state_is_final(f->state);
 	outcome = core_cancel(core, f, o->mode, r->conn->uid, r->now_us);
+	/* Those who wait for it are written to at the end of the turn: they will see the reason. */
+	if (o->reason && !was_final && outcome <= CANCEL_CANCELLING)
+		extra_set_reason(f, o->reason, o->reason_len);
 	core_unpin(core, f);
 	return words[outcome];
 }

@@ -9,7 +9,7 @@
 #include "daemon/request.h"
 
 /* A list stops before its answer exceeds a message; an info is far smaller than the difference. */
-#define LIST_BYTES (PROTO_MESSAGE_BYTES - 64u * 1024u)
+#define LIST_BYTES (PROTO_MESSAGE_BYTES - 128u * 1024u)
 
 /* ---- one map
  * ------------------------------------------------------------------------------------- The fields

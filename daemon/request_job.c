@@ -220,6 +220,11 @@ static struct future *make_future(struct order *o, struct cursor value)
 	}
 	e = payload_new(
 		value.p, cursor_len(&value), fds, n_fds, o->pool ? &f->input : &f->value, &reason);
+	/* An fd that was not sealed yet when it was measured. */
+	if (e == 0 && payload_charge_bytes(o->pool ? f->input : f->value) > s.input_bytes) {
+		reason = "it grew while it was passed";
+		e = PAYLOAD_E_FD;
+	}
 	if (e == 0)
 		e = extra_new(&o->spec, &f->extra);
 	if (e == 0) {
@@ -412,7 +417,11 @@ void request_submit_many(struct request *r)
 	}
 	if (!has_known_exts(r) || !read_options(&o, JOBSPEC_FOR_SUBMIT))
 		return;
-	/* n is bounded by the message's bytes. */
+	if (n > PROTO_INPUTS_MAX) {
+		request_fail(r, OUTCOME_E_TOO_LARGE, "a list of %u inputs, at most %u", n,
+			PROTO_INPUTS_MAX);
+		return;
+	}
 	futures = calloc(n + 1, sizeof(*futures));
 	pendings = calloc(n + 1, sizeof(*pendings));
 	if (!futures || !pendings) {

@@ -12,6 +12,7 @@
 
 #include "daemon/reply.h"
 #include "daemon/extra.h"
+#include "daemon/payload.h"
 #include "daemon/request.h"
 #include "daemon/subscription.h"
 #include "proto/jobspec.h"
@@ -153,6 +154,10 @@ static void answer_result_piece(struct reply_to to, struct future *f, const stru
 
 	if (f->state != FUTURE_DONE) {
 		reply_outcome(to, f);
+		return;
+	}
+	if (f->value && f->value->expanded_bytes == UINT64_MAX) {
+		reply_error(to, "too_large", "a memfd of 4 GiB or more has no form as bytes");
 		return;
 	}
 	if (f->value)

@@ -277,7 +277,7 @@ static void give_result(struct core *core, struct reply_to to, struct future *f,
 	bool is_given = f->state != FUTURE_DONE || !reply_too_large(to.conn, f->value);
 
 	reply_outcome(to, f);
-	if (wants_release && is_given)
+	if (wants_release && is_given && to.conn->state <= CONN_ENDED)
 		core_release(core, f);
 }
 

@@ -28,6 +28,7 @@
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "daemon/payload.h"
 #include "daemon/request.h"
 #include "daemon/spawn.h"
 #include "daemon/subscription.h"
@@ -234,7 +235,7 @@ static int start(struct server *s)
 	if (r < 0)
 		return r;
 	s->has_core = true;
-	conns_init(&s->conns, s->base, &s->core.accounts, &conn_ops, s);
+	conns_init(&s->conns, s->base, &s->core, &conn_ops, s);
 	notify_init(&s->notify);
 	r = watch_signals(s);
 	if (r == 0)
@@ -436,18 +437,21 @@ static uint64_t tell_status(struct server *s, uint64_t now_us)
 /* What follows from the events. Returns whether the next turn must not sleep. */
 static bool turn(struct server *s)
 {
-	uint64_t now_us = clock_now_us(), next_us;
+	uint64_t now_us = clock_now_us(), next_us, n_gives;
 	bool is_more;
 
 	workers_turn(s->workers, now_us);
 	conns_turn(&s->conns, now_us);
 	next_us = core_turn(&s->core, now_us);
+	n_gives = s->core.accounts.n_gives;
 	is_more = conns_flush(&s->conns, now_us);
 	/* Connections that closed while they were written to may have cancelled jobs, which freed
 	 * workers. */
 	is_more |= !TAILQ_EMPTY(&s->conns.closed);
 	core_sweep(&s->core);
 	conns_sweep(&s->conns);
+	/* What was sent gave room that a job may wait for. */
+	is_more |= s->core.is_short && s->core.accounts.n_gives != n_gives;
 	if (s->state == SERVER_STARTING && workers_are_settled(s->workers))
 		become_ready(s);
 	if (s->state > SERVER_SERVING)
@@ -465,7 +469,8 @@ int server_run(struct server *s)
 	bool is_more = turn(s);
 
 	while (s->state != SERVER_STOPPED) {
-		if (event_base_loop(s->base, is_more ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0) {
+		/* Without ONCE it would go on as long as there are events. */
+		if (event_base_loop(s->base, EVLOOP_ONCE | (is_more ? EVLOOP_NONBLOCK : 0)) < 0) {
 			log_err("the event loop failed");
 			return EXIT_FAILURE;
 		}

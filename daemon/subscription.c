@@ -8,13 +8,13 @@
 #include <stdlib.h>
 
 #include "daemon/clock.h"
+#include "daemon/extra.h"
 
 struct subscription {
 	struct pending pending;
 	struct final_hook hook;
 	struct core *core;
-	struct future *future; /* pinned; NULL: of a held object only the ID is kept */
-	uint64_t id;
+	struct future *future; /* pinned; a held object is not, but it takes us with it */
 	struct reply_to to;
 	unsigned kinds;
 };
@@ -34,9 +34,9 @@ static void subscription_free(struct pending *p, bool is_closing)
 	struct subscription *s = container_of(p, struct subscription, pending);
 	struct future *f = s->future;
 
-	if (!f) {
-		f = is_closing ? core_find(s->core, s->id) : NULL;
-		if (f)
+	if (s->kinds & SUBSCRIPTION_HOLD) {
+		f->extra->hold = NULL;
+		if (is_closing)
 			core_release(s->core, f);
 		free(s);
 		return;
@@ -80,14 +80,15 @@ int subscription_new(struct core *core, struct conn *c, struct future *f, unsign
 		return r;
 	}
 	s->core = core;
-	s->id = f->id;
+	s->future = f;
 	s->kinds = kinds;
 	s->to = to;
 	s->hook.on_final = on_final;
 	*ret = &s->pending;
-	if (kinds & SUBSCRIPTION_HOLD)
+	if (kinds & SUBSCRIPTION_HOLD) {
+		f->extra->hold = &s->pending;
 		return 0;
-	s->future = f;
+	}
 	core_pin(f);
 	core_wait(core, f, &s->hook.waiter);
 	return 0;

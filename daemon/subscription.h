@@ -24,7 +24,8 @@ enum subscription_kind {
 	SUBSCRIPTION_DELIVER = 1,  /* a `final` notification */
 	SUBSCRIPTION_ATTACHED = 2, /* cancelled if the connection closes first */
 	SUBSCRIPTION_CALL = 4,	   /* an answer, then released */
-	SUBSCRIPTION_HOLD = 8,	   /* an object: released if the connection closes first */
+	SUBSCRIPTION_HOLD =
+		8, /* an object, which has an extra: released if the connection closes first */
 };
 
 /* 0, ACCOUNT_E_ with *ret_refusal, -ENOMEM. `to` is for calls. *ret is for pending_remove(), to

@@ -37,6 +37,9 @@
 #define PROTO_MESSAGE_TEXT_BYTES 1024u /* message of a failure */
 #define PROTO_DOC_BYTES		 256u
 
+/* IDs in one list, and inputs of one submit_many: so that the answer fits in a message too. */
+#define PROTO_IDS_MAX	 32768u
+#define PROTO_INPUTS_MAX 100000u
 /* Futures that `list` gives at most in one answer. */
 #define PROTO_LIST_MAX 1000u
 /* Functions of one pool. */

@@ -113,9 +113,9 @@ class Hostile(DaemonCase):
     def test_half_messages_of_many_connections_are_charged(self):
         clients = [Client(self.folder.socket) for _ in range(50)]
         for c in clients:
-            c.send_raw(b"\x94\x00\x01\xa4ping\x91\xc6\x00\x0f\x00\x00" + b"x" * 30_000)
+            c.send_raw(b"\x94\x00\x01\xa4ping\x91\xc6\x00\x0f\x00\x00" + b"x" * 200_000)
         used = 0
-        while used < 50 * 30_000:  # the daemon reads them as it comes to it
+        while used < 50 * (200_000 - (64 << 10)):  # the first 64 KiB are free  # the daemon reads them as it comes to it
             used = self.honest.call("stats")["limits"]["bytes"]["used"]
         for c in clients:
             c.close()

@@ -100,6 +100,19 @@ class Uids(DaemonCase):
                 self.assertIn(id, [i["id"] for i in c.call("list", {"owner": "all"})])
                 self.assertEqual([i["owner"] for i in c.call("list", {"owner": ALICE})][-1], ALICE)
 
+    def test_workers_tell_jobs_to_those_who_may_see_them(self):
+        def jobs(c):
+            return [w["job"] for w in c.call("workers", {"pool": "bench"}) if "job" in w]
+        with self.as_uid(ALICE) as alice, self.as_uid(BOB) as bob, Client(self.folder.socket) as root:
+            id = alice.call("submit", "bench/sleep", 60_000_000)
+            while alice.call("poll", id) != "running":
+                pass
+            self.assertEqual(jobs(alice), [id])
+            self.assertEqual(jobs(root), [id])
+            self.assertEqual(jobs(bob), [])
+            alice.call("cancel", [id])
+            alice.call("wait", [id])
+
     def test_only_admins_stop_the_daemon(self):
         with self.as_uid(ALICE) as alice:
             self.assertEqual(alice.error("shutdown").code, "not_allowed")

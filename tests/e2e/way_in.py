@@ -1,10 +1,11 @@
 """What a client may do to its connection without anybody else noticing: cuts, quotas, shapes of values."""
 
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import DaemonCase, run_cases
+from pooldtest import DaemonCase, POOLS, run_cases
 from wire import Client, fd_ext, pack, sealed
 
 PING = pack([0, 1, "ping", []])
@@ -39,6 +40,126 @@ class WayIn(DaemonCase):
         os.close(fd)
         self.assertEqual(self.c.call("result", id), ["a", b"", "b"])
         self.c.call("release", [id])
+
+    # what lies unsent
+
+    def test_what_lies_unsent_stays_charged(self):
+        """Results that were released with the answer, to a client that does not read."""
+        n = 60
+        with Client(self.folder.socket) as c:
+            ids = [c.call("put", b"x" * 100_000) for _ in range(n)]
+            before = self.used()
+            for id in ids:
+                c.send("result", id, {"release": True})
+            self.assertEqual(before["fds"], n)
+            while self.used()["futures"] == n:
+                pass  # until some are sent
+            used = self.used()
+            held = [os.readlink(f"/proc/{self.poold.process.pid}/fd/{fd}")
+                    for fd in os.listdir(f"/proc/{self.poold.process.pid}/fd")]
+            self.assertEqual(sum("poold-value" in name for name in held), used["fds"])
+            for _ in range(n):
+                self.assertEqual(len(c.answer(c.msgid - n + 1 + _)), 100_000)
+        self.assertEqual(self.used(), {})
+
+    def test_a_memfd_named_many_times_counts_each_time(self):
+        fd = sealed(b"x" * 100_000)
+        with Client(self.folder.socket, fds=True) as c:
+            id = c.call("put", [fd_ext(0)] * 1000, fds=[fd])
+            self.assertEqual(len(c.call("result", id)), 1000)
+        os.close(fd)
+        failure = self.c.error("result", id)
+        self.assertEqual(failure.code, "too_large")
+        self.assertGreater(failure.details["value"], 100_000 * 1000)
+        self.assertEqual(self.c.call("read", id, 3, 10)[0], b"\xc6\0\1\x86\xa0xxxxx")
+        fd = sealed(b"xyz")
+        small = self.c.call("put", [fd_ext(0)] * 20_000, fds=[fd])
+        os.close(fd)
+        self.assertEqual(self.c.call("result", small), [b"xyz"] * 20_000)
+        self.c.call("release", [id, small])
+        self.assertEqual(self.used(), {})
+
+    # too much at once
+
+    def talker(self):
+        flood = pack([2, "nothing", []]) * 5000
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            with Client(self.folder.socket) as c:
+                while True:
+                    c.socket.sendall(flood)
+        finally:
+            os._exit(0)
+
+    def test_one_who_never_stops_talking_does_not_keep_others_waiting(self):
+        talkers = [self.talker() for _ in range(3)]
+        try:
+            while self.c.call("stats")["counters"]["ignored_notifications"] < 500_000:
+                pass
+        finally:
+            for pid in talkers:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+    def test_lists_of_ids_have_an_end(self):
+        ids = [(1 << 53) - 1 - i for i in range(32769)]
+        for method in "wait", "cancel", "release", "deliver":
+            failure = self.c.error(method, ids)
+            self.assertEqual(failure.code, "too_large")
+            self.assertIn("32768", failure.message)
+        self.assertEqual(len(self.c.call("cancel", ids[1:])), 32768)
+        self.assertEqual(len(self.c.call("wait", ids[1:])), 32768)
+        self.assertEqual(self.c.error("submit_many", "bench/noop", [None] * 100_001).code, "too_large")
+        self.assertEqual(self.used(), {})
+
+    def test_the_reason_is_that_of_the_cancel(self):
+        id = self.c.call("submit", "bench/sleep", 60_000_000)
+        while self.c.call("poll", id) != "running":
+            pass
+        self.assertEqual(self.c.call("cancel", [id], {"mode": "queued", "reason": "too late"}),
+                         [[id, "running"]])
+        self.c.call("cancel", [id])
+        self.assertNotIn("reason", self.c.error("result", id).details)
+        self.c.call("release", [id])
+
+    # what is held
+
+    def test_held_objects_that_are_released_hold_no_wait(self):
+        for _ in range(3):
+            self.c.call("release", [self.c.call("put", 1, {"attached": True})])
+        self.assertEqual(self.used(), {})
+
+
+class Quota(DaemonCase):
+    pools = "[limits]\nbytes = 3M\n" + POOLS.replace("module = bench\n", "module = bench\nmax_result = 1M\n")
+
+    def test_room_that_an_answer_gave_back_is_used_at_once(self):
+        with Client(self.folder.socket) as c:
+            fd = sealed(b"x" * 900_000)
+            ids = [c.call("put", fd_ext(0), fds=[fd]) for _ in range(3)]
+            os.close(fd)
+            job = c.call("submit", "bench/noop", None)
+            self.assertEqual(c.call("info", job)["waits_for"]["kind"], "quota")
+            for id in ids:
+                c.call("result", id, {"release": True})
+            self.assertEqual(c.call("result", job), None)
+
+    def test_a_full_quota_lets_a_release_in_piece_by_piece(self):
+        with Client(self.folder.socket, fds=True) as c:
+            limits = c.call("stats")["limits"]["bytes"]
+            fd = sealed(b"x" * (limits["max"] - limits["used"] - 4096))
+            id = c.call("put", fd_ext(0), fds=[fd])
+            os.close(fd)
+            limits = c.call("stats")["limits"]["bytes"]
+            self.assertLess(limits["max"] - limits["used"], 4096)
+            request = pack([0, 77, "release", [[id] * 2000]])
+            c.send_raw(request[:1000])
+            with Client(self.folder.socket) as other:
+                other.call("ping")
+            c.send_raw(request[1000:])
+            self.assertEqual(c.answer(77), 1)
 
 
 if __name__ == "__main__":
