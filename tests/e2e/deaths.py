@@ -5,6 +5,7 @@ import random
 import select
 import signal
 import sys
+import unittest
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
 from pooldtest import DaemonCase, Folder, Poold, run_cases
@@ -152,16 +153,24 @@ class Deaths(DaemonCase):
             pass
 
 
-class KilledDaemon(DaemonCase):
+class KilledDaemon(unittest.TestCase):
+    def start(self, folder):
+        poold = Poold(folder)
+        self.addCleanup(self.end, poold)
+        return poold.await_ready()
+
+    def end(self, poold):
+        poold.process.kill()
+        poold.process.wait()
+
     def test_workers_die_with_a_killed_daemon(self):
         with Folder() as folder:
-            poold = Poold(folder).await_ready()
+            poold = self.start(folder)
             with Client(folder.socket) as c:
                 id = c.call("submit", "exec", ["sh", "-c", "echo on; exec sleep 60"])
                 c.call("read", id, 0, 3, {"stream": "stdout", "timeout": 60})
                 watched = [os.pidfd_open(pid) for pid in children_of(poold.process.pid)]
-                poold.process.kill()
-                poold.process.wait()
+                self.end(poold)
             for fd in watched:
                 self.assertTrue(select.select([fd], [], [], 60)[0], "a worker outlived its daemon")
                 os.close(fd)
@@ -170,11 +179,10 @@ class KilledDaemon(DaemonCase):
         with Folder() as folder:
             ids = []
             for _ in range(3):
-                poold = Poold(folder).await_ready()
+                poold = self.start(folder)
                 with Client(folder.socket) as c:
                     ids += c.call("submit_many", "bench/noop", [None] * 3)
-                poold.process.kill()
-                poold.process.wait()
+                self.end(poold)
                 os.truncate(poold.log, 0)
         self.assertEqual(ids, sorted(set(ids)))
 

@@ -14,7 +14,10 @@ class Stop(unittest.TestCase):
     def start(self, settings=""):
         folder = Folder(daemon=settings)
         self.addCleanup(folder.__exit__)
-        return folder, Poold(folder).await_ready()
+        poold = Poold(folder)
+        self.addCleanup(poold.process.wait)
+        self.addCleanup(poold.process.kill)
+        return folder, poold.await_ready()
 
     def test_running_jobs_may_finish_and_waiting_ones_are_aborted(self):
         folder, poold = self.start()
