@@ -118,11 +118,13 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 	code = hand_in(ctl, a, argc, argv, &f);
 	if (code)
 		return code;
+	/* Who has read the ID may send a signal. */
+	if (a->wait)
+		code = loop_catch_signals(ctl);
 	print_id(ctl, poold_future_get_id(f));
-	if (!a->wait)
-		return EXITCODE_OK;
-	code = loop_catch_signals(ctl);
-	return code ? code : wait_for_end(ctl, a, f);
+	if (!a->wait || code)
+		return code;
+	return wait_for_end(ctl, a, f);
 }
 
 const struct verb verb_submit = {

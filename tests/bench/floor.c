@@ -47,7 +47,7 @@ static pid_t child(void)
 	return pid;
 }
 
-/* ---- latency -------------------------------------------------------------------------------------- */
+/* ---- latency ---- */
 
 static void hop(int in, int out)
 {
@@ -98,7 +98,7 @@ static void latency(unsigned n)
 	close(client[0]);
 }
 
-/* ---- broker --------------------------------------------------------------------------------------- */
+/* ---- broker ---- */
 
 static void pack_request(struct buf *b, uint32_t msgid)
 {
@@ -297,9 +297,11 @@ static void brokered(unsigned n, unsigned pack)
 	}
 	printf("{\"per_second\": %.0f}\n", n / ((double)(clock_now_us() - from_us) / 1e6));
 	close(client[0]);
+	buf_deinit(&in);
+	buf_deinit(&out);
 }
 
-/* ---- spawn ---------------------------------------------------------------------------------------- */
+/* ---- spawn ---- */
 
 extern char **environ;
 
