@@ -115,9 +115,9 @@ class WayIn(DaemonCase):
         self.assertEqual(self.used(), {})
 
     def test_the_reason_is_that_of_the_cancel(self):
-        id = self.c.call("submit", "bench/sleep", 60_000_000)
-        while self.c.call("poll", id) != "running":
-            pass
+        id = self.c.call("submit", "exec", ["sh", "-c", "echo up; exec sleep 60"])
+        # Handed over is not received: until it says so, it can still be taken back.
+        self.c.call("read", id, 0, 2, {"stream": "stdout", "timeout": 60})
         self.assertEqual(self.c.call("cancel", [id], {"mode": "queued", "reason": "too late"}),
                          [[id, "running"]])
         self.c.call("cancel", [id])
