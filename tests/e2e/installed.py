@@ -39,8 +39,6 @@ def run(*argv, env=None, cwd=None):
 def main(destdir, sbindir, bindir, libdir):
     if destdir:
         skip("installed below DESTDIR, which is not where it will run")
-    if not os.path.exists(os.path.join(bindir, "poolctl")):
-        skip("no poolctl installed")
     poolctl = os.path.join(bindir, "poolctl")
     with Folder(paths="") as folder:
         command = [os.path.join(sbindir, "poold"), "--config", folder.config]
