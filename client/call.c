@@ -17,8 +17,8 @@ int cl_call_begin(struct cl_draft *d, poold *p, struct cl_call *call, const char
 		return r;
 	/* a number that is still in use after 2^32 others is passed over */
 	do
-		call->msgid = ++p->last_msgid;
-	while (cl_table_find(&p->calls, call->msgid));
+		call->msgid = (uint32_t)++p->last_msgid;
+	while (p->last_msgid > UINT32_MAX && cl_table_find(&p->calls, call->msgid));
 	rpc_pack_request(&d->pk, call->msgid, method);
 	return 0;
 }

@@ -160,10 +160,11 @@ struct poold {
 	size_t max_message;    /* bytes of one message, as hello's answer says */
 	struct cl_mark marks[CL_MARKS_MAX]; /* ring */
 	unsigned first_mark, n_marks;
-	struct buf releases; /* uint64_t IDs that gather for one `release` */
+	struct buf releases;	/* uint64_t IDs that gather for one `release` */
+	uint64_t release_at_us; /* when that is sent at the latest; 0: none gathers */
 
 	/* who waits for what */
-	uint32_t last_msgid;
+	uint64_t last_msgid;	       /* its lower half goes over the wire */
 	struct cl_table calls;	       /* by msgid: struct cl_call */
 	struct cl_table ids;	       /* by ID: the futures that are POOLD_ACCEPTED */
 	struct cl_future_list futures; /* all, to tell them when the handle goes */
@@ -387,9 +388,12 @@ void cl_cancel_pack_options(
 	struct bufpack *p, poold_cancel_mode mode, const char *reason, size_t reason_len);
 must_check int cl_future_send_cancel(
 	poold_future *f, poold_cancel_mode mode, const char *reason, size_t reason_len);
-/* To be released with the next message of that kind. */
+/* Its ID gathers with others; what is large is not kept waiting. */
 void cl_future_note_release(poold_future *f);
+/* Writes those that gathered, if their time has come or something is sent anyway. */
 void cl_future_send_releases(poold *p);
+/* Writes those that gathered. */
+void cl_future_send_all_releases(poold *p);
 
 /* ---- batch: one request about several futures ---- */
 

@@ -5,6 +5,9 @@
 
 #include "client/client_internal.h"
 
+#define GATHER_US    1000u
+#define GATHER_BYTES (256u * sizeof(uint64_t))
+
 static const char *const modes[] = {
 	[POOLD_CANCEL_QUEUED] = "queued",
 	[POOLD_CANCEL_TERM] = "term",
@@ -86,8 +89,16 @@ poold_public int poold_future_cancel(poold_future *f, poold_cancel_mode mode, co
 
 void cl_future_note_release(poold_future *f)
 {
+	poold *p = f->handle;
+
 	/* without memory for this the daemon forgets it by itself, later */
-	f->is_released = buf_append(&f->handle->releases, &f->id, sizeof(f->id)) == 0;
+	if (buf_append(&p->releases, &f->id, sizeof(f->id)) < 0)
+		return;
+	f->is_released = true;
+	if (f->value.parts)
+		p->release_at_us = 1; /* long ago */
+	else if (p->release_at_us == 0)
+		p->release_at_us = cl_now_us() + GATHER_US;
 }
 
 poold_public int poold_future_release(poold_future *f)
@@ -126,7 +137,7 @@ static int send_releases(poold *p, size_t n)
 	return cl_draft_commit(&d);
 }
 
-void cl_future_send_releases(poold *p)
+void cl_future_send_all_releases(poold *p)
 {
 	size_t n;
 
@@ -137,4 +148,14 @@ void cl_future_send_releases(poold *p)
 			return;
 		buf_consume(&p->releases, n * sizeof(uint64_t));
 	}
+	p->release_at_us = 0;
+}
+
+void cl_future_send_releases(poold *p)
+{
+	if (p->release_at_us == 0)
+		return;
+	if (buf_used(&p->out) > 0 || buf_used(&p->releases) >= GATHER_BYTES ||
+		p->release_at_us <= cl_now_us())
+		cl_future_send_all_releases(p);
 }

@@ -91,7 +91,7 @@ static void free_handle(poold *p)
 	p->is_closing = true;
 	if (p->state == CL_OPEN) {
 		if (cl_is_alive(p)) {
-			cl_future_send_releases(p);
+			cl_future_send_all_releases(p);
 			cl_io_send(p);
 		}
 		cl_io_lose(p, -ENOTCONN, &cb);

@@ -92,6 +92,7 @@ void cl_io_close(poold *p)
 	fdqueue_deinit(&p->in_fds);
 	p->fd = fd_close(p->fd);
 	buf_deinit(&p->releases);
+	p->release_at_us = 0;
 }
 
 void cl_io_lose(poold *p, int error, int *ret_cb)
@@ -236,10 +237,12 @@ static bool wants_out(const poold *p)
 	return buf_used(&p->out) > 0 && p->out_again_us == 0;
 }
 
-/* Until when to wait if the caller wants to wait until then. */
-static uint64_t next_time(const poold *p, uint64_t until_us)
+/* When the pump has something to do without the socket; POOLD_FOREVER: never. */
+static uint64_t next_time(const poold *p)
 {
-	return p->out_again_us != 0 && p->out_again_us < until_us ? p->out_again_us : until_us;
+	uint64_t at_us = p->out_again_us ? p->out_again_us : POOLD_FOREVER;
+
+	return p->release_at_us && p->release_at_us < at_us ? p->release_at_us : at_us;
 }
 
 int cl_io_poll(poold *p, uint64_t until_us)
@@ -249,7 +252,8 @@ int cl_io_poll(poold *p, uint64_t until_us)
 
 	if (wants_out(p))
 		fd.events |= POLLOUT;
-	until_us = next_time(p, until_us);
+	if (until_us > next_time(p))
+		until_us = next_time(p);
 	do {
 		struct timespec left = {};
 
@@ -272,7 +276,7 @@ static int wait_and_receive(poold *p, uint64_t until_us)
 
 	if (until_us == 0)
 		return receive(p, MSG_DONTWAIT);
-	if (until_us == POOLD_FOREVER && buf_used(&p->out) == 0)
+	if (until_us == POOLD_FOREVER && buf_used(&p->out) == 0 && p->release_at_us == 0)
 		return receive(p, 0);
 	r = cl_io_poll(p, until_us);
 	if (r > 0 && r & POLLOUT)
@@ -355,7 +359,7 @@ poold_public int poold_get_timeout(const poold *p, uint64_t *ret_at_us)
 		return r;
 	if (p->state != CL_OPEN && TAILQ_EMPTY(&p->due))
 		return -ENOTCONN;
-	*ret_at_us = is_due(p) ? 0 : next_time(p, UINT64_MAX);
+	*ret_at_us = is_due(p) ? 0 : next_time(p);
 	return 0;
 }
 
@@ -377,7 +381,7 @@ poold_public int poold_wait(poold *p, uint64_t timeout_us)
 	if (is_due(p))
 		return 1;
 	r = cl_io_poll(p, cl_until_us(timeout_us));
-	if (r == 0 && p->out_again_us != 0)
-		return cl_now_us() >= p->out_again_us;
+	if (r == 0 && next_time(p) != POOLD_FOREVER)
+		return cl_now_us() >= next_time(p);
 	return r < 0 ? r : r > 0;
 }

@@ -48,7 +48,7 @@ poold_public int poold_flush(poold *p, uint64_t timeout_us)
 		return r;
 	poold_ref(p);
 	/* what can be sent at once needs no round of the pump */
-	cl_future_send_releases(p);
+	cl_future_send_all_releases(p);
 	cl_io_send(p);
 	r = cl_wait_until(p, is_all_sent, p, timeout_us);
 	poold_unref(p);

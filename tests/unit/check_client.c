@@ -372,6 +372,7 @@ START_TEST(release_after_the_end_and_in_one_message)
 	poold_options options = POOLD_OPTIONS_INIT;
 	struct fake_daemon d;
 	poold_future *f[3];
+	uint64_t at_us;
 	poold *p;
 
 	fake_daemon_start(&d);
@@ -391,7 +392,14 @@ START_TEST(release_after_the_end_and_in_one_message)
 	for (unsigned i = 0; i < 3; i++)
 		say_done(&d, 20 + i, "");
 	ck_assert_int_eq(poold_future_wait(f[2], POOLD_FOREVER), 1);
+	/* a loop is told when it is time, if nothing is sent before */
+	ck_assert_int_eq(poold_get_timeout(p, &at_us), 0);
+	ck_assert_uint_lt(at_us, UINT64_MAX);
+	ck_assert_int_eq(poold_wait(p, POOLD_FOREVER), 1);
+	ck_assert_int_eq(client_run(p), 0);
 	fake_daemon_expect(&d, "release", "[[20, 21, 22]]");
+	ck_assert_int_eq(poold_get_timeout(p, &at_us), 0);
+	ck_assert_uint_eq(at_us, UINT64_MAX);
 	/* once is enough */
 	ck_assert_int_eq(poold_future_release(f[1]), 0);
 	ck_assert_int_eq(client_run(p), 0);
