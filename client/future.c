@@ -280,7 +280,7 @@ int cl_future_run_due(poold *p, int *ret_cb)
 	poold_future *f;
 	int did = 0;
 
-	while (*ret_cb == 0 && (f = TAILQ_FIRST(&p->due))) {
+	while (*ret_cb == 0 && !p->is_closing && (f = TAILQ_FIRST(&p->due))) {
 		TAILQ_REMOVE(&p->due, f, in_due);
 		f->is_due = false;
 		/* after a reconnect its end is still to come */

@@ -1,12 +1,30 @@
-/* The handle of libpoold: finding the daemon, losing it, coming back, fork, callbacks, what waits to be sent. */
+/* The handle of libpoold: losing the daemon, coming back, fork, callbacks, what waits to be sent. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "tests/unit/fake_daemon.h"
+
+/* What the linker puts between fdpass and the kernel: so many sends fail with this. */
+static struct {
+	unsigned n;
+	int error;
+} refusals;
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
+ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	if (refusals.n == 0)
+		return __real_sendmsg(fd, msg, flags);
+	refusals.n--;
+	errno = refusals.error;
+	return -1;
+}
 
 static poold_future *submit(poold *p)
 {
@@ -20,93 +38,6 @@ static void say_done(struct fake_daemon *d, uint64_t id)
 {
 	fake_daemon_say(d, "[is[usnnn]]", 2, "final", id, "done");
 }
-
-/* Connects with what the environment says. What poold_connect() returned. */
-static int look_up(const char *given, const char *path, const char *origin)
-{
-	poold *p = NULL;
-	int r;
-
-	ck_assert_int_eq(poold_new(&p), 0);
-	ck_assert_ptr_null(poold_get_socket(p));
-	ck_assert_int_eq(poold_set_socket(p, given), 0);
-	r = poold_connect(p);
-	ck_assert_str_eq(poold_get_socket(p), path);
-	ck_assert_str_eq(poold_get_socket_origin(p), origin);
-	if (r < 0)
-		ck_assert_ptr_nonnull(strstr(poold_get_error_text(p), path));
-	poold_unref(p);
-	return r;
-}
-
-START_TEST(the_socket_is_looked_up_in_order)
-{
-	struct fake_daemon d;
-	char *given, *env, *runtime;
-	char far[200];
-
-	fake_daemon_start(&d);
-	given = strdup(fake_daemon_path(&d));
-	env = strdup(folder_at(&d.folder, "env.sock"));
-	runtime = strdup(folder_at(&d.folder, "poold/poold.sock"));
-	ck_assert_int_eq(setenv("POOLD_SOCKET", env, 1), 0);
-	ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", d.folder.path, 1), 0);
-	ck_assert_int_eq(look_up(given, given, "given"), 0);
-	ck_assert_int_eq(look_up(NULL, env, "$POOLD_SOCKET"), -ENOENT);
-	ck_assert_int_eq(setenv("POOLD_SOCKET", "", 1), 0);
-	ck_assert_int_eq(mkdir(folder_at(&d.folder, "poold"), 0700), 0);
-	ck_assert_int_eq(rename(given, runtime), 0);
-	ck_assert_int_eq(look_up(NULL, runtime, "$XDG_RUNTIME_DIR"), 0);
-	/* there, but nobody listens */
-	fd_close(d.listener);
-	d.listener = -1;
-	ck_assert_int_eq(look_up(NULL, runtime, "$XDG_RUNTIME_DIR"), -ECONNREFUSED);
-	ck_assert_int_eq(remove(runtime), 0);
-	look_up(NULL, "/run/poold/poold.sock", "default");
-	memset(far, 'x', sizeof(far) - 1);
-	far[sizeof(far) - 1] = '\0';
-	ck_assert_int_eq(setenv("POOLD_SOCKET", far, 1), 0);
-	{
-		poold *p;
-
-		ck_assert_int_eq(poold_open(&p, NULL), -ENAMETOOLONG);
-		ck_assert_int_eq(poold_open(&p, far), -ENAMETOOLONG);
-	}
-	free(given);
-	free(env);
-	free(runtime);
-	fake_daemon_stop(&d);
-}
-END_TEST
-
-START_TEST(what_cannot_be_set_while_connected)
-{
-	struct fake_daemon d;
-	uid_t uid;
-	poold *p;
-
-	ck_assert_int_eq(poold_new(&p), 0);
-	ck_assert_int_eq(poold_get_fd(p), -ENOTCONN);
-	ck_assert_int_eq(poold_process(p), -ENOTCONN);
-	ck_assert_int_eq(poold_reconnect(p), -EISCONN);
-	ck_assert_int_eq(poold_set_out_max(p, 1), -EINVAL);
-	poold_unref(p);
-	fake_daemon_start(&d);
-	p = fake_daemon_connect(&d);
-	ck_assert_int_eq(poold_get_server_uid(p, &uid), 0);
-	ck_assert_uint_eq(uid, geteuid());
-	ck_assert_int_eq(poold_connect(p), -EISCONN);
-	ck_assert_int_eq(poold_reconnect(p), -EISCONN);
-	ck_assert_int_eq(poold_set_socket(p, NULL), -EISCONN);
-	ck_assert_int_eq(poold_set_server_uid(p, 1), -EISCONN);
-	ck_assert_int_eq(poold_set_client_name(p, "x"), -EISCONN);
-	ck_assert_int_eq(poold_wait(p, 0), 0);
-	poold_unref(p);
-	ck_assert_ptr_null(poold_unref(NULL));
-	ck_assert_int_eq(poold_process(NULL), -EINVAL);
-	fake_daemon_stop(&d);
-}
-END_TEST
 
 static int count(poold_future *f, void *userdata)
 {
@@ -423,7 +354,89 @@ START_TEST(too_much_to_be_sent)
 }
 END_TEST
 
-SUITE_MAIN("client_handle", the_socket_is_looked_up_in_order, what_cannot_be_set_while_connected,
-	a_lost_connection_is_told_and_mended, a_waiter_that_reconnects_gets_the_end, fatal_says_why,
-	a_child_cannot_use_the_handle, a_callback_drops_everything, a_callback_ends_its_round_only,
-	a_callback_frees_the_set_that_is_waited_on, too_much_to_be_sent)
+START_TEST(the_kernel_takes_no_more_fds_for_a_while)
+{
+	static char bytes[70000];
+	static const int errors[] = {ETOOMANYREFS, ENOBUFS, EINTR};
+	struct fake_daemon d;
+	struct request q;
+	uint64_t at_us;
+	poold_future *f;
+	poold *p;
+
+	fake_daemon_start(&d);
+	p = fake_daemon_connect(&d);
+	for (unsigned i = 0; i < ARRAY_SIZE(errors); i++) {
+		ck_assert_int_eq(
+			poold_submit(p, "f", poold_input_bytes(bytes, sizeof(bytes)), NULL, &f), 0);
+		poold_future_unref(f);
+		refusals.n = 1;
+		refusals.error = errors[i];
+		ck_assert_int_eq(poold_process(p), 0);
+		if (errors[i] != EINTR) {
+			/* the socket is writable all the time: that would be no guide */
+			ck_assert_int_eq(poold_get_events(p), POLLIN);
+			ck_assert_int_eq(poold_get_timeout(p, &at_us), 0);
+			ck_assert_uint_lt(at_us, UINT64_MAX);
+			ck_assert_int_eq(poold_wait(p, POOLD_FOREVER), 1);
+			ck_assert_int_eq(client_run(p), 0);
+		}
+		q = fake_daemon_read(&d);
+		ck_assert_uint_eq(q.n_fds, 1);
+		request_forget(&q);
+		ck_assert_int_eq(poold_get_timeout(p, &at_us), 0);
+		ck_assert_uint_eq(at_us, UINT64_MAX);
+	}
+	/* what cannot be sent any more is closed, too */
+	ck_assert_int_eq(
+		poold_submit(p, "f", poold_input_bytes(bytes, sizeof(bytes)), NULL, &f), 0);
+	refusals.n = 1;
+	refusals.error = EPIPE;
+	ck_assert_int_eq(poold_process(p), 0);
+	ck_assert_int_eq(poold_flush(p, 0), 0);
+	fake_daemon_hang_up(&d);
+	ck_assert_int_eq(poold_flush(p, POOLD_FOREVER), -ENOTCONN);
+	poold_future_unref(f);
+	poold_unref(p);
+	fake_daemon_stop(&d);
+}
+END_TEST
+
+START_TEST(what_is_left_when_the_handle_goes)
+{
+	struct fake_daemon d;
+	poold_future *f, *next;
+	unsigned n = 0;
+	poold_set *set;
+	poold *p;
+
+	fake_daemon_start(&d);
+	p = fake_daemon_connect(&d);
+	ck_assert_int_eq(poold_future_open(p, 5, &f), 0);
+	ck_assert_int_eq(poold_set_new(p, &set), 0);
+	ck_assert_int_eq(poold_set_add(set, f), 0);
+	say_done(&d, 5);
+	ck_assert_int_eq(client_run(p), 0);
+	/* a callback that is due, and never comes */
+	ck_assert_int_eq(poold_future_set_callback(f, count, &n), 0);
+	ck_assert_ptr_eq(poold_future_get_userdata(f), &n);
+	ck_assert_ptr_null(poold_unref(p));
+	ck_assert_uint_eq(n, 0);
+	ck_assert_int_eq(poold_future_set_callback(f, count, &n), -ENOTCONN);
+	ck_assert_int_eq(poold_future_cancel(f, POOLD_CANCEL_TERM, NULL), 0);
+	ck_assert_int_eq(poold_set_next(set, 0, &next), 1);
+	ck_assert_ptr_eq(next, f);
+	ck_assert_int_eq(poold_set_add(set, f), -EXDEV);
+	ck_assert_int_eq(poold_set_next(set, 0, &next), -ENOENT);
+	poold_set_free(set);
+	poold_future_unref(f);
+	poold_future_unref(f);
+	fake_daemon_stop(&d);
+}
+END_TEST
+
+SUITE_MAIN("client_handle", a_lost_connection_is_told_and_mended,
+	a_waiter_that_reconnects_gets_the_end, fatal_says_why, a_child_cannot_use_the_handle,
+	a_callback_drops_everything, a_callback_ends_its_round_only,
+	a_callback_frees_the_set_that_is_waited_on, too_much_to_be_sent,
+	the_kernel_takes_no_more_fds_for_a_while, what_is_left_when_the_handle_goes)
