@@ -7,7 +7,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp" # a fuzzer writes what it found here
 
-for name in scan cursor rpc; do
+for name in scan cursor rpc request; do
 	[ -n "$(ls "$corpus/$name")" ] || { echo "no corpus for $name"; exit 1; }
 	mkdir "$name"
 	cp "$corpus/$name"/* "$name"

@@ -1,0 +1,437 @@
+/* Whatever a client sends, in whatever pieces, with whatever fds: it is answered in MessagePack-RPC
+ * or closed, and when it is gone and its futures are released nothing is held.
+ *
+ * A real connection, real handlers and a real core; workers are made of a list. The input's first
+ * bytes say how the rest is cut and which fds go with the pieces, whether the client reads, and how
+ * the workers behave:
+ *
+ *	0	bytes of a piece; 0: all at once
+ *	1	fds of the pieces: two bits each, in turn
+ *	2	the first of them
+ *	3	bit 0: the client does not read; bits 1…: what a worker does at each step
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/clock.h"
+#include "daemon/extra.h"
+#include "daemon/log.h"
+#include "daemon/payload.h"
+#include "daemon/request.h"
+#include "daemon/server.h"
+#include "daemon/subscription.h"
+#include "daemon/zygote.h"
+#include "proto/shm.h"
+#include "tests/fuzz/fuzz.h"
+
+enum {
+	HEAD_BYTES = 4,
+	WORKERS = 2,
+	LINE = 8,
+	FDS = 7,
+	STEPS_MAX = 200,
+};
+
+struct fake_worker {
+	struct slot *slot;
+	uint32_t line[LINE]; /* msgids */
+	struct future *jobs[LINE];
+	unsigned n;
+	bool is_asked, is_up, is_rung, is_killed, is_closed;
+};
+
+static struct server server;
+static struct fake_worker workers[2][WORKERS];
+static int fds[FDS];
+static uint8_t behaviour;
+
+/* ---- workers ---- */
+
+static struct fake_worker *worker_of(const struct slot *s)
+{
+	return &workers[s->pool != TAILQ_FIRST(&server.core.pools)][s->number];
+}
+
+static void drop_first(struct fake_worker *w)
+{
+	w->n--;
+	memmove(w->line, w->line + 1, w->n * sizeof(*w->line));
+	memmove(w->jobs, w->jobs + 1, w->n * sizeof(*w->jobs));
+}
+
+static int op_hand_over(void *shell, struct slot *s, struct future *f)
+{
+	struct fake_worker *w = worker_of(s);
+
+	(void)shell;
+	if (w->n == LINE || (behaviour & 0xc0) == 0xc0)
+		return CORE_E_LATER;
+	w->line[w->n] = f->msgid;
+	w->jobs[w->n++] = f;
+	return 0;
+}
+
+/* The first one was received. */
+static void op_take_back(void *shell, struct slot *s)
+{
+	struct fake_worker *w = worker_of(s);
+	unsigned n = w->n, kept = n > 0 && !(behaviour & 2);
+
+	(void)shell;
+	w->n = kept;
+	for (unsigned i = kept; i < n; i++)
+		must(core_taken_back(s, w->line[i]) == 0);
+}
+
+static void op_read_answers(void *shell, struct slot *s)
+{
+	(void)shell;
+	(void)s;
+}
+
+static void op_ring(void *shell, struct slot *s, struct future *f)
+{
+	(void)shell;
+	must(worker_of(s)->n && worker_of(s)->jobs[0] == f);
+	worker_of(s)->is_rung = true;
+}
+
+static void op_kill(void *shell, struct slot *s)
+{
+	(void)shell;
+	worker_of(s)->is_killed = true;
+}
+
+static void op_close_link(void *shell, struct slot *s)
+{
+	(void)shell;
+	worker_of(s)->is_closed = true;
+}
+
+static bool op_fork_worker(void *shell, struct slot *s)
+{
+	(void)shell;
+	*worker_of(s) = (struct fake_worker){.slot = s, .is_asked = true};
+	return true;
+}
+
+static void op_tell(void *shell, struct waiter *w, struct future *f)
+{
+	(void)shell;
+	final_hook_tell(w, f);
+}
+
+static struct payload *op_describe_loss(
+	void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes)
+{
+	(void)shell;
+	(void)s;
+	(void)f;
+	(void)ret_bytes;
+	return NULL;
+}
+
+static void op_drop_payload(void *shell, struct payload *p)
+{
+	(void)shell;
+	payload_unref(p);
+}
+
+static void op_drop_extra(void *shell, struct future_extra *e)
+{
+	(void)shell;
+	extra_free(e);
+}
+
+static const struct core_ops core_ops = {op_hand_over, op_take_back, op_read_answers, op_ring,
+	op_kill, op_close_link, op_fork_worker, op_tell, op_describe_loss, op_drop_payload,
+	op_drop_extra};
+
+/* The result is the input, or there is a failure with the input as its details. */
+static void answer(struct fake_worker *w)
+{
+	struct future *f = w->jobs[0];
+	struct answer a = {
+		.msgid = w->line[0],
+		.value = payload_ref(f->input),
+		.value_bytes = payload_charge_bytes(f->input),
+		.value_fds = payload_charge_fds(f->input),
+		.out = payload_moved(f->input),
+		.is_failure = behaviour & 4 || w->is_rung,
+	};
+
+	if (a.is_failure)
+		a.failure = behaviour & 8 ? FAILURE_FUNCTION : FAILURE_EXIT;
+	if (behaviour & 16)
+		extra_set_output(f, STREAM_STDOUT, fcntl(fds[2], F_DUPFD_CLOEXEC, 0));
+	if (behaviour & 32)
+		extra_set_progress(f, 1, 2, "half", 4);
+	drop_first(w);
+	must(core_answered(w->slot, &a, clock_now_us()) == 0);
+}
+
+static void work(struct fake_worker *w)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (w->is_killed || (w->is_closed && w->n == 0)) {
+		struct slot *s = w->slot;
+
+		op_take_back(NULL, s);
+		*w = (struct fake_worker){0};
+		core_worker_died(s, now_us);
+	} else if (w->is_asked) {
+		w->is_asked = false;
+		w->is_up = true;
+		core_worker_ready(w->slot, now_us);
+	} else if (w->n) {
+		answer(w);
+	}
+}
+
+/* ---- the daemon ---- */
+
+static void set_up_pool(unsigned i, const char *name, const char *function)
+{
+	static const char *const more[] = {"echo", "noop"};
+	static struct config_pool configs[2];
+	static struct zygote zygotes[2];
+	struct pool_config config = {.name = name,
+		.n_workers = WORKERS,
+		.ahead_max = 2,
+		.max_result_bytes = 1 << 20,
+		.max_result_fds = PROTO_RESULT_FDS + 1,
+		.grace_us = 1000000};
+	struct pool *p;
+
+	configs[i] = (struct config_pool){
+		.handler = i ? HANDLER_MODULE : HANDLER_EXEC, .allow.everybody = true};
+	zygotes[i].config = &configs[i];
+	must(core_add_pool(&server.core, &config, &zygotes[i], &p) == 0);
+	must(pool_put_function(p, function, "", false) == 0);
+	must(pool_put_function(p, more[i], "", i) == 0);
+	core_pool_ready(p);
+}
+
+static void set_up_fds(void)
+{
+	static const size_t sizes[] = {0, 3, 5000, 100000};
+	int pair[2];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		fds[i] = shm_new("fuzz", sizes[i]);
+		must(fds[i] >= 0 && shm_seal(fds[i]) == 0);
+	}
+	fds[4] = shm_new("fuzz", 1); /* not sealed */
+	must(pipe2(pair, O_CLOEXEC) == 0);
+	fds[5] = pair[0];
+	fds[6] = pair[1];
+}
+
+static void set_up(void)
+{
+	static const struct conn_ops conn_ops = {.on_message = request_on_message};
+	static struct config config = {.ttl_us = 3600000000};
+	struct account_limits limits;
+
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		limits.uid.n[k] = limits.all.n[k] = 64;
+	limits.uid.n[ACCOUNT_BYTES] = limits.all.n[ACCOUNT_BYTES] = 4 << 20;
+	log_set_level(LOG_ERR);
+	set_up_fds();
+	server.config = &config;
+	server.state = SERVER_SERVING;
+	server.timer_at_us = server.stop_at_us = HEAP_NEVER;
+	server.base = event_base_new();
+	must(server.base);
+	must(core_init(&server.core, &limits, &core_ops, &server, 1, PROTO_ID_END) == 0);
+	conns_init(&server.conns, server.base, &server.core, &conn_ops, &server);
+	set_up_pool(0, "default", "exec");
+	set_up_pool(1, "bench", "sleep");
+}
+
+static void turn(void)
+{
+	uint64_t now_us = clock_now_us();
+
+	must(event_base_loop(server.base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+	conns_turn(&server.conns, now_us);
+	core_turn(&server.core, now_us);
+	conns_flush(&server.conns, now_us);
+	core_sweep(&server.core);
+	conns_sweep(&server.conns);
+	for (unsigned i = 0; i < 2 * WORKERS; i++)
+		if (workers[i / WORKERS][i % WORKERS].slot)
+			work(&workers[i / WORKERS][i % WORKERS]);
+}
+
+/* ---- the client ---- */
+
+struct client {
+	int sock;
+	struct buf in;
+	struct scan scan;
+	unsigned n_fds; /* came, and not named yet */
+	bool is_over;
+};
+
+static void must_be_error(struct cursor c)
+{
+	const char *text;
+	uint32_t n;
+	size_t len;
+
+	if (cursor_nil(&c))
+		return;
+	must(cursor_array(&c, &n) && n == 3);
+	for (int i = 0; i < 2; i++)
+		must(cursor_text(&c, &text, &len) && text_is_plain(text, len));
+	must(cursor_peek(&c) == CURSOR_MAP || (behaviour & (4 | 32)));
+}
+
+static void take_messages(struct client *k)
+{
+	struct rpc m;
+
+	while (buf_used(&k->in) && !k->is_over) {
+		int r = scan_step(&k->scan, buf_head(&k->in), buf_used(&k->in));
+
+		if (r == SCAN_MORE)
+			return;
+		must(r == SCAN_DONE);
+		must(rpc_parse(&m, buf_head(&k->in), k->scan.pos) == 0);
+		must(m.type == RPC_ANSWER || m.type == RPC_NOTIFICATION);
+		if (m.type == RPC_ANSWER)
+			must_be_error(m.error);
+		must((unsigned)__builtin_popcountll(k->scan.fd_mask) <= k->n_fds);
+		k->n_fds -= (unsigned)__builtin_popcountll(k->scan.fd_mask);
+		buf_consume(&k->in, k->scan.pos);
+		scan_init(&k->scan, 2 * PROTO_MESSAGE_BYTES, PROTO_DEPTH);
+	}
+}
+
+static void read_all(struct client *k)
+{
+	struct fdqueue q;
+	int condition = 0;
+	ssize_t n;
+
+	fdqueue_init(&q, PROTO_PACKET_FDS);
+	for (;;) {
+		size_t room;
+		uint8_t *at;
+
+		must(buf_reserve(&k->in, 65536) == 0);
+		at = buf_room(&k->in, &room);
+		n = fdpass_recv(k->sock, at, room, MSG_DONTWAIT, &q, &condition);
+		must(condition == 0);
+		k->n_fds += q.n;
+		fdqueue_deinit(&q);
+		if (n <= 0)
+			break;
+		buf_commit(&k->in, (size_t)n);
+		take_messages(k);
+	}
+	k->is_over |= n == 0 || n == -ECONNRESET;
+}
+
+/* Sends one piece; the daemon takes it at once, or it never will. */
+static void send_piece(
+	struct client *k, const uint8_t *bytes, size_t n, unsigned first, unsigned n_fds)
+{
+	struct iovec iov = {(void *)(uintptr_t)bytes, n};
+	int some[3];
+
+	for (unsigned i = 0; i < n_fds; i++)
+		some[i] = fds[(first + i) % FDS];
+	k->is_over |= fdpass_send(k->sock, &iov, 1, MSG_DONTWAIT, some, n_fds) < 0;
+}
+
+static void talk(struct client *k, const uint8_t *head, const uint8_t *bytes, size_t size)
+{
+	size_t step = head[0] ? head[0] : size;
+	bool is_reading = !(head[3] & 1);
+
+	for (size_t at = 0, i = 0; at < size && !k->is_over; at += step, i++) {
+		size_t n = size - at < step ? size - at : step;
+
+		send_piece(k, bytes + at, n, head[2], head[1] >> 2 * (i % 4) & 3);
+		turn();
+		if (is_reading)
+			read_all(k);
+	}
+	for (int i = 0; i < 4; i++) {
+		turn();
+		if (is_reading)
+			read_all(k);
+	}
+}
+
+/* ---- the end ---- */
+
+static void release_all(void)
+{
+	struct future *f, *next;
+
+	for (f = TAILQ_FIRST(&server.core.all); f; f = next) {
+		next = TAILQ_NEXT(f, in_all);
+		core_pin(f);
+		(void)core_cancel(&server.core, f, CANCEL_KILL, 0, clock_now_us());
+		core_release(&server.core, f);
+		core_unpin(&server.core, f);
+	}
+}
+
+static void must_be_empty(void)
+{
+	behaviour = 0;
+	for (int i = 0; i < STEPS_MAX && (server.conns.n || server.core.table.n); i++) {
+		if (!server.conns.n)
+			release_all();
+		turn();
+	}
+	must(server.conns.n == 0 && server.conns.n_pendings == 0);
+	must(server.core.table.n == 0 && server.core.n_unfinished == 0);
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		must(server.core.accounts.used.n[k] == 0 && server.core.accounts.by_jobs.n[k] == 0);
+	must(!server.core.accounts.by_uid);
+	server.state = SERVER_SERVING;
+	server.core.is_draining = false;
+	server.core.next_id = 1;
+}
+
+/* The last of the next free ones: it moves if one before it is taken. */
+static int free_fd(void)
+{
+	int some[32];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(some); i++)
+		must((some[i] = fcntl(fds[0], F_DUPFD_CLOEXEC, 0)) >= 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(some); i++)
+		close(some[i]);
+	return some[ARRAY_SIZE(some) - 1];
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct client k = {.in = BUF_INIT(4 * PROTO_MESSAGE_BYTES)};
+	int pair[2], before;
+
+	if (size < HEAD_BYTES)
+		return 0;
+	if (!server.base)
+		set_up();
+	before = free_fd();
+	behaviour = data[3];
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+	conns_accept(&server.conns, pair[0], (gid_t)-1);
+	k.sock = pair[1];
+	scan_init(&k.scan, 2 * PROTO_MESSAGE_BYTES, PROTO_DEPTH);
+	talk(&k, data, data + HEAD_BYTES, size - HEAD_BYTES);
+	close(k.sock);
+	buf_deinit(&k.in);
+	must_be_empty();
+	must(free_fd() == before);
+	return 0;
+}
