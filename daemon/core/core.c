@@ -93,6 +93,7 @@ uint64_t core_turn(struct core *c, uint64_t now_us)
 		heap_clear(&c->timers, node);
 		do_due(c, node, now_us);
 	}
+	c->n_turns++;
 	c->want_turn = false;
 	c->is_short = false;
 	n_gives = c->accounts.n_gives;
@@ -148,26 +149,10 @@ void core_pool_ready(struct pool *p)
 	p->state = POOL_READY;
 }
 
-static void abort_waiting(struct pool *p, enum future_failure why, uint64_t now_us)
-{
-	struct future *f;
-	struct slot *s;
-
-	TAILQ_FOREACH (s, &p->by_state[SLOT_BUSY], in_state)
-		if (s->n_line > 1)
-			p->core->ops->take_back(p->core->shell, s);
-	for (unsigned i = 0; i < p->config.n_workers; i++)
-		handover_settle(&p->slots[i], now_us);
-	while ((f = queue_first(&p->queue, NULL))) {
-		queue_remove(&p->queue, f);
-		life_finish(p->core, f, FUTURE_ABORTED, why, now_us);
-	}
-}
-
 void core_pool_failed(struct pool *p, const char *reason, uint64_t now_us)
 {
 	pool_set_failed(p, reason);
-	abort_waiting(p, FAILURE_POOL, now_us);
+	handover_abort(p, FAILURE_POOL, now_us);
 }
 
 /* ---- cancelling ---------------------------------------------------------------------------------
@@ -186,10 +171,6 @@ static enum cancel_outcome cancel_waiting(
 enum cancel_outcome core_cancel(
 	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
 {
-	if (f->state == FUTURE_CANCELLED)
-		return CANCEL_CANCELLED;
-	if (future_state_is_final(f->state))
-		return CANCEL_TOO_LATE;
 	if (f->slot && mode == CANCEL_QUEUED) {
 		handover_take_back(f->slot, now_us);
 	} else if (f->slot && (f->state != FUTURE_CANCELLING || mode == CANCEL_KILL)) {
@@ -199,13 +180,14 @@ enum cancel_outcome core_cancel(
 			f->cancel_uid = by_uid;
 		}
 	}
-	if (f->state == FUTURE_QUEUED && !f->slot)
-		return cancel_waiting(c, f, mode, by_uid, now_us);
-	if (future_state_is_final(f->state))
-		return f->state == FUTURE_CANCELLED ? CANCEL_CANCELLED : CANCEL_TOO_LATE;
-	if (mode == CANCEL_QUEUED)
-		return f->state == FUTURE_CANCELLING ? CANCEL_CANCELLING : CANCEL_RUNNING;
-	return CANCEL_CANCELLING;
+	switch (f->state) {
+	case FUTURE_QUEUED:
+		return f->slot ? CANCEL_RUNNING : cancel_waiting(c, f, mode, by_uid, now_us);
+	case FUTURE_RUNNING: return CANCEL_RUNNING;
+	case FUTURE_CANCELLING: return CANCEL_CANCELLING;
+	case FUTURE_CANCELLED: return CANCEL_CANCELLED;
+	default: return CANCEL_TOO_LATE;
+	}
 }
 
 /* ---- the end ------------------------------------------------------------------------------------
@@ -214,11 +196,13 @@ enum cancel_outcome core_cancel(
 void core_drain(struct core *c, uint64_t now_us)
 {
 	struct pool *p;
+	struct slot *s;
 
 	c->is_draining = true;
 	TAILQ_FOREACH (p, &c->pools, in_core) {
-		abort_waiting(p, FAILURE_SHUTDOWN, now_us);
-		handover_dismiss(p, now_us);
+		handover_abort(p, FAILURE_SHUTDOWN, now_us);
+		while ((s = TAILQ_FIRST(&p->by_state[SLOT_IDLE])))
+			handover_dismiss(s, now_us);
 	}
 }
 

@@ -39,8 +39,8 @@ struct core_ops {
 	/* Asks the zygote for a worker in this slot; the answer is core_worker_ready() or
 	 * core_worker_died(). False: not now; asked again by the next core_turn(). */
 	bool (*fork_worker)(void *shell, struct slot *s);
-	/* f is final; w is out of its list. May find, pin, unpin, release, wait and unwait, nothing
-	 * else of the core. */
+	/* f is final; w is out of its list. May find, pin, unpin, release, wait, unwait and
+	 * cancel, nothing else of the core. */
 	void (*tell)(void *shell, struct waiter *w, struct future *f);
 	/* Details of the loss of f, which this dead worker had received, and their size: becomes
 	 * f->value. NULL: none. */
@@ -63,6 +63,7 @@ struct core {
 	uint32_t n_timers; /* objects that own one */
 	struct tombstones *tombstones;
 	uint64_t n_unfinished;
+	uint64_t n_turns;
 	bool want_turn; /* something could not be done now: try again soon */
 	bool is_short;	/* in this turn a job was left waiting for its owner's quota */
 	uint64_t next_id;

@@ -22,10 +22,6 @@
 
 /* A worker whose link was closed has this long to leave. */
 #define LEAVE_US (5 * 1000 * 1000ull)
-/* Back-off for workers that die before they did anything: doubles from the first to the last. */
-#define BACKOFF_FIRST_US (100 * 1000ull)
-#define BACKOFF_LAST_US	 (10 * 1000 * 1000ull)
-
 /* ---- reservations -------------------------------------------------------------------------------
  */
 
@@ -147,7 +143,7 @@ static enum future_failure ending_failure(const struct future *f)
 	}
 }
 
-static void finish_by_ending(struct future *f, uint64_t now_us)
+void handover_finish(struct future *f, uint64_t now_us)
 {
 	life_finish(f->pool->core, f, ending_state(f), ending_failure(f), now_us);
 }
@@ -158,7 +154,29 @@ static void finish_by_ending(struct future *f, uint64_t now_us)
 /* Its running job takes longer than others should wait behind it. */
 static bool runs_late(const struct slot *s, uint64_t now_us)
 {
-	return now_us - slot_first(s)->head_us > POOL_AHEAD_US;
+	return now_us > heap_after(slot_first(s)->head_us, POOL_AHEAD_US);
+}
+
+/* Its link took nothing in this turn. */
+static bool is_refusing(const struct slot *s)
+{
+	return s->refused_turn == s->pool->core->n_turns;
+}
+
+static struct slot *slot_idle(struct pool *p)
+{
+	struct slot *s;
+
+	TAILQ_FOREACH_REVERSE(s, &p->by_state[SLOT_IDLE], slots, in_state)
+	if (!is_refusing(s))
+		return s; /* the last one: its caches are the warmest */
+	return NULL;
+}
+
+static bool may_have_ahead(const struct slot *s, unsigned room, uint64_t now_us)
+{
+	return s->n_line > 0 && s->n_line <= room && !s->is_recycled && !is_refusing(s) &&
+	       !runs_late(s, now_us);
 }
 
 /* The least burdened worker that may have this job ahead of need. */
@@ -170,13 +188,12 @@ static struct slot *slot_for_ahead(struct pool *p, const struct function *fn, ui
 	if (room == 0)
 		return NULL;
 	TAILQ_FOREACH (s, &p->by_state[SLOT_BUSY], in_state)
-		if (!s->is_recycled && s->n_line <= room && (!best || s->n_line < best->n_line) &&
-			!runs_late(s, now_us))
+		if (may_have_ahead(s, room, now_us) && (!best || s->n_line < best->n_line))
 			best = s;
 	return best;
 }
 
-static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
+static void hand_over(struct slot *s, struct future *f, uint64_t now_us)
 {
 	struct pool *p = s->pool;
 
@@ -185,34 +202,34 @@ static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
 	f->attempt = 1;
 	if (p->core->ops->hand_over(p->core->shell, s, f) != 0) {
 		unreserve(f);
+		s->refused_turn = p->core->n_turns;
 		p->core->want_turn = true;
-		return false;
+		return;
 	}
 	queue_pop(&p->queue, f);
 	s->next_msgid++;
 	line_append(s, f, now_us);
 	if (s->state == SLOT_IDLE)
 		slot_set_state(s, SLOT_BUSY, now_us);
-	return true;
 }
 
 static void assign(struct pool *p, uint64_t now_us)
 {
-	struct core *c = p->core;
 	struct future *f;
 	struct slot *s;
 
 	while ((f = queue_first(&p->queue, has_no_room))) {
 		if (handover_never_fits(f->pool)) {
 			queue_remove(&p->queue, f);
-			life_finish(c, f, FUTURE_FAILED, FAILURE_QUOTA, now_us);
+			life_finish(p->core, f, FUTURE_FAILED, FAILURE_QUOTA, now_us);
 			continue;
 		}
-		s = TAILQ_LAST(&p->by_state[SLOT_IDLE], slots); /* its caches are the warmest */
+		s = slot_idle(p);
 		if (!s)
 			s = slot_for_ahead(p, f->function, now_us);
-		if (!s || !hand_over(s, f, now_us))
+		if (!s)
 			break;
+		hand_over(s, f, now_us);
 	}
 }
 
@@ -237,7 +254,7 @@ static void steal(struct pool *p, uint64_t now_us)
 	for (unsigned i = 0; i < p->config.n_workers; i++) {
 		struct slot *s = &p->slots[i];
 
-		if (p->queue.n - others >= p->n_by_state[SLOT_IDLE])
+		if (p->queue.n >= others + p->n_by_state[SLOT_IDLE])
 			break;
 		if (s->state == SLOT_BUSY && s->n_line > 1)
 			handover_take_back(s, now_us);
@@ -250,7 +267,7 @@ static void spawn(struct pool *p, uint64_t now_us)
 	struct slot *s;
 
 	heap_clear(&c->timers, &p->timer);
-	if (p->state != POOL_READY || c->is_draining)
+	if (p->state != POOL_READY)
 		return;
 	while ((s = TAILQ_FIRST(&p->by_state[SLOT_EMPTY]))) {
 		if (now_us < p->spawn_at_us) {
@@ -271,8 +288,25 @@ static void spawn(struct pool *p, uint64_t now_us)
 	}
 }
 
+void handover_abort(struct pool *p, enum future_failure why, uint64_t now_us)
+{
+	struct future *f;
+
+	for (unsigned i = 0; i < p->config.n_workers; i++)
+		if (p->slots[i].state == SLOT_BUSY && p->slots[i].n_line > 1)
+			handover_take_back(&p->slots[i], now_us);
+	while ((f = queue_first(&p->queue, NULL))) {
+		queue_remove(&p->queue, f);
+		life_finish(p->core, f, FUTURE_ABORTED, why, now_us);
+	}
+}
+
 void handover_turn(struct pool *p, uint64_t now_us)
 {
+	if (p->core->is_draining || p->state == POOL_FAILED) {
+		handover_abort(p, p->core->is_draining ? FAILURE_SHUTDOWN : FAILURE_POOL, now_us);
+		return;
+	}
 	if (p->n_by_state[SLOT_EMPTY])
 		spawn(p, now_us);
 	if (p->n_ahead)
@@ -288,6 +322,7 @@ void handover_turn(struct pool *p, uint64_t now_us)
 /* ---- taking back --------------------------------------------------------------------------------
  */
 
+/* It never started, and stands in the queue again where it stood. */
 int core_taken_back(struct slot *s, uint32_t msgid)
 {
 	struct future *f;
@@ -297,38 +332,18 @@ int core_taken_back(struct slot *s, uint32_t msgid)
 			break;
 	if (!f)
 		return CORE_E_PROTOCOL;
+	if (f->state == FUTURE_CANCELLING)
+		return 0; /* rung for, or its worker killed: it ends with that */
 	line_remove(f);
 	unreserve(f);
 	f->head_us = 0;
-	TAILQ_INSERT_TAIL(&s->returned, f, in_line);
+	if (f->state == FUTURE_RUNNING)
+		future_set_state(f, FUTURE_QUEUED);
+	queue_put_back(&s->pool->queue, f);
 	return 0;
 }
 
-/* What came back never started: it stands in the queue again where it stood, unless it was ended
- * meanwhile. */
-static void settle_returned(struct slot *s, uint64_t now_us)
-{
-	struct pool *p = s->pool;
-	struct future *f;
-
-	while ((f = TAILQ_LAST(&s->returned, futures))) {
-		TAILQ_REMOVE(&s->returned, f, in_line);
-		if (f->state == FUTURE_RUNNING)
-			future_set_state(f, FUTURE_QUEUED);
-		if (f->state == FUTURE_QUEUED && !p->core->is_draining && p->state != POOL_FAILED) {
-			queue_put_back(&p->queue, f);
-			continue;
-		}
-		queue_leave(&p->queue, f);
-		if (f->state == FUTURE_CANCELLING)
-			finish_by_ending(f, now_us);
-		else
-			life_finish(p->core, f, FUTURE_ABORTED,
-				p->core->is_draining ? FAILURE_SHUTDOWN : FAILURE_POOL, now_us);
-	}
-}
-
-static void dismiss(struct slot *s, uint64_t now_us)
+void handover_dismiss(struct slot *s, uint64_t now_us)
 {
 	struct core *c = s->pool->core;
 
@@ -337,16 +352,7 @@ static void dismiss(struct slot *s, uint64_t now_us)
 	c->ops->close_link(c->shell, s);
 }
 
-void handover_dismiss(struct pool *p, uint64_t now_us)
-{
-	struct slot *s;
-
-	while ((s = TAILQ_FIRST(&p->by_state[SLOT_IDLE])))
-		dismiss(s, now_us);
-}
-
-/* After the line lost its first. */
-static void line_moved(struct slot *s, uint64_t now_us)
+void handover_line_moved(struct slot *s, uint64_t now_us)
 {
 	struct core *c = s->pool->core;
 	struct future *first = slot_first(s);
@@ -360,13 +366,7 @@ static void line_moved(struct slot *s, uint64_t now_us)
 		return;
 	}
 	/* The bell may have rung after the answer: a fresh worker takes this one's place. */
-	dismiss(s, now_us);
-}
-
-void handover_settle(struct slot *s, uint64_t now_us)
-{
-	settle_returned(s, now_us);
-	line_moved(s, now_us);
+	handover_dismiss(s, now_us);
 }
 
 void handover_take_back(struct slot *s, uint64_t now_us)
@@ -376,134 +376,7 @@ void handover_take_back(struct slot *s, uint64_t now_us)
 	if (s->state == SLOT_RINGING)
 		return; /* in its inbox lies the cancel, and nothing else */
 	c->ops->take_back(c->shell, s);
-	handover_settle(s, now_us);
-}
-
-/* ---- what workers tell --------------------------------------------------------------------------
- */
-
-void core_worker_ready(struct slot *s, uint64_t now_us)
-{
-	if (s->state != SLOT_STARTING)
-		return;
-	slot_set_state(s, SLOT_IDLE, now_us);
-	if (s->pool->core->is_draining)
-		dismiss(s, now_us);
-}
-
-void core_worker_recycles(struct slot *s, uint64_t now_us)
-{
-	if (s->state == SLOT_IDLE)
-		dismiss(s, now_us);
-	if (s->state != SLOT_BUSY)
-		return;
-	s->is_recycled = true;
-	handover_take_back(s, now_us);
-}
-
-/* When the run started and how long it took: the worker's word, held within what the daemon saw
- * itself. */
-static void set_times(struct future *f, const struct answer *a, uint64_t now_us)
-{
-	uint64_t span_us = now_us - f->head_us;
-
-	if (a->started_us >= f->submitted_us && a->started_us <= now_us) {
-		f->started_us = a->started_us;
-		f->run_us = a->run_us < now_us - a->started_us ? a->run_us : now_us - a->started_us;
-		if (f->head_us > f->started_us)
-			f->head_us = f->started_us;
-		return;
-	}
-	f->run_us = a->run_us < span_us ? a->run_us : span_us;
-	f->started_us = f->head_us + (span_us - f->run_us) / 2;
-}
-
-static void settle_answer(struct core *c, struct future *f, const struct answer *a, uint64_t now_us)
-{
-	if (f->ending) {
-		if (a->value)
-			c->ops->drop_payload(c->shell, a->value);
-		finish_by_ending(f, now_us);
-		return;
-	}
-	f->out = a->out;
-	f->in.copied_bytes += a->in_copied_bytes;
-	if (life_set_value(c, f, a->value, a->value_bytes, a->value_fds) != 0)
-		life_finish(c, f, FUTURE_FAILED, FAILURE_QUOTA, now_us);
-	else if (a->is_failure)
-		life_finish(c, f, FUTURE_FAILED, a->failure, now_us);
-	else
-		life_finish(c, f, FUTURE_DONE, FAILURE_NONE, now_us);
-}
-
-int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
-{
-	struct core *c = s->pool->core;
-	struct future *f = slot_first(s);
-
-	if (!f || f->msgid != a->msgid) {
-		if (a->value)
-			c->ops->drop_payload(c->shell, a->value);
-		return CORE_E_PROTOCOL;
-	}
-	s->n_done++;
-	s->pool->n_failed_starts = 0;
-	set_times(f, a, now_us);
-	handover_end(f);
-	settle_answer(c, f, a, now_us);
-	line_moved(s, now_us);
-	return 0;
-}
-
-static void lose(struct slot *s, struct future *f, uint64_t now_us)
-{
-	struct core *c = s->pool->core;
-	struct payload *details;
-	uint64_t bytes = 0;
-
-	handover_end(f);
-	if (f->ending) {
-		finish_by_ending(f, now_us);
-		return;
-	}
-	details = c->ops->describe_loss(c->shell, s, f, &bytes);
-	/* Without room for the details the loss is told without them. */
-	(void)!life_set_value(c, f, details, bytes, 0);
-	life_finish(c, f, FUTURE_LOST, FAILURE_LOST, now_us);
-}
-
-/* It died before it was of any use: no job is to blame. */
-static bool is_failed_start(const struct slot *s, uint64_t now_us)
-{
-	if (s->state == SLOT_STARTING)
-		return true;
-	return s->state == SLOT_IDLE && !s->n_done && now_us - s->since_us < BACKOFF_LAST_US;
-}
-
-static void back_off(struct pool *p, uint64_t now_us)
-{
-	uint64_t delay_us = BACKOFF_LAST_US;
-
-	if (p->n_failed_starts < 7)
-		delay_us = BACKOFF_FIRST_US << p->n_failed_starts;
-	p->n_failed_starts++;
-	p->spawn_at_us = now_us + delay_us;
-}
-
-void core_worker_died(struct slot *s, uint64_t now_us)
-{
-	struct pool *p = s->pool;
-	struct future *f;
-
-	settle_returned(s, now_us);
-	while ((f = slot_first(s)))
-		lose(s, f, now_us);
-	heap_clear(&p->core->timers, &s->timer);
-	if (is_failed_start(s, now_us))
-		back_off(p, now_us);
-	if (s->state != SLOT_LEAVING && s->state != SLOT_RINGING)
-		p->n_deaths++;
-	slot_set_state(s, SLOT_EMPTY, now_us);
+	handover_line_moved(s, now_us);
 }
 
 /* ---- ending what runs ---------------------------------------------------------------------------
@@ -529,6 +402,8 @@ void handover_stop(
 		c->ops->read_answers(c->shell, s);
 	if (!f->slot)
 		return; /* back in the queue, or answered */
+	if (f->state == FUTURE_CANCELLING && mode != CANCEL_KILL)
+		return; /* somebody who was told of another one's end was quicker */
 	if (f->state != FUTURE_CANCELLING) {
 		future_set_state(f, FUTURE_CANCELLING);
 		f->ending = ending;

@@ -14,14 +14,18 @@ bool handover_never_fits(const struct pool *p);
 void handover_turn(struct pool *p, uint64_t now_us);
 /* Takes the worker's inbox back into the queue. */
 void handover_take_back(struct slot *s, uint64_t now_us);
-/* What came back outside of handover_take_back() goes where it belongs. */
-void handover_settle(struct slot *s, uint64_t now_us);
-/* Sends idle workers home, and those that start as soon as they are ready. */
-void handover_dismiss(struct pool *p, uint64_t now_us);
+/* After the line lost its first: the next one is it; without one the worker is idle, or goes. */
+void handover_line_moved(struct slot *s, uint64_t now_us);
+/* Sends a worker home. */
+void handover_dismiss(struct slot *s, uint64_t now_us);
+/* Aborts what waits: in the queue, and in inboxes. */
+void handover_abort(struct pool *p, enum future_failure why, uint64_t now_us);
 /* f is out of its slot's line for good: the reservation and its place in the queue are given back.
  */
 void handover_end(struct future *f);
 
+/* Final, by what it was ended for. It is in no line. */
+void handover_finish(struct future *f, uint64_t now_us);
 /* Ends a job that may be in a worker's hands, by the three steps: take back, read, ring. After it,
  * f is in the queue, or final, or `cancelling`. */
 void handover_stop(

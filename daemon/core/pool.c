@@ -76,7 +76,7 @@ int pool_new(struct core *core, const struct pool_config *config, void *shell, s
 		*s = (struct slot){.pool = p, .number = i};
 		s->timer.owner = CORE_TIMER_SLOT;
 		TAILQ_INIT(&s->line);
-		TAILQ_INIT(&s->returned);
+
 		TAILQ_INSERT_TAIL(&p->by_state[SLOT_EMPTY], s, in_state);
 		p->n_by_state[SLOT_EMPTY]++;
 	}

@@ -51,11 +51,11 @@ struct slot {
 	enum slot_state state;
 	bool is_recycled; /* its worker wants to go */
 	void *shell;	  /* the worker's link */
-	struct futures
-		line; /* handed over, neither answered nor taken back; the first is running */
-	struct futures returned; /* taken back just now, in the order of the line */
+	/* Handed over, neither answered nor taken back; the first is running. */
+	struct futures line;
 	unsigned n_line;
 	uint32_t next_msgid;
+	uint64_t refused_turn;	/* in this turn of the core its link took nothing */
 	uint64_t n_done;	/* answers of this worker */
 	uint64_t since_us;	/* in this state */
 	struct heap_node timer; /* leaving: when to kill */

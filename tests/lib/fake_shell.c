@@ -84,6 +84,8 @@ static int hand_over(void *shell, struct slot *s, struct future *f)
 	struct fake_worker *w = s->shell;
 	struct fake *fake = shell;
 
+	if (w->is_known_dead)
+		return CORE_E_LATER;
 	if (fake->hooks.may_hand_over && !fake->hooks.may_hand_over(w, f))
 		return CORE_E_LATER;
 	if (!put_packet(w, (struct fake_packet){.msgid = f->msgid, .id = f->id}))
@@ -376,13 +378,21 @@ bool fake_read(struct fake_worker *w)
 	return true;
 }
 
-bool fake_reap(struct fake_worker *w)
+bool fake_notice_death(struct fake_worker *w)
 {
 	if (w->life != FAKE_DEAD)
 		return false;
 	w->is_deaf = false;
+	w->is_known_dead = true;
 	read_answers(w->fake, w->slot);
 	take_back(w->fake, w->slot);
+	return true;
+}
+
+bool fake_reap(struct fake_worker *w)
+{
+	if (!fake_notice_death(w))
+		return false;
 	w->life = FAKE_NONE;
 	core_worker_died(w->slot, w->fake->now_us);
 	return true;

@@ -74,6 +74,7 @@ struct fake_worker {
 	bool is_deaf;	      /* take_back and read_answers get nothing: found dead too early */
 	unsigned kind;	      /* the test's */
 	bool has_lost_cancel; /* the daemon took it back */
+	bool is_known_dead;   /* the daemon knows, its burial is not over */
 	bool is_retired;      /* the core was told that it wants to be replaced */
 	bool is_old;	      /* likewise */
 };
@@ -148,5 +149,7 @@ bool fake_ready(struct fake_worker *w);
 bool fake_read(struct fake_worker *w);
 /* Its pidfd is readable. */
 bool fake_reap(struct fake_worker *w);
+/* Only the first half of that: its answers and its inbox are read, its burial is delayed. */
+bool fake_notice_death(struct fake_worker *w);
 /* The end of a turn of the loop. */
 uint64_t fake_turn(struct fake *fake);

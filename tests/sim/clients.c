@@ -12,6 +12,20 @@ static struct future *some_future(struct world *w)
 	return n ? core_find(w->core, w->first_id + w->first_alive + world_below(w, n)) : NULL;
 }
 
+/* Some future with some worker that was not released, or NULL. */
+static struct future *some_handed_over(struct world *w)
+{
+	const struct pool *p = w->pools[world_below(w, w->n_pools)];
+	const struct slot *s = &p->slots[world_below(w, p->config.n_workers)];
+	uint64_t skip = s->n_line ? world_below(w, s->n_line) : 0;
+	struct future *f;
+
+	TAILQ_FOREACH (f, &s->line, in_line)
+		if (skip-- == 0)
+			return f->is_released ? NULL : f;
+	return NULL;
+}
+
 /* ---- births -------------------------------------------------------------------------------------
  */
 
@@ -162,8 +176,8 @@ static struct future *give_birth(struct world *w, bool is_job, uint32_t uid)
 static void submit_many(struct world *w)
 {
 	uint32_t uid = (uint32_t)world_below(w, WORLD_UIDS);
-	unsigned n = 2 + (unsigned)world_below(w, 5);
-	struct future *made[8];
+	unsigned n = 2 + (unsigned)world_below(w, world_once_in(w, 2) ? 5 : 13);
+	struct future *made[16];
 
 	for (unsigned i = 0; i < n; i++) {
 		made[i] = give_birth(w, true, uid);
@@ -192,7 +206,7 @@ static bool is_in_an_inbox(const struct future *f)
 	return false;
 }
 
-static void cancel(struct world *w)
+void clients_cancel(struct world *w)
 {
 	enum cancel_mode mode = (enum cancel_mode)world_below(w, 3);
 	struct future *f = some_future(w);
@@ -201,6 +215,8 @@ static void cancel(struct world *w)
 	struct record *r;
 	bool is_ok = false;
 
+	if (world_once_in(w, 2))
+		f = some_handed_over(w);
 	if (!f)
 		return;
 	r = world_record(w, f->id);
@@ -285,11 +301,11 @@ static void let_time_pass(struct world *w)
 	}
 }
 
-static void turn(struct world *w)
+void clients_turn(struct world *w)
 {
-	uint64_t next_us = core_turn(w->core, w->fake.now_us);
+	uint64_t now_us = w->fake.now_us, next_us = core_turn(w->core, now_us);
 
-	check_after_turn(w, next_us);
+	check_after_turn(w, now_us, next_us);
 	core_sweep(w->core);
 }
 
@@ -298,7 +314,7 @@ void clients_move(struct world *w)
 	uint64_t chance = world_below(w, 100);
 
 	if (chance < 35)
-		turn(w);
+		clients_turn(w);
 	else if (chance < 52)
 		let_time_pass(w);
 	else if (chance < 72)
@@ -308,7 +324,7 @@ void clients_move(struct world *w)
 	else if (chance < 78)
 		(void)give_birth(w, false, (uint32_t)world_below(w, WORLD_UIDS));
 	else if (chance < 82)
-		cancel(w);
+		clients_cancel(w);
 	else if (chance < 90)
 		release(w);
 	else if (chance < 97)

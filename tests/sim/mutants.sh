@@ -4,11 +4,11 @@
 #
 #	tests/sim/mutants.sh [SEEDS] [NAME…]
 #
-# SEEDS (default 1-400) are tried for each; NAMEs pick mutants. Uses CC and CFLAGS; works in a
+# SEEDS (default 1-3000) are tried for each; NAMEs pick mutants. Uses CC and CFLAGS; works in a
 # folder of its own below TMPDIR, the tree stays as it is.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-seeds=${1:-1-400}
+seeds=${1:-1-3000}
 [ $# -gt 0 ] && shift
 cc=${CC:-gcc}
 cflags=${CFLAGS:--O1 -g -std=gnu17 -fsanitize=address,undefined -fno-sanitize-recover=all}
@@ -61,7 +61,7 @@ while IFS='|' read -r name file expression; do
 	else
 		rebuild "$source" 2>"$tmp/out" || { cat "$tmp/out"; exit 1; }
 		link "$tmp/sim"
-		if timeout 120 "$tmp/sim" --seeds "$seeds" >"$tmp/out" 2>&1; then
+		if timeout 300 "$tmp/sim" --seeds "$seeds" >"$tmp/out" 2>&1; then
 			echo "$name: SURVIVED"
 			survived=$((survived + 1))
 		else

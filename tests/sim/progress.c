@@ -89,16 +89,27 @@ static const struct future *waits_in_inbox(const struct slot *s)
 	return NULL;
 }
 
+/* An idle worker whose link took what it was given. */
+static bool has_idle(const struct world *w, const struct pool *p)
+{
+	for (unsigned i = 0; i < p->config.n_workers; i++)
+		if (p->slots[i].state == SLOT_IDLE && p->slots[i].refused_turn != w->core->n_turns)
+			return true;
+	return false;
+}
+
 static void check_idle(struct world *w, const struct pool *p)
 {
 	struct future *f;
 
+	if (!has_idle(w, p))
+		return;
 	TAILQ_FOREACH (f, &w->core->all, in_all)
 		if (waits(f, p) && check_has_room(w, p, future_uid(f)))
 			world_fail(w, "%llu waits though a worker is idle", (ull)f->id);
 }
 
-static void check_inboxes(struct world *w, const struct pool *p)
+static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us)
 {
 	for (unsigned i = 0; i < p->config.n_workers; i++) {
 		const struct slot *s = &p->slots[i];
@@ -107,42 +118,52 @@ static void check_inboxes(struct world *w, const struct pool *p)
 
 		if (!f || fw->is_deaf)
 			continue;
-		if (p->n_by_state[SLOT_IDLE] || w->core->is_draining || p->state == POOL_FAILED)
+		if (has_idle(w, p) || w->core->is_draining || p->state == POOL_FAILED)
 			world_fail(w, "%llu waits in an inbox for nothing", (ull)f->id);
-		if (w->fake.now_us - slot_first(s)->head_us > POOL_AHEAD_US)
+		if (now_us > slot_first(s)->head_us + POOL_AHEAD_US)
 			world_fail(w, "%llu waits behind a job that runs late", (ull)f->id);
 	}
 }
 
-static void check_starts(struct world *w, const struct pool *p)
+static void check_refusals(struct world *w, const struct pool *p)
+{
+	for (unsigned i = 0; i < p->config.n_workers; i++)
+		if (p->slots[i].refused_turn == w->core->n_turns && !w->core->want_turn)
+			world_fail(w, "a full link is not tried again");
+}
+
+static void check_starts(struct world *w, const struct pool *p, uint64_t now_us)
 {
 	bool is_trial = p->n_failed_starts && p->n_by_state[SLOT_STARTING];
 
 	if (p->n_by_state[SLOT_EMPTY] && p->state == POOL_READY && !w->core->is_draining &&
-		w->fake.now_us >= p->spawn_at_us && !is_trial)
+		now_us >= p->spawn_at_us && !is_trial)
 		world_fail(w, "pool %s lacks a worker and asks for none", p->name);
 	if (p->n_by_state[SLOT_EMPTY] && p->state == POOL_READY && !w->core->is_draining &&
 		!is_trial && !p->timer.pos)
 		world_fail(w, "pool %s waits to start a worker without a timer", p->name);
 }
 
-void check_after_turn(struct world *w, uint64_t next_us)
+void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 {
 	const struct heap_node *first = heap_first(&w->core->timers);
 
-	if (first && first->key <= w->fake.now_us)
+	if (first && first->key <= now_us)
 		world_fail(w, "a timer was due and is still there");
 	if (next_us > (first ? first->key : HEAP_NEVER))
 		world_fail(w, "the next turn comes after the first timer");
-	if (w->core->want_turn) {
-		if (next_us > w->fake.now_us + 1000000)
-			world_fail(w, "what was refused is not tried again");
-		return;
-	}
+	if (w->core->want_turn && next_us > now_us + 1000000)
+		world_fail(w, "what was refused is not tried again");
 	for (unsigned i = 0; i < w->n_pools; i++) {
-		if (w->pools[i]->n_by_state[SLOT_IDLE])
+		if (w->pools[i]->queue.n &&
+			(w->core->is_draining || w->pools[i]->state == POOL_FAILED))
+			world_fail(w, "jobs wait for nothing");
+		check_inboxes(w, w->pools[i], now_us);
+		check_refusals(w, w->pools[i]);
+		/* Room that was freed late in this turn is offered in the next. */
+		if (!w->core->want_turn || !w->core->is_short)
 			check_idle(w, w->pools[i]);
-		check_inboxes(w, w->pools[i]);
-		check_starts(w, w->pools[i]);
+		if (!w->core->want_turn)
+			check_starts(w, w->pools[i], now_us);
 	}
 }

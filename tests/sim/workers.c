@@ -193,7 +193,7 @@ static bool may_fork(struct fake_worker *fw)
 		return false;
 	fw->kind = KIND_GOOD;
 	if (!w->is_ending && world_once_in(w, w->hostile_in))
-		fw->kind = (unsigned)world_below(w, _KIND_MAX);
+		fw->kind = world_once_in(w, 2) ? w->kind : (unsigned)world_below(w, _KIND_MAX);
 	world_say(w, "worker %s/%u is forked, kind %u", pool_name(fw), number(fw), fw->kind);
 	return true;
 }
@@ -203,8 +203,10 @@ static void race(struct fake_worker *fw)
 {
 	struct world *w = world_of(fw);
 
-	while (world_once_in(w, w->race_in) && fw->life == FAKE_UP)
+	while (world_once_in(w, w->race_in) && fw->life == FAKE_UP) {
 		live(w, fw);
+		fw->fake->now_us += world_below(w, 20);
+	}
 }
 
 static void received(struct fake_worker *fw, const struct fake_packet *p)
@@ -235,7 +237,7 @@ static void told(struct fake *fake, struct fake_waiter *fw, struct future *f)
 	waiter->is_waiting = false;
 	if (!world_once_in(w, w->reenter_in))
 		return;
-	switch (world_below(w, 3)) {
+	switch (world_below(w, 4)) {
 	case 0:
 		world_record(w, f->id)->is_released = true;
 		core_release(w->core, f);
@@ -245,7 +247,8 @@ static void told(struct fake *fake, struct fake_waiter *fw, struct future *f)
 		core_unwait(w->core, &waiter->fake.w);
 		waiter->is_waiting = false;
 		break;
-	case 2:
+	case 2: clients_cancel(w); break;
+	case 3:
 		for (unsigned i = 0; i < WORLD_PINS; i++)
 			if (!w->pins[i]) {
 				core_pin(f);
@@ -274,6 +277,11 @@ static void reap(struct world *w, struct fake_worker *fw)
 {
 	if (fw->life != FAKE_DEAD)
 		return;
+	if (!w->is_ending && world_once_in(w, 3)) {
+		world_say(w, "worker %s/%u is seen dead", pool_name(fw), number(fw));
+		fake_notice_death(fw);
+		return;
+	}
 	world_say(w, "worker %s/%u is reaped", pool_name(fw), number(fw));
 	fake_reap(fw);
 }
@@ -298,6 +306,21 @@ static void zygote(struct world *w, struct pool *p)
 	}
 }
 
+/* Some of a pool's workers answer, all at once. */
+static void busy_spell(struct world *w, struct pool *p)
+{
+	for (unsigned i = 0; i < p->config.n_workers; i++) {
+		struct fake_worker *fw = fake_worker(p, i);
+
+		if (world_once_in(w, 2) || fw->life != FAKE_UP)
+			continue;
+		receive(w, fw);
+		if (fw->n_held)
+			answer(w, fw);
+		fake_read(fw);
+	}
+}
+
 static void move(struct world *w)
 {
 	struct pool *p = w->pools[world_below(w, w->n_pools)];
@@ -309,6 +332,8 @@ static void move(struct world *w)
 	} else if (chance == 10 && w->may_fail_pool && p->state != POOL_FAILED) {
 		world_say(w, "pool %s fails", p->name);
 		core_pool_failed(p, "its preload failed", w->fake.now_us);
+	} else if (chance < 30) {
+		busy_spell(w, p);
 	} else if (chance < 300) {
 		fake_read(fw);
 	} else if (chance < 400) {

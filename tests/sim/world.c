@@ -148,6 +148,7 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 	w->death_in = rate(w);
 	w->race_in = rate(w);
 	w->hostile_in = rate(w);
+	w->kind = (unsigned)world_below(w, _KIND_MAX);
 	w->no_memory_in = rate(w) * 2;
 	w->slow_start_in = 1 + rate(w);
 	w->reenter_in = rate(w);
@@ -192,7 +193,7 @@ static void run_out(struct world *w, bool is_drained)
 		w->step++;
 		w->fake.now_us += 1 + world_below(w, 100000);
 		workers_settle(w);
-		check_after_turn(w, fake_turn(&w->fake));
+		clients_turn(w);
 		check_always(w);
 		clients_release_final(w);
 		check_always(w);

@@ -88,6 +88,7 @@ struct world {
 	unsigned death_in;
 	unsigned race_in;
 	unsigned hostile_in;
+	unsigned kind; /* of half of these */
 	unsigned no_memory_in;
 	unsigned slow_start_in;
 	unsigned reenter_in;
@@ -126,6 +127,10 @@ __attribute__((format(printf, 2, 3))) void world_say(struct world *w, const char
 
 /* Something that a client does, or the clock. */
 void clients_move(struct world *w);
+/* Somebody cancels something: also from within the telling of another end. */
+void clients_cancel(struct world *w);
+/* The end of a turn of the daemon's loop. */
+void clients_turn(struct world *w);
 /* Nobody sends any more. */
 void clients_unpin(struct world *w);
 /* Nor waits. */
@@ -141,8 +146,8 @@ void workers_hooks(struct fake_hooks *hooks);
 
 /* After every step. */
 void check_always(struct world *w);
-/* After core_turn(), which returned next_us. */
-void check_after_turn(struct world *w, uint64_t next_us);
+/* After core_turn(now_us), which returned next_us. */
+void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us);
 /* When f is handed over: nobody who should have come first was left waiting. */
 void check_hand_over(struct world *w, const struct future *f);
 /* Who waits for nothing has not been overtaken. */

@@ -503,6 +503,91 @@ START_TEST(stopping_also_stops_what_came_to_the_head_meanwhile)
 }
 END_TEST
 
+static unsigned n_ends;
+
+/* A client that is told of one end leaves, and its other jobs are cancelled with it. */
+static void cancel_the_others(struct fake *unused, struct fake_waiter *w, struct future *f)
+{
+	n_ends++;
+	for (uint64_t id = 1; id < core->next_id; id++)
+		core_cancel(core, core_find(core, id), CANCEL_TERM, 9, fake.now_us);
+}
+
+START_TEST(who_is_told_of_one_end_may_cancel_the_others)
+{
+	static struct fake_waiter eight[8];
+
+	core_start_workers();
+	pool->functions->mean_run_us = 1;
+	for (int i = 0; i < 8; i++) {
+		eight[i] = (struct fake_waiter){0};
+		core_wait(core, submit(0), &eight[i].w);
+	}
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_ahead, 4);
+	fake_receive(worker[0]);
+	fake.hooks.told = cancel_the_others;
+	n_ends = 0;
+	switch (_i) {
+	case 0: core_drain(core, fake.now_us); break;
+	case 1: core_pool_failed(pool, "", fake.now_us); break;
+	case 2: finish(worker[0], 0); break;
+	case 3:
+		fake_die(worker[0]);
+		fake_reap(worker[0]);
+		break;
+	}
+	/* What was received and not answered is rung. */
+	ck_assert_uint_eq(core_unfinished(core), _i < 2);
+	ck_assert_uint_eq(n_ends, _i < 2 ? 7 : 8);
+	ck_assert_uint_eq(fake.n_rings, _i < 2);
+	if (_i < 2)
+		core_unwait(core, TAILQ_FIRST(&slot_first(worker[0]->slot)->waiters));
+	for (int i = 0; i < 8; i++)
+		ck_assert_ptr_null(eight[i].w.future);
+}
+END_TEST
+
+/* While the worker's answers are read for the one cancel, the other comes. */
+START_TEST(cancelled_twice_at_once)
+{
+	static struct fake_waiter w;
+	struct future *second;
+
+	core_start_workers();
+	submit(0);
+	submit(0);
+	second = submit(0);
+	fake_turn(&fake);
+	w = (struct fake_waiter){0};
+	core_wait(core, slot_first(second->slot), &w.w);
+	fake_receive(worker_of(second));
+	fake_answer(worker_of(second), (struct fake_answer){0});
+	fake_receive(worker_of(second));
+	fake.hooks.told = cancel_the_others;
+	ck_assert_int_eq(cancel(second, CANCEL_TERM), CANCEL_CANCELLING);
+	ck_assert_uint_eq(fake.n_rings, 1);
+	ck_assert_uint_eq(fake.n_kills, 0);
+}
+END_TEST
+
+START_TEST(what_a_failed_pools_worker_never_received_is_aborted)
+{
+	struct future *f;
+
+	core_start_workers();
+	f = submit(0);
+	fake_turn(&fake);
+	core_pool_failed(pool, "", fake.now_us);
+	ck_assert_int_eq(f->state, FUTURE_RUNNING);
+	fake_die(worker_of(f));
+	fake_reap(worker_of(f));
+	fake_turn(&fake);
+	ck_assert_int_eq(f->state, FUTURE_ABORTED);
+	ck_assert_int_eq(f->failure, FAILURE_POOL);
+}
+END_TEST
+
 START_TEST(a_drain_sends_workers_home)
 {
 	core_start_workers();
@@ -589,6 +674,9 @@ int main(void)
 	tcase_add_test(t, what_was_released_by_hand_leaves_none);
 	tcase_add_test(t, a_drain_aborts_what_waits_and_lets_run_what_runs);
 	tcase_add_test(t, stopping_also_stops_what_came_to_the_head_meanwhile);
+	tcase_add_loop_test(t, who_is_told_of_one_end_may_cancel_the_others, 0, 4);
+	tcase_add_test(t, cancelled_twice_at_once);
+	tcase_add_test(t, what_a_failed_pools_worker_never_received_is_aborted);
 	tcase_add_test(t, a_drain_sends_workers_home);
 	tcase_add_test(t, a_failed_pool_aborts_what_waits);
 	tcase_add_test(t, everything_is_thrown_away_whatever_its_state);

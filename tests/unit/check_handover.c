@@ -324,9 +324,10 @@ START_TEST(found_dead_while_taking_back)
 }
 END_TEST
 
-/* The first attempt to take it back got nothing, the second does. */
-START_TEST(a_cancelling_job_that_comes_back_is_cancelled)
+/* The first attempt to take it back got nothing, the second does: its worker is being killed. */
+START_TEST(a_cancelling_job_that_comes_back_ends_with_its_worker)
 {
+	struct fake_worker *w;
 	struct future *f;
 
 	core_start_workers();
@@ -335,7 +336,52 @@ START_TEST(a_cancelling_job_that_comes_back_is_cancelled)
 	worker_of(f)->is_deaf = true;
 	ck_assert_int_eq(core_cancel(core, f, CANCEL_KILL, 1, fake.now_us), CANCEL_CANCELLING);
 	worker_of(f)->is_deaf = false;
-	ck_assert_int_eq(core_cancel(core, f, CANCEL_KILL, 1, fake.now_us), CANCEL_CANCELLED);
+	ck_assert_int_eq(core_cancel(core, f, CANCEL_KILL, 1, fake.now_us), CANCEL_CANCELLING);
+	w = worker_of(f);
+	fake_die(w);
+	fake_reap(w);
+	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
+	ck_assert(!w->n_inbox);
+}
+END_TEST
+
+/* Its burial takes longer: until then its slot must not be in the way of others. */
+START_TEST(a_dead_worker_that_is_not_buried_yet_blocks_nobody)
+{
+	struct future *f, *other;
+	struct fake_worker *w;
+
+	core_start_workers();
+	f = submit(0);
+	fake_turn(&fake);
+	w = worker_of(f);
+	fake_die(w);
+	fake_notice_death(w);
+	ck_assert_int_eq(f->state, FUTURE_QUEUED);
+	other = submit(0);
+	fake_turn(&fake);
+	ck_assert_ptr_ne(worker_of(f), w);
+	ck_assert_ptr_eq(worker_of(other), worker_of(f));
+	ck_assert_int_eq(core_cancel(core, other, CANCEL_QUEUED, 1, fake.now_us), CANCEL_CANCELLED);
+	fake_reap(w);
+	ck_assert_int_eq(w->slot->state, SLOT_EMPTY);
+}
+END_TEST
+
+START_TEST(a_full_link_does_not_keep_jobs_from_others)
+{
+	struct future *f;
+
+	core_start_workers();
+	worker[0]->inbox_size = 0;
+	f = submit(0);
+	fake_turn(&fake);
+	ck_assert_ptr_eq(worker_of(f), worker[1]);
+	worker[1]->inbox_size = 1;
+	submit(0);
+	fake_turn(&fake);
+	ck_assert(core->want_turn);
+	ck_assert_uint_eq(pool->queue.n, 1);
 }
 END_TEST
 
@@ -790,7 +836,9 @@ int main(void)
 	tcase_add_test(t, a_loss_without_room_for_its_details);
 	tcase_add_test(t, death_of_the_bell_is_no_loss);
 	tcase_add_test(t, found_dead_while_taking_back);
-	tcase_add_test(t, a_cancelling_job_that_comes_back_is_cancelled);
+	tcase_add_test(t, a_dead_worker_that_is_not_buried_yet_blocks_nobody);
+	tcase_add_test(t, a_full_link_does_not_keep_jobs_from_others);
+	tcase_add_test(t, a_cancelling_job_that_comes_back_ends_with_its_worker);
 	tcase_add_test(t, a_time_out_rings_then_kills);
 	tcase_add_test(t, a_time_out_of_what_was_not_received_starts_anew);
 	tcase_add_test(t, spans_beyond_all_time_never_end);
