@@ -15,8 +15,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#define HASH_NONFATAL_OOM 1 /* out of memory is an error like others, not the end */
-#include <uthash.h>
+
+#include "daemon/core/uidhash.h"
 
 struct account {
 	uint32_t uid;

@@ -7,8 +7,8 @@
 #include "daemon/core/tombstone.h"
 
 #include <stdlib.h>
-#define HASH_NONFATAL_OOM 1 /* out of memory is an error like others, not the end */
-#include <uthash.h>
+
+#include "daemon/core/uidhash.h"
 
 #define BUCKETS (1u << 17)
 #define NONE	UINT32_MAX
