@@ -117,6 +117,14 @@ void request_fail_errno(struct request *r, int error)
 		request_fail(r, OUTCOME_E_INTERNAL, "%s", strerror(-error));
 }
 
+void request_fail_charge(struct request *r, int error, const struct refusal *why)
+{
+	if (error > 0)
+		request_refuse(r, why);
+	else
+		request_fail_errno(r, error);
+}
+
 /* ---- parameters ---- */
 
 bool request_next(struct request *r)
@@ -199,36 +207,6 @@ bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n)
 	*ret_n = unique(ids, n);
 	*ret = take_ptr(ids);
 	return true;
-}
-
-bool request_options(struct request *r, uint32_t *ret_n)
-{
-	*ret_n = 0;
-	if (!request_next(r))
-		return true;
-	if (cursor_nil(&r->params) || cursor_map(&r->params, ret_n))
-		return true;
-	request_fail(r, OUTCOME_E_BAD_REQUEST, "options are a map");
-	return false;
-}
-
-bool request_option(struct request *r, const char **ret_key, size_t *ret_len)
-{
-	if (cursor_text(&r->params, ret_key, ret_len))
-		return true;
-	request_fail(r, OUTCOME_E_BAD_REQUEST, "the keys of options are text");
-	return false;
-}
-
-void request_unknown_option(struct request *r, const char *key, size_t len)
-{
-	request_fail(r, OUTCOME_E_UNKNOWN_OPTION, "unknown option \"%.*s\"",
-		(int)(len < 64 ? len : 64), key);
-}
-
-void request_bad_option(struct request *r, const char *key, const char *wanted)
-{
-	request_fail(r, OUTCOME_E_BAD_REQUEST, "option %s: %s is wanted", key, wanted);
 }
 
 /* ---- futures ---- */

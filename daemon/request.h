@@ -48,12 +48,8 @@ must_check bool request_id(struct request *r, uint64_t *ret);
 /* Reads a list of IDs, sorted, duplicates counted once. False: it was refused. *ret is the caller's
  * (may be NULL if *ret_n is 0). */
 must_check bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n);
-/* Options: steps through a map with text keys. Begin returns false if it was refused or there is no
- * map (then *ret_n is 0 and it is fine to go on). */
-must_check bool request_options(struct request *r, uint32_t *ret_n);
-must_check bool request_option(struct request *r, const char **ret_key, size_t *ret_len);
-void request_unknown_option(struct request *r, const char *key, size_t len);
-void request_bad_option(struct request *r, const char *key, const char *wanted);
+/* What account or memory refused: an ACCOUNT_E_ with its reason, or a negative errno. */
+void request_fail_charge(struct request *r, int error, const struct refusal *why);
 
 /* A future that this client may see, or why not: OUTCOME_E_UNKNOWN_FUTURE or _EXPIRED. */
 struct future *request_find(struct request *r, uint64_t id, enum outcome_code *ret_code);

@@ -5,7 +5,7 @@
 
 #include "daemon/reply.h"
 #include "daemon/clock.h"
-#include "daemon/request.h"
+#include "daemon/option.h"
 #include "proto/jobspec.h"
 
 /* ---- hello, ping ---- */
@@ -52,38 +52,22 @@ static void pack_hello_limits(struct bufpack *p, const struct account_limits *li
 		pack_uint_field(p, account_kind_name((enum account_kind)k), limits->uid.n[k]);
 }
 
-/* {client, version, fds}: unknown keys are taken, since a newer client may say more of itself. */
-static bool read_hello(struct request *r)
+static bool read_anything(struct request *r, const char *key, void *into)
 {
-	const char *key;
-	uint32_t n;
-	size_t len;
-
-	if (!request_options(r, &n))
-		return false;
-	for (; n > 0; n--) {
-		if (!request_option(r, &key, &len))
-			return false;
-		if (text_equal(key, len, "fds")) {
-			if (!cursor_bool(&r->params, &r->conn->wants_fds)) {
-				request_bad_option(r, "fds", "true or false");
-				return false;
-			}
-		} else if (!text_equal(key, len, "client") && !text_equal(key, len, "version")) {
-			request_unknown_option(r, key, len);
-			return false;
-		} else if (!cursor_skip(&r->params, NULL)) {
-			return false;
-		}
-	}
-	return true;
+	return cursor_skip(&r->params, NULL);
 }
+
+static const struct option hello_options[] = {
+	OPTION("fds", option_bool, struct conn, wants_fds),
+	{"client", read_anything, 0},
+	{"version", read_anything, 0},
+};
 
 void request_hello(struct request *r)
 {
 	struct bufpack *p;
 
-	if (!read_hello(r))
+	if (!option_read(r, hello_options, ARRAY_SIZE(hello_options), r->conn))
 		return;
 	p = reply_begin(reply_to_request(r));
 	bufpack_map(p, 7);
@@ -105,35 +89,27 @@ void request_ping(struct request *r)
 
 /* ---- which pools ---- */
 
-/* Option {pool}. *ret: that one, or NULL for all. False: refused. */
+static bool read_pool(struct request *r, const char *key, void *into)
+{
+	struct text_view name;
+
+	if (!option_text(r, key, &name))
+		return false;
+	*(struct pool **)into = core_find_pool(&r->server->core, name.text, name.len);
+	if (*(struct pool **)into)
+		return true;
+	request_fail(r, OUTCOME_E_UNKNOWN_POOL, "no such pool: \"%.*s\"",
+		(int)(name.len < 64 ? name.len : 64), name.text);
+	return false;
+}
+
+/* *ret: the pool that the option names, or NULL for all. False: it was refused. */
 static bool read_pool_option(struct request *r, struct pool **ret)
 {
-	const char *key, *name;
-	uint32_t n;
-	size_t len, name_len;
+	static const struct option options[] = {{"pool", read_pool, 0}};
 
 	*ret = NULL;
-	if (!request_options(r, &n))
-		return false;
-	for (; n > 0; n--) {
-		if (!request_option(r, &key, &len))
-			return false;
-		if (!text_equal(key, len, "pool")) {
-			request_unknown_option(r, key, len);
-			return false;
-		}
-		if (!cursor_text(&r->params, &name, &name_len)) {
-			request_bad_option(r, "pool", "the name of a pool");
-			return false;
-		}
-		*ret = core_find_pool(&r->server->core, name, name_len);
-		if (!*ret) {
-			request_fail(r, OUTCOME_E_UNKNOWN_POOL, "no such pool: \"%.*s\"",
-				(int)(name_len < 64 ? name_len : 64), name);
-			return false;
-		}
-	}
-	return true;
+	return option_read(r, options, ARRAY_SIZE(options), ret);
 }
 
 /* The pools that were asked for: one, or all. */
@@ -409,10 +385,6 @@ void request_stats(struct request *r)
 
 void request_shutdown(struct request *r)
 {
-	const char *key;
-	uint32_t n;
-	size_t len;
-
 	if (!r->conn->is_admin) {
 		request_fail(r, OUTCOME_E_NOT_ALLOWED,
 			"shutdown is for root, uid %u and the admin group", (unsigned)geteuid());
@@ -423,13 +395,8 @@ void request_shutdown(struct request *r)
 			"shutdown stops the whole daemon: its first parameter is nil");
 		return;
 	}
-	if (!request_options(r, &n))
+	if (!option_read(r, NULL, 0, NULL))
 		return;
-	if (n > 0) {
-		if (request_option(r, &key, &len))
-			request_unknown_option(r, key, len);
-		return;
-	}
 	reply_true(reply_to_request(r));
 	server_stop(r->server);
 }

@@ -3,16 +3,15 @@
 
 #include "daemon/reply.h"
 #include "daemon/extra.h"
-#include "daemon/request.h"
+#include "daemon/option.h"
 #include "proto/text.h"
 
 struct cancel_options {
 	enum cancel_mode mode;
-	const char *reason;
-	size_t reason_len;
+	struct text_view reason;
 };
 
-static bool read_mode(struct request *r, enum cancel_mode *ret)
+static bool read_mode(struct request *r, const char *key, void *into)
 {
 	static const struct {
 		const char *word;
@@ -24,41 +23,27 @@ static bool read_mode(struct request *r, enum cancel_mode *ret)
 	if (cursor_text(&r->params, &word, &len))
 		for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
 			if (text_equal(word, len, modes[i].word)) {
-				*ret = modes[i].mode;
+				*(enum cancel_mode *)into = modes[i].mode;
 				return true;
 			}
-	request_bad_option(r, "mode", "\"queued\", \"term\" or \"kill\"");
-	return false;
+	return option_refuse(r, key, "\"queued\", \"term\" or \"kill\"");
 }
 
-static bool read_cancel_options(struct request *r, struct cancel_options *o)
+static bool read_reason(struct request *r, const char *key, void *into)
 {
-	const char *key;
-	uint32_t n;
-	size_t len;
+	struct text_view *reason = into;
 
-	if (!request_options(r, &n))
+	if (!option_text(r, key, reason))
 		return false;
-	for (; n > 0; n--) {
-		if (!request_option(r, &key, &len))
-			return false;
-		if (text_equal(key, len, "mode")) {
-			if (!read_mode(r, &o->mode))
-				return false;
-		} else if (text_equal(key, len, "reason")) {
-			if (!cursor_text(&r->params, &o->reason, &o->reason_len) ||
-				o->reason_len > PROTO_REASON_BYTES ||
-				!text_is_plain(o->reason, o->reason_len)) {
-				request_bad_option(r, "reason", "text of at most 256 bytes");
-				return false;
-			}
-		} else {
-			request_unknown_option(r, key, len);
-			return false;
-		}
-	}
-	return true;
+	if (reason->len <= PROTO_REASON_BYTES && text_is_plain(reason->text, reason->len))
+		return true;
+	return option_refuse(r, key, "text of at most 256 bytes");
 }
+
+static const struct option cancel_options[] = {
+	OPTION("mode", read_mode, struct cancel_options, mode),
+	OPTION("reason", read_reason, struct cancel_options, reason),
+};
 
 static const char *cancel_one(struct request *r, uint64_t id, const struct cancel_options *o)
 {
@@ -81,8 +66,8 @@ static const char *cancel_one(struct request *r, uint64_t id, const struct cance
 	was_final = future_state_is_final(f->state);
 	outcome = core_cancel(core, f, o->mode, r->conn->uid, r->now_us);
 	/* Those who wait for it are written to at the end of the turn: they will see the reason. */
-	if (o->reason && !was_final && outcome <= CANCEL_CANCELLING)
-		extra_set_reason(f, o->reason, o->reason_len);
+	if (o->reason.text && !was_final && outcome <= CANCEL_CANCELLING)
+		extra_set_reason(f, o->reason.text, o->reason.len);
 	core_unpin(core, f);
 	return words[outcome];
 }
@@ -95,7 +80,8 @@ void request_cancel(struct request *r)
 	struct bufpack *p;
 	size_t n;
 
-	if (!request_ids(r, &ids, &n) || !read_cancel_options(r, &o))
+	if (!request_ids(r, &ids, &n) ||
+		!option_read(r, cancel_options, ARRAY_SIZE(cancel_options), &o))
 		return;
 	words = calloc(n + 1, sizeof(*words));
 	if (!words) {

@@ -6,7 +6,7 @@
 #include "daemon/clock.h"
 #include "daemon/extra.h"
 #include "daemon/failure.h"
-#include "daemon/request.h"
+#include "daemon/option.h"
 
 /* A list stops before its answer exceeds a message; an info is far smaller than the difference. */
 #define LIST_BYTES (PROTO_MESSAGE_BYTES - 128u * 1024u)
@@ -174,8 +174,7 @@ void request_info(struct request *r)
 
 struct list_filter {
 	uint32_t states; /* 1 << state */
-	const char *pool, *group, *label;
-	size_t pool_len, group_len, label_len;
+	struct text_view pool, group, label;
 	bool all_owners;
 	bool has_owner;
 	uint32_t owner;
@@ -184,9 +183,9 @@ struct list_filter {
 	uint64_t limit;
 };
 
-static bool same_text(const char *have, const char *want, size_t len)
+static bool same_text(const char *have, const struct text_view *want)
 {
-	return !want || (have && text_equal(want, len, have));
+	return !want->text || (have && text_equal(want->text, want->len, have));
 }
 
 static bool matches(const struct future *f, const struct list_filter *l)
@@ -195,44 +194,33 @@ static bool matches(const struct future *f, const struct list_filter *l)
 
 	return !f->is_released && (l->states >> f->state & 1) && f->submitted_us >= l->since_us &&
 	       f->id < l->before && (!l->after || f->id > l->after) &&
-	       same_text(f->pool ? f->pool->name : NULL, l->pool, l->pool_len) &&
-	       same_text(e ? e->group : NULL, l->group, l->group_len) &&
-	       same_text(e ? e->label : NULL, l->label, l->label_len);
+	       same_text(f->pool ? f->pool->name : NULL, &l->pool) &&
+	       same_text(e ? e->group : NULL, &l->group) &&
+	       same_text(e ? e->label : NULL, &l->label);
 }
 
-static bool read_state(struct request *r, const char *word, size_t len, uint32_t *states)
+static bool read_states(struct request *r, const char *key, void *into)
 {
-	enum outcome_state s = outcome_state_from(word, len);
-
-	if (s == _OUTCOME_STATE_MAX) {
-		request_bad_option(r, "state", "the name of a state, or a list of them,");
-		return false;
-	}
-	*states |= 1u << s;
-	return true;
-}
-
-static bool read_states(struct request *r, struct list_filter *l)
-{
+	uint32_t *states = into, n = 1;
+	enum outcome_state s;
 	const char *word;
-	uint32_t n = 1;
 	size_t len;
 
-	l->states = 0;
+	*states = 0;
 	(void)!cursor_array(&r->params, &n);
 	for (; n > 0; n--) {
-		if (!cursor_text(&r->params, &word, &len)) {
-			word = NULL;
-			len = 0;
-		}
-		if (!read_state(r, word, len, &l->states))
-			return false;
+		s = cursor_text(&r->params, &word, &len) ? outcome_state_from(word, len)
+							 : _OUTCOME_STATE_MAX;
+		if (s == _OUTCOME_STATE_MAX)
+			return option_refuse(r, key, "the name of a state, or a list of them,");
+		*states |= 1u << s;
 	}
 	return true;
 }
 
-static bool read_owner(struct request *r, struct list_filter *l)
+static bool read_owner(struct request *r, const char *key, void *into)
 {
+	struct list_filter *l = into;
 	const char *word;
 	uint64_t uid;
 	size_t len;
@@ -243,8 +231,7 @@ static bool read_owner(struct request *r, struct list_filter *l)
 	} else if (cursor_text(&r->params, &word, &len) && text_equal(word, len, "all")) {
 		l->all_owners = true;
 	} else {
-		request_bad_option(r, "owner", "a uid or \"all\"");
-		return false;
+		return option_refuse(r, key, "a uid or \"all\"");
 	}
 	if (r->conn->is_admin || (l->has_owner && l->owner == r->conn->uid))
 		return true;
@@ -255,59 +242,29 @@ static bool read_owner(struct request *r, struct list_filter *l)
 }
 
 /* Unix seconds to the monotonic clock. */
-static bool read_since(struct request *r, struct list_filter *l)
+static bool read_since(struct request *r, const char *key, void *into)
 {
 	uint64_t ago_us, now_us = clock_us(CLOCK_REALTIME);
 	double at;
 
-	if (!cursor_number(&r->params, &at) || !isfinite(at) || at < 0 || at > 1e11) {
-		request_bad_option(r, "since", "unix seconds");
-		return false;
-	}
+	if (!cursor_number(&r->params, &at) || !isfinite(at) || at < 0 || at > 1e11)
+		return option_refuse(r, key, "unix seconds");
 	ago_us = (uint64_t)(at * 1e6) < now_us ? now_us - (uint64_t)(at * 1e6) : 0;
-	l->since_us = r->now_us > ago_us ? r->now_us - ago_us : 0;
+	*(uint64_t *)into = r->now_us > ago_us ? r->now_us - ago_us : 0;
 	return true;
 }
 
-static bool read_number(struct request *r, const char *key, uint64_t *ret)
-{
-	if (cursor_uint(&r->params, ret))
-		return true;
-	request_bad_option(r, key, "a number");
-	return false;
-}
-
-static bool read_text(struct request *r, const char *key, const char **ret, size_t *ret_len)
-{
-	if (cursor_text(&r->params, ret, ret_len))
-		return true;
-	request_bad_option(r, key, "text");
-	return false;
-}
-
-static bool read_list_option(struct request *r, const char *key, size_t len, struct list_filter *l)
-{
-	if (text_equal(key, len, "state"))
-		return read_states(r, l);
-	if (text_equal(key, len, "pool"))
-		return read_text(r, "pool", &l->pool, &l->pool_len);
-	if (text_equal(key, len, "group"))
-		return read_text(r, "group", &l->group, &l->group_len);
-	if (text_equal(key, len, "label"))
-		return read_text(r, "label", &l->label, &l->label_len);
-	if (text_equal(key, len, "owner"))
-		return read_owner(r, l);
-	if (text_equal(key, len, "since"))
-		return read_since(r, l);
-	if (text_equal(key, len, "before"))
-		return read_number(r, "before", &l->before);
-	if (text_equal(key, len, "after"))
-		return read_number(r, "after", &l->after);
-	if (text_equal(key, len, "limit"))
-		return read_number(r, "limit", &l->limit);
-	request_unknown_option(r, key, len);
-	return false;
-}
+static const struct option list_options[] = {
+	OPTION("state", read_states, struct list_filter, states),
+	OPTION("pool", option_text, struct list_filter, pool),
+	OPTION("group", option_text, struct list_filter, group),
+	OPTION("label", option_text, struct list_filter, label),
+	{"owner", read_owner, 0},
+	OPTION("since", read_since, struct list_filter, since_us),
+	OPTION("before", option_number, struct list_filter, before),
+	OPTION("after", option_number, struct list_filter, after),
+	OPTION("limit", option_number, struct list_filter, limit),
+};
 
 /* The list to walk, newest first. NULL: there is none. */
 static struct futures *list_of(struct request *r, const struct list_filter *l)
@@ -362,15 +319,10 @@ void request_list(struct request *r)
 		.states = UINT32_MAX, .before = PROTO_ID_END, .limit = PROTO_LIST_MAX};
 	cleanup_free const struct future **found = NULL;
 	struct bufpack *p;
-	const char *key;
-	uint32_t n_options;
-	size_t len, n;
+	size_t n;
 
-	if (!request_options(r, &n_options))
+	if (!option_read(r, list_options, ARRAY_SIZE(list_options), &l))
 		return;
-	for (; n_options > 0; n_options--)
-		if (!request_option(r, &key, &len) || !read_list_option(r, key, len, &l))
-			return;
 	if (l.limit > PROTO_LIST_MAX)
 		l.limit = PROTO_LIST_MAX;
 	found = malloc((l.limit + 1) * sizeof(struct future *));

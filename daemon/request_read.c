@@ -13,9 +13,8 @@
 #include "daemon/reply.h"
 #include "daemon/extra.h"
 #include "daemon/payload.h"
-#include "daemon/request.h"
+#include "daemon/option.h"
 #include "daemon/subscription.h"
-#include "proto/jobspec.h"
 
 /* The most that one answer gives. */
 #define PIECE_BYTES (256u * 1024u)
@@ -268,10 +267,7 @@ static void reader_wait(struct request *r, struct future *f, const struct read_o
 	e = w ? pending_add(&w->pending, r->conn, &reader_ops, &why) : -ENOMEM;
 	if (e) {
 		free(w);
-		if (e > 0)
-			request_refuse(r, &why);
-		else
-			request_fail_errno(r, e);
+		request_fail_charge(r, e, &why);
 		return;
 	}
 	w->core = &r->server->core;
@@ -287,7 +283,7 @@ static void reader_wait(struct request *r, struct future *f, const struct read_o
 
 /* ---- the request ---- */
 
-static bool read_stream(struct request *r, int *ret)
+static bool read_stream(struct request *r, const char *key, void *into)
 {
 	const char *word;
 	size_t len;
@@ -295,42 +291,18 @@ static bool read_stream(struct request *r, int *ret)
 	if (!cursor_text(&r->params, &word, &len))
 		len = 0;
 	if (text_equal(word, len, "stdout"))
-		*ret = STREAM_STDOUT;
+		*(int *)into = STREAM_STDOUT;
 	else if (text_equal(word, len, "stderr"))
-		*ret = STREAM_STDERR;
-	else {
-		request_bad_option(r, "stream", "\"stdout\" or \"stderr\"");
-		return false;
-	}
+		*(int *)into = STREAM_STDERR;
+	else
+		return option_refuse(r, key, "\"stdout\" or \"stderr\"");
 	return true;
 }
 
-static bool read_options(struct request *r, struct read_order *o)
-{
-	const char *key;
-	uint32_t n;
-	size_t len;
-
-	if (!request_options(r, &n))
-		return false;
-	for (; n > 0; n--) {
-		if (!request_option(r, &key, &len))
-			return false;
-		if (text_equal(key, len, "stream")) {
-			if (!read_stream(r, &o->stream))
-				return false;
-		} else if (text_equal(key, len, "timeout")) {
-			if (!jobspec_seconds(&r->params, true, &o->timeout_us)) {
-				request_bad_option(r, "timeout", "a time in seconds, 0 or more,");
-				return false;
-			}
-		} else {
-			request_unknown_option(r, key, len);
-			return false;
-		}
-	}
-	return true;
-}
+static const struct option read_options[] = {
+	OPTION("stream", read_stream, struct read_order, stream),
+	OPTION("timeout", option_timeout, struct read_order, timeout_us),
+};
 
 static bool read_order(struct request *r, struct read_order *o)
 {
@@ -347,7 +319,7 @@ static bool read_order(struct request *r, struct read_order *o)
 	}
 	if (o->length > PIECE_BYTES)
 		o->length = PIECE_BYTES;
-	return read_options(r, o);
+	return option_read(r, read_options, ARRAY_SIZE(read_options), o);
 }
 
 void request_read(struct request *r)

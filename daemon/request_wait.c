@@ -2,9 +2,8 @@
 #include <stdlib.h>
 
 #include "daemon/reply.h"
-#include "daemon/request.h"
+#include "daemon/option.h"
 #include "daemon/subscription.h"
-#include "proto/jobspec.h"
 
 /* ---- wait ---- */
 
@@ -112,23 +111,25 @@ static void wait_free(struct pending *p, bool is_closing)
 static const struct pending_ops wait_ops = {wait_write, wait_on_time, wait_free};
 
 struct wait_options {
+	size_t n_ids;
 	uint64_t timeout_us; /* HEAP_NEVER: none */
 	size_t n_needed;
 	bool ends_at_failure;
 };
 
 /* "all", "any", "first_failure", or a number up to the count. */
-static bool read_for(struct request *r, size_t n_ids, struct wait_options *o)
+static bool read_for(struct request *r, const char *key, void *into)
 {
+	struct wait_options *o = into;
 	const char *word;
 	uint64_t n;
 	size_t len;
 
 	if (cursor_uint(&r->params, &n)) {
-		if (n > n_ids) {
+		if (n > o->n_ids) {
 			request_fail(r, OUTCOME_E_BAD_REQUEST,
 				"option for: %llu of %zu futures cannot be waited for",
-				(unsigned long long)n, n_ids);
+				(unsigned long long)n, o->n_ids);
 			return false;
 		}
 		o->n_needed = n;
@@ -137,48 +138,18 @@ static bool read_for(struct request *r, size_t n_ids, struct wait_options *o)
 	if (!cursor_text(&r->params, &word, &len))
 		len = 0;
 	if (text_equal(word, len, "any"))
-		o->n_needed = n_ids ? 1 : 0;
+		o->n_needed = o->n_ids ? 1 : 0;
 	else if (text_equal(word, len, "first_failure"))
 		o->ends_at_failure = true;
-	else if (!text_equal(word, len, "all")) {
-		request_bad_option(r, "for", "\"all\", \"any\", \"first_failure\" or a number");
-		return false;
-	}
+	else if (!text_equal(word, len, "all"))
+		return option_refuse(r, key, "\"all\", \"any\", \"first_failure\" or a number");
 	return true;
 }
 
-static bool read_timeout(struct request *r, uint64_t *ret_us)
-{
-	if (cursor_nil(&r->params) || jobspec_seconds(&r->params, true, ret_us))
-		return true;
-	request_bad_option(r, "timeout", "a time in seconds, 0 or more,");
-	return false;
-}
-
-static bool read_wait_options(struct request *r, size_t n_ids, struct wait_options *o)
-{
-	const char *key;
-	uint32_t n;
-	size_t len;
-
-	if (!request_options(r, &n))
-		return false;
-	for (; n > 0; n--) {
-		if (!request_option(r, &key, &len))
-			return false;
-		if (text_equal(key, len, "timeout")) {
-			if (!read_timeout(r, &o->timeout_us))
-				return false;
-		} else if (text_equal(key, len, "for")) {
-			if (!read_for(r, n_ids, o))
-				return false;
-		} else {
-			request_unknown_option(r, key, len);
-			return false;
-		}
-	}
-	return true;
-}
+static const struct option wait_options[] = {
+	OPTION("timeout", option_timeout, struct wait_options, timeout_us),
+	{"for", read_for, 0},
+};
 
 /* Charged, before it is allocated. NULL: refused. */
 static struct wait *wait_new(struct request *r, size_t n, const struct wait_options *o)
@@ -234,8 +205,8 @@ void request_wait(struct request *r)
 
 	if (!request_ids(r, &ids, &n))
 		return;
-	o.n_needed = n;
-	if (!read_wait_options(r, n, &o))
+	o.n_ids = o.n_needed = n;
+	if (!option_read(r, wait_options, ARRAY_SIZE(wait_options), &o))
 		return;
 	w = wait_new(r, n, &o);
 	if (!w)
@@ -250,10 +221,7 @@ void request_wait(struct request *r)
 	e = pending_add(&w->pending, r->conn, &wait_ops, &why);
 	if (e) {
 		wait_drop(w, r->conn->account);
-		if (e > 0)
-			request_refuse(r, &why);
-		else
-			request_fail_errno(r, e);
+		request_fail_charge(r, e, &why);
 		return;
 	}
 	if (o.timeout_us != HEAP_NEVER)
@@ -318,10 +286,7 @@ static void result_wait(
 	e = w ? pending_add(&w->pending, r->conn, &result_ops, &why) : -ENOMEM;
 	if (e) {
 		free(w);
-		if (e > 0)
-			request_refuse(r, &why);
-		else
-			request_fail_errno(r, e);
+		request_fail_charge(r, e, &why);
 		return;
 	}
 	w->core = &r->server->core;
@@ -335,51 +300,34 @@ static void result_wait(
 		pending_set_time(&w->pending, r->now_us + timeout_us);
 }
 
-static bool read_result_options(struct request *r, uint64_t *timeout_us, bool *wants_release)
-{
-	const char *key;
-	uint32_t n;
-	size_t len;
+struct result_options {
+	uint64_t timeout_us; /* HEAP_NEVER: none */
+	bool wants_release;
+};
 
-	if (!request_options(r, &n))
-		return false;
-	for (; n > 0; n--) {
-		if (!request_option(r, &key, &len))
-			return false;
-		if (text_equal(key, len, "timeout")) {
-			if (!read_timeout(r, timeout_us))
-				return false;
-		} else if (text_equal(key, len, "release")) {
-			if (!cursor_bool(&r->params, wants_release)) {
-				request_bad_option(r, "release", "true or false");
-				return false;
-			}
-		} else {
-			request_unknown_option(r, key, len);
-			return false;
-		}
-	}
-	return true;
-}
+static const struct option result_options[] = {
+	OPTION("timeout", option_timeout, struct result_options, timeout_us),
+	OPTION("release", option_bool, struct result_options, wants_release),
+};
 
 void request_result(struct request *r)
 {
-	uint64_t id, timeout_us = HEAP_NEVER;
-	bool wants_release = false;
+	struct result_options o = {.timeout_us = HEAP_NEVER};
 	struct future *f;
+	uint64_t id;
 
-	if (!request_id(r, &id) || !read_result_options(r, &timeout_us, &wants_release))
+	if (!request_id(r, &id) || !option_read(r, result_options, ARRAY_SIZE(result_options), &o))
 		return;
 	f = request_find_or_fail(r, id);
 	if (!f)
 		return;
 	if (future_state_is_final(f->state))
-		give_result(&r->server->core, reply_to_request(r), f, wants_release);
-	else if (timeout_us == 0)
+		give_result(&r->server->core, reply_to_request(r), f, o.wants_release);
+	else if (o.timeout_us == 0)
 		request_fail(r, OUTCOME_E_NOT_READY, "future %llu is %s", (unsigned long long)id,
 			outcome_state_name((enum outcome_state)f->state));
 	else
-		result_wait(r, f, timeout_us, wants_release);
+		result_wait(r, f, o.timeout_us, o.wants_release);
 }
 
 /* ---- poll, deliver ---- */
@@ -421,10 +369,7 @@ static bool deliver_known(struct request *r, const uint64_t *ids, size_t n)
 		return true;
 	while (made > 0)
 		pending_remove(pendings[--made], false);
-	if (e > 0)
-		request_refuse(r, &why);
-	else
-		request_fail_errno(r, e);
+	request_fail_charge(r, e, &why);
 	return false;
 }
 
