@@ -72,6 +72,24 @@ struct future *submit(uint32_t uid)
 	return submit_with(uid, (struct submission){0});
 }
 
+struct future *put(uint64_t bytes)
+{
+	struct submission s = {.account = account[0],
+		.input = fake_payload(&fake, bytes, 1),
+		.input_bytes = bytes,
+		.input_fds = 1,
+		.ttl_us = 5000};
+	struct future *f;
+
+	ck_assert_int_eq(core_put(core, &s, fake.now_us, &f, NULL), 0);
+	return f;
+}
+
+enum cancel_outcome cancel(struct future *f, enum cancel_mode mode)
+{
+	return core_cancel(core, f, mode, 42, fake.now_us);
+}
+
 struct future *submit_running(struct fake_worker **ret_worker)
 {
 	struct future *f = submit(0);

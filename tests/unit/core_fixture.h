@@ -21,6 +21,10 @@ void core_start_workers(void);
 /* A job of uid 0 or 1 with these; ttl one hour. */
 struct future *submit_with(uint32_t uid, struct submission s);
 struct future *submit(uint32_t uid);
+/* An object of uid 0, one fd; ttl 5 ms. */
+struct future *put(uint64_t bytes);
+/* By uid 42. */
+enum cancel_outcome cancel(struct future *f, enum cancel_mode mode);
 /* One more, handed over to the worker and received by it. The pool's other jobs are nowhere. */
 struct future *submit_running(struct fake_worker **ret_worker);
 /* Its worker. */
