@@ -180,6 +180,8 @@ def main():
             continue
         with Folder() as folder, Poold(folder):
             env = dict(os.environ, POOLD_SOCKET=folder.socket, LC_ALL="C.UTF-8",
+                       HOME=folder.path, XDG_RUNTIME_DIR=folder.path,
+                       XDG_CONFIG_HOME=folder.path, XDG_STATE_HOME=folder.path,
                        PATH=PATH)
             if session:
                 bad += run_session(name, session, folder, env)
