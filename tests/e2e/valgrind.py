@@ -69,6 +69,11 @@ def main():
         skip("built with sanitizers, which do the same")
     if not shutil.which("valgrind"):
         skip("no valgrind")
+    tried = subprocess.run([shutil.which("valgrind"), "--quiet", POOLD, "--version"],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if tried.returncode:
+        print(tried.stdout)
+        skip("this valgrind cannot run what this compiler makes")
 
     with Folder() as folder:
         def poolctl(code, *argv):
