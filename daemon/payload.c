@@ -1,6 +1,6 @@
-/* Values are made once, where they come in, and from then on shared by reference: the future holds
- * one, each connection that still sends it another. Who makes a payload
- * has let scan accept it and has matched the indexes in it with the fds.
+/* Values are made once, where they come in, and belong to their future from then on: a connection
+ * that still sends one pins the future. Who makes a payload has let scan accept it and has matched
+ * the indexes in it with the fds.
  */
 #include "daemon/payload.h"
 
@@ -98,7 +98,7 @@ int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_
 	p = malloc(sizeof(*p) + (len <= PROTO_INLINE_BYTES ? len : 0));
 	if (!p)
 		goto fail;
-	*p = (struct payload){.n_refs = 1, .spill_fd = -1};
+	*p = (struct payload){.spill_fd = -1};
 	r = set_encoding(p, encoding, len);
 	if (r == 0)
 		r = take_fds(p, fds, n_fds, ret_reason);
@@ -109,19 +109,13 @@ int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_
 	return 0;
 fail:
 	close_fds(fds, n_fds);
-	payload_unref(p);
+	payload_free(p);
 	return r;
 }
 
-struct payload *payload_ref(struct payload *p)
+struct payload *payload_free(struct payload *p)
 {
-	p->n_refs++;
-	return p;
-}
-
-struct payload *payload_unref(struct payload *p)
-{
-	if (!p || --p->n_refs > 0)
+	if (!p)
 		return NULL;
 	close_fds(p->fds, p->n_fds);
 	fd_close(p->spill_fd);

@@ -1,5 +1,5 @@
-/* A value on its way: its MessagePack encoding, and the memfds that stand in it as ext 1. Shared by
- * reference between a future and the connections that still send it. The daemon never maps a memfd.
+/* A value on its way: its MessagePack encoding, and the memfds that stand in it as ext 1. Owned
+ * by its future, which the connections that still send it pin. The daemon never maps a memfd.
  */
 #pragma once
 
@@ -10,7 +10,6 @@
 #include "proto/limits.h"
 
 struct payload {
-	unsigned n_refs;
 	unsigned n_fds; /* of fds[]: what ext 1 index i of the encoding stands for */
 	size_t len;	/* bytes of the encoding */
 	int spill_fd;	/* ≥ 0: the encoding lies in this sealed memfd, not in bytes[] (above
@@ -33,10 +32,8 @@ enum {
  * -errno. */
 must_check int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_fds,
 	struct payload **ret, const char **ret_reason);
-struct payload *payload_ref(struct payload *p);
-/* Takes NULL, returns NULL; the last one closes the fds. */
-struct payload *payload_unref(struct payload *p);
-DEFINE_CLEANUP(struct payload *, payload_unref)
+/* Closes the fds. Takes NULL, returns NULL. */
+struct payload *payload_free(struct payload *p);
 
 /* What it counts for: memory, sizes behind fds, and their number. */
 uint64_t payload_charge_bytes(const struct payload *p);

@@ -5,7 +5,7 @@
  *	conns		connections; each its buffers, outbox and pendings
  *	core		pools with their slots, futures, accounts
  *	workers		zygotes, links, processes
- *	future		its payloads and extra, shared by reference with outboxes
+ *	future		its payloads and extra; an outbox that still sends from it pins it
  */
 #pragma once
 

@@ -135,7 +135,7 @@ static struct payload *op_describe_loss(
 static void op_drop_payload(void *shell, struct payload *p)
 {
 	(void)shell;
-	payload_unref(p);
+	payload_free(p);
 }
 
 static void op_drop_extra(void *shell, struct future_extra *e)
@@ -148,19 +148,19 @@ static const struct core_ops core_ops = {op_hand_over, op_take_back, op_read_ans
 	op_kill, op_close_link, op_fork_worker, op_tell, op_describe_loss, op_drop_payload,
 	op_drop_extra};
 
-/* The result is the input, or there is a failure with the input as its details. */
+/* The input becomes the result, or the details of a failure. */
 static void answer(struct fake_worker *w)
 {
 	struct future *f = w->jobs[0];
 	struct answer a = {
 		.msgid = w->line[0],
-		.value = payload_ref(f->input),
 		.value_bytes = payload_charge_bytes(f->input),
 		.value_fds = payload_charge_fds(f->input),
 		.out = payload_moved(f->input),
 		.is_failure = behaviour & 4 || w->is_rung,
 	};
 
+	a.value = take_ptr(f->input);
 	if (a.is_failure)
 		a.failure = behaviour & 8 ? FAILURE_FUNCTION : FAILURE_EXIT;
 	if (behaviour & 16)

@@ -73,7 +73,7 @@ static struct payload *op_describe_loss(
 
 static void op_drop_payload(void *shell, struct payload *p)
 {
-	payload_unref(p);
+	payload_free(p);
 }
 
 static void op_drop_extra(void *shell, struct future_extra *e)

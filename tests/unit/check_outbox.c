@@ -21,7 +21,7 @@ static unsigned fds_before;
 
 static void drop_payload(void *shell, struct payload *p)
 {
-	payload_unref(p);
+	payload_free(p);
 }
 
 static const struct core_ops core_ops = {.drop_payload = drop_payload};

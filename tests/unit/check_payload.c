@@ -39,7 +39,7 @@ START_TEST(test_small_value_is_inline)
 	ck_assert_uint_eq(payload_charge_fds(p), 0);
 	ck_assert_uint_eq(payload_moved(p).inline_bytes, 3);
 	ck_assert_uint_eq(payload_moved(p).copied_bytes, 0);
-	payload_unref(p);
+	payload_free(p);
 }
 END_TEST
 
@@ -54,7 +54,7 @@ START_TEST(test_large_value_is_spilled)
 	memset(bytes, 7, sizeof(bytes));
 	p = make(bytes, PROTO_INLINE_BYTES, NULL, 0);
 	ck_assert_int_eq(p->spill_fd, -1);
-	payload_unref(p);
+	payload_free(p);
 	p = make(bytes, sizeof(bytes), NULL, 0);
 	ck_assert_int_eq(shm_check(p->spill_fd, sizeof(bytes), &size), 0);
 	ck_assert_uint_eq(size, sizeof(bytes));
@@ -63,7 +63,7 @@ START_TEST(test_large_value_is_spilled)
 	ck_assert_uint_eq(payload_charge_fds(p), 1);
 	ck_assert_uint_eq(payload_charge_bytes(p), sizeof(*p) + sizeof(bytes));
 	ck_assert_uint_eq(payload_moved(p).copied_bytes, sizeof(bytes));
-	payload_unref(p);
+	payload_free(p);
 }
 END_TEST
 
@@ -83,7 +83,7 @@ START_TEST(test_memfds_are_counted_with_their_size)
 	ck_assert_uint_eq(payload_charge_bytes(p), bytes);
 	ck_assert_uint_eq(payload_charge_fds(p), n_fds);
 	ck_assert_uint_eq(n_fds, 3);
-	payload_unref(p);
+	payload_free(p);
 }
 END_TEST
 
@@ -114,7 +114,7 @@ START_TEST(test_sum_of_sparse_sizes_is_held_at_the_end)
 	ck_assert_uint_eq(bytes, UINT64_MAX);
 	p = make(nil, sizeof(nil), fds, 3);
 	ck_assert_uint_eq(payload_charge_bytes(p), UINT64_MAX);
-	payload_unref(p);
+	payload_free(p);
 }
 END_TEST
 
@@ -166,23 +166,21 @@ START_TEST(test_more_fds_than_a_value_may_have_are_refused_and_closed)
 }
 END_TEST
 
-START_TEST(test_last_reference_closes)
+START_TEST(test_free_closes_the_fds)
 {
 	static uint8_t bytes[PROTO_INLINE_BYTES + 1];
 	unsigned before = suite_open_fds();
 	int fd = sealed(1);
 	struct payload *p = make(bytes, sizeof(bytes), &fd, 1);
 
-	ck_assert_ptr_eq(payload_ref(p), p);
-	ck_assert_ptr_null(payload_unref(p));
 	ck_assert_uint_eq(suite_open_fds(), before + 2);
-	payload_unref(p);
+	ck_assert_ptr_null(payload_free(p));
 	ck_assert_uint_eq(suite_open_fds(), before);
-	ck_assert_ptr_null(payload_unref(NULL));
+	ck_assert_ptr_null(payload_free(NULL));
 }
 END_TEST
 
 SUITE_MAIN("payload", test_small_value_is_inline, test_large_value_is_spilled,
 	test_memfds_are_counted_with_their_size, test_measure_tells_of_the_spill_before_it_is_made,
 	test_sum_of_sparse_sizes_is_held_at_the_end, test_other_kinds_of_fd_are_refused_and_closed,
-	test_more_fds_than_a_value_may_have_are_refused_and_closed, test_last_reference_closes)
+	test_more_fds_than_a_value_may_have_are_refused_and_closed, test_free_closes_the_fds)
