@@ -237,3 +237,10 @@ struct future *request_find_or_fail(struct request *r, uint64_t id)
 			(unsigned long long)id);
 	return f;
 }
+
+struct future *request_future(struct request *r)
+{
+	uint64_t id;
+
+	return request_id(r, &id) ? request_find_or_fail(r, id) : NULL;
+}

@@ -55,3 +55,5 @@ void request_fail_charge(struct request *r, int error, const struct refusal *why
 struct future *request_find(struct request *r, uint64_t id, enum outcome_code *ret_code);
 /* The same with an error answer; NULL: it was refused. */
 struct future *request_find_or_fail(struct request *r, uint64_t id);
+/* The same of an ID that is the next parameter. */
+struct future *request_future(struct request *r);

@@ -158,12 +158,8 @@ static void pack_info(struct bufpack *p, const struct future *f)
 
 void request_info(struct request *r)
 {
-	struct future *f;
-	uint64_t id;
+	struct future *f = request_future(r);
 
-	if (!request_id(r, &id))
-		return;
-	f = request_find_or_fail(r, id);
 	if (!f)
 		return;
 	pack_info(reply_begin(reply_to_request(r)), f);

@@ -280,30 +280,16 @@ static void answer_id(struct request *r, const struct future *f)
 	reply_end();
 }
 
-/* 0, or refused. */
-static int subscribe(struct order *o, struct future *f, unsigned kinds, struct pending **ret)
-{
-	struct request *r = o->r;
-	struct refusal why;
-	int e;
-
-	e = subscription_new(&r->server->core, r->conn, f, kinds, reply_to_request(r), ret, &why);
-	if (e)
-		fail_submit(o, e, &why);
-	return e;
-}
-
 /* Made, subscribed to, answered; or refused and gone. */
 static void order_one(struct order *o, struct cursor value, unsigned kinds)
 {
-	struct pending *pending;
 	struct future *f;
 
 	o->is_single = true;
 	f = make_future(o, value);
 	if (!f)
 		return;
-	if (kinds && subscribe(o, f, kinds, &pending) != 0) {
+	if (kinds && !subscription_new(o->r, f, kinds)) {
 		undo(o, f);
 		return;
 	}
@@ -381,10 +367,13 @@ static bool batch_make(struct order *o, struct batch *b, uint32_t n)
 			return false;
 		b->n++;
 	}
-	for (; kinds && b->n_subscribed < n; b->n_subscribed++)
-		if (subscribe(o, b->futures[b->n_subscribed], kinds,
-			    &b->pendings[b->n_subscribed]) != 0)
+	for (; kinds && b->n_subscribed < n; b->n_subscribed++) {
+		struct pending *p = subscription_new(o->r, b->futures[b->n_subscribed], kinds);
+
+		if (!p)
 			return false;
+		b->pendings[b->n_subscribed] = p;
+	}
 	return true;
 }
 

@@ -10,11 +10,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon/reply.h"
+#include "daemon/await.h"
 #include "daemon/extra.h"
-#include "daemon/payload.h"
 #include "daemon/option.h"
-#include "daemon/subscription.h"
+#include "daemon/payload.h"
+#include "daemon/request.h"
+#include "daemon/workers.h"
 
 /* The most that one answer gives. */
 #define PIECE_BYTES (256u * 1024u)
@@ -28,11 +29,7 @@ struct read_order {
 };
 
 struct reader {
-	struct pending pending;
-	struct final_hook hook;
-	struct core *core;
-	struct future *future; /* pinned */
-	struct reply_to to;
+	struct await await;
 	struct read_order order;
 	uint64_t until_us;
 };
@@ -215,69 +212,47 @@ static bool has_something(const struct future *f, const struct read_order *o)
 
 static void reader_write(struct pending *p)
 {
-	struct reader *w = container_of(p, struct reader, pending);
+	struct reader *w = container_of(p, struct reader, await.pending);
+	struct future *f = w->await.future;
 
-	if (w->order.stream < 0 && !future_state_is_final(w->future->state))
-		reply_error(w->to, "not_ready", "the time-out is over and the future is not final");
+	if (w->order.stream < 0 && !future_state_is_final(f->state))
+		reply_error(w->await.to, "not_ready",
+			"the time-out is over and the future is not final");
 	else
-		answer_piece_of(w->to, w->future, &w->order);
+		answer_piece_of(w->await.to, f, &w->order);
 }
 
-/* When to look again: at the end of the time-out for a result, soon for a stream. */
+/* When to look again: at the end of the time-out for a result, soon for a stream, at the same time
+ * for all streams. */
 static void reader_set_time(struct reader *w, uint64_t now_us)
 {
-	uint64_t at_us = w->order.stream >= 0 ? now_us + LOOK_US : w->until_us;
+	uint64_t at_us = w->until_us, look_us = now_us - now_us % LOOK_US + LOOK_US;
 
-	pending_set_time(&w->pending, at_us < w->until_us ? at_us : w->until_us);
+	if (w->order.stream >= 0 && look_us < at_us)
+		at_us = look_us;
+	pending_set_time(&w->await.pending, at_us);
 }
 
 static void reader_on_time(struct pending *p, uint64_t now_us)
 {
-	struct reader *w = container_of(p, struct reader, pending);
+	struct reader *w = container_of(p, struct reader, await.pending);
 
-	if (now_us >= w->until_us || has_something(w->future, &w->order))
+	if (now_us >= w->until_us || has_something(w->await.future, &w->order))
 		pending_ready(p);
 	else
 		reader_set_time(w, now_us);
 }
 
-static void reader_free(struct pending *p, bool is_closing)
-{
-	struct reader *w = container_of(p, struct reader, pending);
-
-	core_unwait(w->core, &w->hook.waiter);
-	core_unpin(w->core, w->future);
-	free(w);
-}
-
-static void reader_on_final(struct final_hook *h, struct future *f)
-{
-	pending_ready(&container_of(h, struct reader, hook)->pending);
-}
-
-static const struct pending_ops reader_ops = {reader_write, reader_on_time, reader_free};
+static const struct pending_ops reader_ops = {reader_write, reader_on_time, await_free};
 
 static void reader_wait(struct request *r, struct future *f, const struct read_order *o)
 {
-	struct refusal why;
-	struct reader *w;
-	int e;
+	struct reader *w = await_new(r, f, &reader_ops, sizeof(*w));
 
-	w = calloc(1, sizeof(*w));
-	e = w ? pending_add(&w->pending, r->conn, &reader_ops, &why) : -ENOMEM;
-	if (e) {
-		free(w);
-		request_fail_charge(r, e, &why);
+	if (!w)
 		return;
-	}
-	w->core = &r->server->core;
-	w->to = reply_to_request(r);
 	w->order = *o;
-	w->until_us = r->now_us + o->timeout_us;
-	w->future = f;
-	w->hook.on_final = reader_on_final;
-	core_pin(f);
-	core_wait(w->core, f, &w->hook.waiter);
+	w->until_us = heap_after(r->now_us, o->timeout_us);
 	reader_set_time(w, r->now_us);
 }
 

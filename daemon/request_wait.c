@@ -1,8 +1,8 @@
 /* wait, poll, result, deliver: asking for the end of futures. */
 #include <stdlib.h>
 
-#include "daemon/reply.h"
 #include "daemon/option.h"
+#include "daemon/request.h"
 #include "daemon/subscription.h"
 
 /* ---- wait ---- */
@@ -224,80 +224,48 @@ void request_wait(struct request *r)
 		request_fail_charge(r, e, &why);
 		return;
 	}
-	if (o.timeout_us != HEAP_NEVER)
-		pending_set_time(&w->pending, r->now_us + o.timeout_us);
+	pending_set_time(&w->pending, heap_after(r->now_us, o.timeout_us));
 }
 
 /* ---- result ---- */
 
 struct result {
-	struct pending pending;
-	struct final_hook hook;
-	struct core *core;
-	struct future *future; /* pinned */
-	struct reply_to to;
+	struct await await;
 	bool wants_release;
 };
 
 /* The outcome, and the release that goes with it unless the client could not get it. */
-static void give_result(struct core *core, struct reply_to to, struct future *f, bool wants_release)
+static void give_result(struct reply_to to, struct future *f, bool wants_release)
 {
 	bool is_given = f->state != FUTURE_DONE || !reply_too_large(to.conn, f->value);
 
 	reply_outcome(to, f);
 	if (wants_release && is_given && to.conn->state <= CONN_ENDED)
-		core_release(core, f);
+		core_release(to.conn->conns->core, f);
 }
 
 static void result_write(struct pending *p)
 {
-	struct result *w = container_of(p, struct result, pending);
+	struct result *w = container_of(p, struct result, await.pending);
 
-	if (future_state_is_final(w->future->state))
-		give_result(w->core, w->to, w->future, w->wants_release);
+	if (future_state_is_final(w->await.future->state))
+		give_result(w->await.to, w->await.future, w->wants_release);
 	else
-		reply_error(w->to, "not_ready", "the time-out is over and the future is not final");
+		reply_error(w->await.to, "not_ready",
+			"the time-out is over and the future is not final");
 }
 
-static void result_free(struct pending *p, bool is_closing)
-{
-	struct result *w = container_of(p, struct result, pending);
-
-	core_unwait(w->core, &w->hook.waiter);
-	core_unpin(w->core, w->future);
-	free(w);
-}
-
-static void result_on_final(struct final_hook *h, struct future *f)
-{
-	pending_ready(&container_of(h, struct result, hook)->pending);
-}
-
-static const struct pending_ops result_ops = {result_write, wait_on_time, result_free};
+static const struct pending_ops result_ops = {result_write, wait_on_time, await_free};
 
 static void result_wait(
 	struct request *r, struct future *f, uint64_t timeout_us, bool wants_release)
 {
-	struct refusal why;
-	struct result *w;
-	int e;
+	struct result *w = await_new(r, f, &result_ops, sizeof(*w));
 
-	w = calloc(1, sizeof(*w));
-	e = w ? pending_add(&w->pending, r->conn, &result_ops, &why) : -ENOMEM;
-	if (e) {
-		free(w);
-		request_fail_charge(r, e, &why);
+	if (!w)
 		return;
-	}
-	w->core = &r->server->core;
-	w->to = reply_to_request(r);
 	w->wants_release = wants_release;
-	w->future = f;
-	w->hook.on_final = result_on_final;
-	core_pin(f);
-	core_wait(w->core, f, &w->hook.waiter);
-	if (timeout_us != HEAP_NEVER)
-		pending_set_time(&w->pending, r->now_us + timeout_us);
+	pending_set_time(&w->await.pending, heap_after(r->now_us, timeout_us));
 }
 
 struct result_options {
@@ -322,7 +290,7 @@ void request_result(struct request *r)
 	if (!f)
 		return;
 	if (future_state_is_final(f->state))
-		give_result(&r->server->core, reply_to_request(r), f, o.wants_release);
+		give_result(reply_to_request(r), f, o.wants_release);
 	else if (o.timeout_us == 0)
 		request_fail(r, OUTCOME_E_NOT_READY, "future %llu is %s", (unsigned long long)id,
 			outcome_state_name((enum outcome_state)f->state));
@@ -334,12 +302,8 @@ void request_result(struct request *r)
 
 void request_poll(struct request *r)
 {
-	struct future *f;
-	uint64_t id;
+	struct future *f = request_future(r);
 
-	if (!request_id(r, &id))
-		return;
-	f = request_find_or_fail(r, id);
 	if (!f)
 		return;
 	bufpack_text(
@@ -352,25 +316,26 @@ static bool deliver_known(struct request *r, const uint64_t *ids, size_t n)
 {
 	cleanup_free struct pending **pendings = calloc(n + 1, sizeof(struct pending *));
 	enum outcome_code code;
-	struct refusal why;
 	size_t made = 0;
-	int e = pendings ? 0 : -ENOMEM;
 
-	for (size_t i = 0; e == 0 && i < n; i++) {
+	if (!pendings) {
+		request_fail_errno(r, -ENOMEM);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
 		struct future *f = request_find(r, ids[i], &code);
 
 		if (!f)
 			continue;
-		e = subscription_new(&r->server->core, r->conn, f, SUBSCRIPTION_DELIVER,
-			reply_to_request(r), &pendings[made], &why);
-		made += e == 0;
+		pendings[made] = subscription_new(r, f, SUBSCRIPTION_DELIVER);
+		if (!pendings[made]) {
+			while (made > 0)
+				pending_remove(pendings[--made], false);
+			return false;
+		}
+		made++;
 	}
-	if (e == 0)
-		return true;
-	while (made > 0)
-		pending_remove(pendings[--made], false);
-	request_fail_charge(r, e, &why);
-	return false;
+	return true;
 }
 
 void request_deliver(struct request *r)

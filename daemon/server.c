@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "daemon/await.h"
 #include "daemon/clock.h"
 #include "daemon/extra.h"
 #include "daemon/idmark.h"
@@ -31,7 +32,6 @@
 #include "daemon/payload.h"
 #include "daemon/request.h"
 #include "daemon/spawn.h"
-#include "daemon/subscription.h"
 
 /* Answers to clients that read slowly, and workers on their way out, are waited for this long at
  * the stop. */

@@ -1,6 +1,5 @@
-/* From the submit to the last byte: a subscription waits in its future's list until that is final,
- * then stands in its connection's ready list until there is room to write. It pins the future in
- * memory all the time, so that a release or a time to live that comes between loses nothing.
+/* An interest in the end is an await. An interest in an object, which is final from birth, is a
+ * hold: it pins nothing, since it is the object that takes it along, and lasts as long as both.
  */
 #include "daemon/subscription.h"
 
@@ -10,86 +9,87 @@
 #include "daemon/clock.h"
 #include "daemon/extra.h"
 
+/* ---- an interest in the end ---- */
+
 struct subscription {
-	struct pending pending;
-	struct final_hook hook;
-	struct core *core;
-	struct future *future; /* pinned; a held object is not, but it takes us with it */
-	struct reply_to to;
+	struct await await;
 	unsigned kinds;
 };
 
-static void write_final(struct pending *p)
+static void subscription_write(struct pending *p)
 {
-	struct subscription *s = container_of(p, struct subscription, pending);
+	struct subscription *s = container_of(p, struct subscription, await.pending);
 
 	if (s->kinds & SUBSCRIPTION_CALL)
-		reply_outcome(s->to, s->future);
-	else
-		reply_final(p->conn, s->future);
+		reply_outcome(s->await.to, s->await.future);
+	else if (s->kinds & SUBSCRIPTION_DELIVER)
+		reply_final(p->conn, s->await.future);
 }
 
 static void subscription_free(struct pending *p, bool is_closing)
 {
-	struct subscription *s = container_of(p, struct subscription, pending);
-	struct future *f = s->future;
+	struct subscription *s = container_of(p, struct subscription, await.pending);
+	struct future *f = s->await.future;
+	struct core *core = p->conn->conns->core;
 
-	if (s->kinds & SUBSCRIPTION_HOLD) {
-		f->extra->hold = NULL;
-		if (is_closing)
-			core_release(s->core, f);
-		free(s);
-		return;
-	}
-	core_unwait(s->core, &s->hook.waiter);
+	core_unwait(core, &s->await.hook.waiter);
 	if (is_closing && (s->kinds & SUBSCRIPTION_ATTACHED) && !future_state_is_final(f->state))
-		(void)core_cancel(s->core, f, CANCEL_TERM, p->conn->uid, clock_now_us());
+		(void)core_cancel(core, f, CANCEL_TERM, p->conn->uid, clock_now_us());
 	if (s->kinds & SUBSCRIPTION_CALL)
-		core_release(s->core, f);
-	core_unpin(s->core, f);
-	free(s);
+		core_release(core, f);
+	await_free(p, is_closing);
 }
 
-static const struct pending_ops ops = {
-	.write = write_final,
+static const struct pending_ops subscription_ops = {
+	.write = subscription_write,
 	.free = subscription_free,
 };
 
-static void on_final(struct final_hook *h, struct future *f)
-{
-	struct subscription *s = container_of(h, struct subscription, hook);
+/* ---- an interest in an object ---- */
 
-	if (s->kinds & (SUBSCRIPTION_DELIVER | SUBSCRIPTION_CALL))
-		pending_ready(&s->pending);
-	else
-		pending_remove(&s->pending, false);
+struct hold {
+	struct pending pending;
+	struct future *future;
+};
+
+static void hold_free(struct pending *p, bool is_closing)
+{
+	struct hold *h = container_of(p, struct hold, pending);
+
+	h->future->extra->hold = NULL;
+	if (is_closing)
+		core_release(p->conn->conns->core, h->future);
+	free(h);
 }
 
-int subscription_new(struct core *core, struct conn *c, struct future *f, unsigned kinds,
-	struct reply_to to, struct pending **ret, struct refusal *ret_refusal)
+static const struct pending_ops hold_ops = {.free = hold_free};
+
+static struct pending *hold_new(struct request *r, struct future *f)
+{
+	struct hold *h = calloc(1, sizeof(*h));
+	struct refusal why;
+	int e;
+
+	e = h ? pending_add(&h->pending, r->conn, &hold_ops, &why) : -ENOMEM;
+	if (e) {
+		free(h);
+		request_fail_charge(r, e, &why);
+		return NULL;
+	}
+	h->future = f;
+	f->extra->hold = &h->pending;
+	return &h->pending;
+}
+
+struct pending *subscription_new(struct request *r, struct future *f, unsigned kinds)
 {
 	struct subscription *s;
-	int r;
 
-	s = calloc(1, sizeof(*s));
+	if (kinds & SUBSCRIPTION_HOLD)
+		return hold_new(r, f);
+	s = await_new(r, f, &subscription_ops, sizeof(*s));
 	if (!s)
-		return -ENOMEM;
-	r = pending_add(&s->pending, c, &ops, ret_refusal);
-	if (r) {
-		free(s);
-		return r;
-	}
-	s->core = core;
-	s->future = f;
+		return NULL;
 	s->kinds = kinds;
-	s->to = to;
-	s->hook.on_final = on_final;
-	*ret = &s->pending;
-	if (kinds & SUBSCRIPTION_HOLD) {
-		f->extra->hold = &s->pending;
-		return 0;
-	}
-	core_pin(f);
-	core_wait(core, f, &s->hook.waiter);
-	return 0;
+	return &s->await.pending;
 }

@@ -20,7 +20,7 @@
 #include "daemon/payload.h"
 #include "daemon/request.h"
 #include "daemon/server.h"
-#include "daemon/subscription.h"
+#include "daemon/await.h"
 #include "daemon/zygote.h"
 #include "proto/shm.h"
 #include "tests/fuzz/fuzz.h"

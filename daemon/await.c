@@ -1,0 +1,43 @@
+/* From the request to the last byte: an await stands in its future's list until that is final, then
+ * in its connection's ready list until there is room to write. It pins the future in memory all the
+ * time, so that a release or a time to live that comes between loses nothing.
+ */
+#include "daemon/await.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void on_final(struct final_hook *h, struct future *f)
+{
+	pending_ready(&container_of(h, struct await, hook)->pending);
+}
+
+void *await_new(struct request *r, struct future *f, const struct pending_ops *ops, size_t size)
+{
+	struct await *a = calloc(1, size);
+	struct refusal why;
+	int e;
+
+	e = a ? pending_add(&a->pending, r->conn, ops, &why) : -ENOMEM;
+	if (e) {
+		free(a);
+		request_fail_charge(r, e, &why);
+		return NULL;
+	}
+	a->hook.on_final = on_final;
+	a->future = f;
+	a->to = reply_to_request(r);
+	core_pin(f);
+	core_wait(&r->server->core, f, &a->hook.waiter);
+	return a;
+}
+
+void await_free(struct pending *p, bool is_closing)
+{
+	struct await *a = container_of(p, struct await, pending);
+	struct core *core = p->conn->conns->core;
+
+	core_unwait(core, &a->hook.waiter);
+	core_unpin(core, a->future);
+	free(a);
+}
