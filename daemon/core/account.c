@@ -111,14 +111,17 @@ static int check(const struct accounts *all, enum account_kind k, uint64_t of_ui
 {
 	uint64_t max_uid = all->limits.uid.n[k], max_all = all->limits.all.n[k];
 	bool is_of_uid = exceeds(of_uid, want, max_uid);
+	uint64_t value;
 
 	if (!is_of_uid && !exceeds(of_all, want, max_all))
 		return 0;
+	if (__builtin_add_overflow(is_of_uid ? of_uid : of_all, want, &value))
+		value = UINT64_MAX;
 	if (ret_refusal)
 		*ret_refusal = (struct refusal){
 			.kind = k,
 			.of_uid = is_of_uid,
-			.value = (is_of_uid ? of_uid : of_all) + want,
+			.value = value,
 			.max = is_of_uid ? max_uid : max_all,
 		};
 	return is_of_uid ? ACCOUNT_E_QUOTA : ACCOUNT_E_FULL;

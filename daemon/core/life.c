@@ -26,10 +26,18 @@ int life_add_timer(struct core *c)
 	return 0;
 }
 
+/* Sparse memfds may claim any size: a sum that wrapped around would fit in every quota. */
+static uint64_t bytes_of(const struct submission *s)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(s->input_bytes, s->extra_bytes, &sum) ? UINT64_MAX : sum;
+}
+
 static struct amounts amounts_of(const struct submission *s)
 {
 	return (struct amounts){.n = {
-					[ACCOUNT_BYTES] = s->input_bytes + s->extra_bytes,
+					[ACCOUNT_BYTES] = bytes_of(s),
 					[ACCOUNT_JOBS] = s->pool != NULL,
 					[ACCOUNT_FUTURES] = 1,
 					[ACCOUNT_FDS] = s->input_fds,

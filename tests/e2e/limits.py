@@ -6,7 +6,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
 from pooldtest import Folder, POOLS, Poold, run_cases
-from wire import Client, Failure, fd_ext, sealed
+from wire import Client, Failure, fd_ext, sealed, sparse
 
 MIB = 1 << 20
 
@@ -73,6 +73,19 @@ class Limits(unittest.TestCase):
             a = c.call("put", fd_ext(0), fds=[fd])
             os.close(fd)
             c.call("release", [a, b])
+            self.await_zero(c)
+
+    def test_memfds_that_claim_more_bytes_than_can_be_counted(self):
+        folder = self.start("bytes = 3M")
+        with Client(folder.socket) as c:
+            fds = [sparse((1 << 63) - 1) for _ in range(3)]
+            values = [fd_ext(i) for i in range(3)]
+            for options in {}, {"label": "x"}, {"label": "x" * 256, "group": "y" * 128}:
+                self.refused(c, "bytes", "quota", "put", values, options, fds=fds)
+                self.refused(c, "bytes", "quota", "submit", "bench/noop", values, options, fds=fds)
+                self.refused(c, "bytes", "quota", "submit_many", "bench/noop", [1, values], options, fds=fds)
+            for fd in fds:
+                os.close(fd)
             self.await_zero(c)
 
     def test_fds(self):

@@ -47,6 +47,14 @@ def sealed(data, seals=F_ALL):
     return fd
 
 
+def sparse(size):
+    """A sealed memfd that claims this many bytes and has none of them."""
+    fd = os.memfd_create("wire-test", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, size)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, F_ALL)
+    return fd
+
+
 class Client:
     def __init__(self, path, fds=False):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -57,6 +57,8 @@ START_TEST(a_limit_is_reached_but_not_passed)
 
 	ck_assert_int_eq(account_take_one(a, ACCOUNT_BYTES, 100, &no), 0);
 	ck_assert_int_eq(account_take_one(a, ACCOUNT_BYTES, 0, &no), 0);
+	ck_assert_int_eq(account_take_one(a, ACCOUNT_BYTES, UINT64_MAX, &no), ACCOUNT_E_QUOTA);
+	ck_assert_uint_eq(no.value, UINT64_MAX);
 	ck_assert_int_eq(account_take_one(a, ACCOUNT_BYTES, 1, &no), ACCOUNT_E_QUOTA);
 	ck_assert_int_eq(no.kind, ACCOUNT_BYTES);
 	ck_assert(no.of_uid);
