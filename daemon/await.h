@@ -1,22 +1,9 @@
 /* What a client is owed once one future is final: a pending that pins the future meanwhile. */
 #pragma once
 
+#include "daemon/final_hook.h"
 #include "daemon/reply.h"
 #include "daemon/request.h"
-
-/* A waiter with somebody to call. The shell's every waiter is one. */
-struct final_hook {
-	struct waiter waiter;
-	void (*on_final)(struct final_hook *h, struct future *f);
-};
-
-/* For core_ops.tell. */
-static inline void final_hook_tell(struct waiter *w, struct future *f)
-{
-	struct final_hook *h = container_of(w, struct final_hook, waiter);
-
-	h->on_final(h, f);
-}
 
 /* The first member of what is owed. */
 struct await {

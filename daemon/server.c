@@ -22,14 +22,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "daemon/await.h"
 #include "daemon/clock.h"
-#include "daemon/extra.h"
 #include "daemon/idmark.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
-#include "daemon/payload.h"
 #include "daemon/request.h"
 #include "daemon/spawn.h"
 
@@ -38,83 +35,6 @@
 #define LAST_WORDS_US (2 * 1000 * 1000ull)
 /* Beyond the grace of its jobs. */
 #define STOP_SLACK_US (1 * 1000 * 1000ull)
-
-/* ---- what the core asks of the shell ---- */
-
-static struct workers *workers_in(void *shell)
-{
-	return ((struct server *)shell)->workers;
-}
-
-static int op_hand_over(void *shell, struct slot *s, struct future *f)
-{
-	return workers_hand_over(workers_in(shell), s, f);
-}
-
-static void op_take_back(void *shell, struct slot *s)
-{
-	workers_take_back(workers_in(shell), s);
-}
-
-static void op_read_answers(void *shell, struct slot *s)
-{
-	workers_read_answers(workers_in(shell), s);
-}
-
-static void op_ring(void *shell, struct slot *s, struct future *f)
-{
-	workers_ring(workers_in(shell), s, f);
-}
-
-static void op_kill(void *shell, struct slot *s)
-{
-	workers_kill(workers_in(shell), s);
-}
-
-static void op_close_link(void *shell, struct slot *s)
-{
-	workers_close_link(workers_in(shell), s);
-}
-
-static bool op_fork_worker(void *shell, struct slot *s)
-{
-	return workers_fork(workers_in(shell), s);
-}
-
-static void op_tell(void *shell, struct waiter *w, struct future *f)
-{
-	final_hook_tell(w, f);
-}
-
-static struct payload *op_describe_loss(
-	void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes)
-{
-	return workers_describe_loss(workers_in(shell), s, f, ret_bytes);
-}
-
-static void op_drop_payload(void *shell, struct payload *p)
-{
-	payload_free(p);
-}
-
-static void op_drop_extra(void *shell, struct future_extra *e)
-{
-	extra_free(e);
-}
-
-static const struct core_ops core_ops = {
-	.hand_over = op_hand_over,
-	.take_back = op_take_back,
-	.read_answers = op_read_answers,
-	.ring = op_ring,
-	.kill = op_kill,
-	.close_link = op_close_link,
-	.fork_worker = op_fork_worker,
-	.tell = op_tell,
-	.describe_loss = op_describe_loss,
-	.drop_payload = op_drop_payload,
-	.drop_extra = op_drop_extra,
-};
 
 static const struct conn_ops conn_ops = {.on_message = request_on_message};
 
@@ -231,7 +151,7 @@ static int start(struct server *s)
 	r = idmark_new(s->config->state_dir, &s->idmark, &first_id, &id_end);
 	if (r)
 		return r;
-	r = core_init(&s->core, &s->config->limits, &core_ops, s, first_id, id_end);
+	r = core_init(&s->core, &s->config->limits, &workers_ops, NULL, first_id, id_end);
 	if (r < 0)
 		return r;
 	s->has_core = true;

@@ -19,9 +19,12 @@
 
 #include "daemon/answer.h"
 #include "daemon/clock.h"
+#include "daemon/extra.h"
+#include "daemon/final_hook.h"
 #include "daemon/link_reader.h"
 #include "daemon/log.h"
 #include "daemon/loss.h"
+#include "daemon/payload.h"
 #include "daemon/zygote.h"
 
 #define SETTLE_US (2 * 1000000ull)
@@ -126,46 +129,77 @@ void workers_turn(struct workers *w, uint64_t now_us)
 
 /* ---- core_ops ---- */
 
-int workers_hand_over(struct workers *w, struct slot *s, struct future *f)
+static int hand_over(void *shell, struct slot *s, struct future *f)
 {
 	return worker_link_hand_over(s->shell, f);
 }
 
-void workers_take_back(struct workers *w, struct slot *s)
+static void take_back(void *shell, struct slot *s)
 {
 	worker_link_take_back(s->shell);
 }
 
-void workers_read_answers(struct workers *w, struct slot *s)
+static void read_answers(void *shell, struct slot *s)
 {
 	link_reader_run(s->shell, LINK_READER_ALL);
 }
 
-void workers_ring(struct workers *w, struct slot *s, struct future *f)
+static void ring(void *shell, struct slot *s, struct future *f)
 {
 	worker_link_ring(s->shell, f);
 }
 
-void workers_kill(struct workers *w, struct slot *s)
+static void kill_worker(void *shell, struct slot *s)
 {
 	worker_link_kill(s->shell);
 }
 
-void workers_close_link(struct workers *w, struct slot *s)
+static void close_link(void *shell, struct slot *s)
 {
 	worker_link_close(s->shell);
 }
 
-bool workers_fork(struct workers *w, struct slot *s)
+static bool fork_worker(void *shell, struct slot *s)
 {
+	struct workers *w = shell;
+
 	return !w->want_settle && zygote_fork(zygote_of(s->pool), s);
 }
 
-struct payload *workers_describe_loss(
-	struct workers *w, struct slot *s, struct future *f, uint64_t *ret_bytes)
+static void tell(void *shell, struct waiter *w, struct future *f)
+{
+	final_hook_tell(w, f);
+}
+
+static struct payload *describe_loss(
+	void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes)
 {
 	return loss_describe(s->shell, f, ret_bytes);
 }
+
+static void drop_payload(void *shell, struct payload *p)
+{
+	payload_free(p);
+}
+
+static void drop_extra(void *shell, struct future_extra *e)
+{
+	extra_free(e);
+}
+
+const struct core_ops workers_ops = {
+	.hand_over = hand_over,
+	.take_back = take_back,
+	.read_answers = read_answers,
+	.ring = ring,
+	.kill = kill_worker,
+	.close_link = close_link,
+	.fork_worker = fork_worker,
+	.tell = tell,
+	.describe_loss = describe_loss,
+	.drop_payload = drop_payload,
+	.drop_extra = drop_extra,
+};
 
 /* ---- questions ---- */
 
@@ -238,6 +272,7 @@ int workers_new(struct event_base *base, const struct config *config, struct cor
 		return -ENOMEM;
 	w->config = config;
 	w->core = core;
+	core->shell = w;
 	links_init(&w->links, base, core, &w->reaper);
 	r = reaper_init(&w->reaper, base);
 	if (r < 0) {

@@ -1,7 +1,7 @@
 /* The way to the workers and back: zygotes, workers' links, and the processes that they leave
  * behind.
  *
- * Implements the half of core_ops that is about workers, and tells the core what workers do. */
+ * Implements core_ops, and tells the core what workers do. */
 #pragma once
 
 #include <event2/event.h>
@@ -11,6 +11,9 @@
 #include "proto/base.h"
 
 struct workers;
+
+/* For core_init(), whose `shell` becomes the workers when they are made. */
+extern const struct core_ops workers_ops;
 
 /* config is borrowed and outlives it. Makes this process a child subreaper, adds the pools to the
  * core, starts their zygotes. The pools are settled (ready or failed) some turns of the loop later:
@@ -28,17 +31,6 @@ void workers_dismiss(struct workers *w);
 /* Once per turn of the loop, after the events and before core_turn(): death paths that could not be
  * finished in their own callback. */
 void workers_turn(struct workers *w, uint64_t now_us);
-
-/* For struct core_ops: same contracts. */
-int workers_hand_over(struct workers *w, struct slot *s, struct future *f);
-void workers_take_back(struct workers *w, struct slot *s);
-void workers_read_answers(struct workers *w, struct slot *s);
-void workers_ring(struct workers *w, struct slot *s, struct future *f);
-void workers_kill(struct workers *w, struct slot *s);
-void workers_close_link(struct workers *w, struct slot *s);
-bool workers_fork(struct workers *w, struct slot *s);
-struct payload *workers_describe_loss(
-	struct workers *w, struct slot *s, struct future *f, uint64_t *ret_bytes);
 
 /* For `workers` and `info`: 0 if there is none. */
 pid_t workers_pid(const struct slot *s);

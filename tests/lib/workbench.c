@@ -7,93 +7,12 @@
 #include <sys/wait.h>
 
 #include "daemon/clock.h"
-#include "daemon/extra.h"
 #include "daemon/log.h"
 #include "proto/buf.h"
 
 #define LATE_US	    (30 * 1000000ull)
 #define MOMENT_US   50000
 #define INPUT_BYTES (1024u * 1024u)
-
-/* ---- core_ops ---- */
-
-static struct workers *workers_in(void *shell)
-{
-	return ((struct workbench *)shell)->workers;
-}
-
-static int op_hand_over(void *shell, struct slot *s, struct future *f)
-{
-	return workers_hand_over(workers_in(shell), s, f);
-}
-
-static void op_take_back(void *shell, struct slot *s)
-{
-	workers_take_back(workers_in(shell), s);
-}
-
-static void op_read_answers(void *shell, struct slot *s)
-{
-	workers_read_answers(workers_in(shell), s);
-}
-
-static void op_ring(void *shell, struct slot *s, struct future *f)
-{
-	workers_ring(workers_in(shell), s, f);
-}
-
-static void op_kill(void *shell, struct slot *s)
-{
-	workers_kill(workers_in(shell), s);
-}
-
-static void op_close_link(void *shell, struct slot *s)
-{
-	workers_close_link(workers_in(shell), s);
-}
-
-static bool op_fork_worker(void *shell, struct slot *s)
-{
-	return workers_fork(workers_in(shell), s);
-}
-
-static void op_tell(void *shell, struct waiter *w, struct future *f)
-{
-	struct workbench *b = shell;
-
-	if (b->on_tell)
-		b->on_tell(b, f);
-}
-
-static struct payload *op_describe_loss(
-	void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes)
-{
-	return workers_describe_loss(workers_in(shell), s, f, ret_bytes);
-}
-
-static void op_drop_payload(void *shell, struct payload *p)
-{
-	payload_free(p);
-}
-
-static void op_drop_extra(void *shell, struct future_extra *e)
-{
-	extra_free(e);
-}
-
-static const struct core_ops ops = {
-	.hand_over = op_hand_over,
-	.take_back = op_take_back,
-	.read_answers = op_read_answers,
-	.ring = op_ring,
-	.kill = op_kill,
-	.close_link = op_close_link,
-	.fork_worker = op_fork_worker,
-	.tell = op_tell,
-	.describe_loss = op_describe_loss,
-	.drop_payload = op_drop_payload,
-	.drop_extra = op_drop_extra,
-};
 
 /* ---- life ---- */
 
@@ -169,7 +88,7 @@ void workbench_prepare(struct workbench *b)
 	ck_assert_ptr_nonnull(b->base);
 	b->timer = evtimer_new(b->base, on_timer, NULL);
 	ck_assert_ptr_nonnull(b->timer);
-	r = core_init(&b->core, &b->config.limits, &ops, b, 1, PROTO_ID_END);
+	r = core_init(&b->core, &b->config.limits, &workers_ops, NULL, 1, PROTO_ID_END);
 	ck_assert_int_eq(r, 0);
 	workbench_be(b, 1000);
 }

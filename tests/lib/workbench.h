@@ -20,8 +20,7 @@ struct workbench {
 	struct core core;
 	struct account *account; /* whose jobs are submitted */
 	struct workers *workers;
-	unsigned n_fds;						/* before */
-	void (*on_tell)(struct workbench *b, struct future *f); /* of waiters; may be NULL */
+	unsigned n_fds; /* before */
 	char worker[4096];
 };
 

@@ -7,6 +7,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/extra.h"
+#include "daemon/final_hook.h"
 #include "tests/lib/check_run.h"
 #include "tests/lib/workbench.h"
 
@@ -296,9 +297,9 @@ END_TEST
 static struct future *second;
 static enum cancel_outcome outcome;
 
-static void cancel_second(struct workbench *bench, struct future *f)
+static void cancel_second(struct final_hook *h, struct future *f)
 {
-	outcome = core_cancel(&bench->core, second, CANCEL_TERM, 0, clock_now_us());
+	outcome = core_cancel(&b.core, second, CANCEL_TERM, 0, clock_now_us());
 }
 
 /* Whoever hears of the first answer cancels the second job, whose answer is in the same packet: it was answered
@@ -306,12 +307,11 @@ static void cancel_second(struct workbench *bench, struct future *f)
 START_TEST(test_rest_of_a_packet_is_read_inside_its_reading)
 {
 	struct pool *p = start("nice_pair");
-	struct waiter waiter = {};
+	struct final_hook hook = {.on_final = cancel_second};
 	struct future *first = submit(p->name);
 
 	second = submit(p->name);
-	b.on_tell = cancel_second;
-	core_wait(&b.core, first, &waiter);
+	core_wait(&b.core, first, &hook.waiter);
 	workbench_await(&b, first);
 	ck_assert_int_eq(outcome, CANCEL_TOO_LATE);
 	ck_assert_int_eq(first->state, FUTURE_DONE);
