@@ -296,16 +296,15 @@ must_check int cl_wait_until(
 	poold *p, bool (*is_met)(const void *arg), const void *arg, uint64_t timeout_us);
 
 struct cl_answer {
+	struct cl_draft draft;
 	struct cl_request *request;
 	poold_reply *reply;
 };
 
 /* A request whose answer is waited for. Between the two the caller packs params; cl_request_abort()
  * instead of the second drops it. */
-must_check int cl_answer_begin(
-	struct cl_draft *d, poold *p, const char *method, struct cl_answer *answer);
-must_check int cl_answer_wait(
-	struct cl_draft *d, struct cl_answer *answer, uint64_t timeout_us, poold_reply **ret_reply);
+must_check int cl_answer_begin(struct cl_answer *a, poold *p, const char *method);
+must_check int cl_answer_wait(struct cl_answer *a, uint64_t timeout_us, poold_reply **ret_reply);
 
 /* ---- payload: inputs ---- */
 

@@ -21,28 +21,27 @@ static void pack_timeout(struct bufpack *p, uint64_t timeout_us)
 	bufpack_seconds(p, timeout_us);
 }
 
-static int begin(struct cl_draft *d, poold *p, const char *method, struct cl_answer *answer,
-	bool are_args_sane)
+/* Begins a request of n_params, to be packed. */
+static int begin(
+	struct cl_answer *a, poold *p, const char *method, size_t n_params, bool are_args_sane)
 {
-	return are_args_sane ? cl_answer_begin(d, p, method, answer) : -EINVAL;
+	int r = are_args_sane ? cl_answer_begin(a, p, method) : -EINVAL;
+
+	if (r == 0)
+		bufpack_array(&a->draft.pk, n_params);
+	return r;
 }
 
-/* An error answer becomes an error. */
-static int wait_for_success(
-	struct cl_draft *d, struct cl_answer *answer, uint64_t timeout_us, poold_reply **ret)
-{
-	poold_reply *reply = NULL;
-	int r = cl_answer_wait(d, answer, timeout_us, &reply);
+DEFINE_CLEANUP(poold_reply *, poold_reply_unref)
 
-	if (r < 0)
-		return r;
-	if (cl_value_is_error(&reply->value)) {
-		r = cl_fail_refused(d->p, &reply->value);
-		poold_reply_unref(reply);
-		return r;
-	}
-	*ret = reply;
-	return 0;
+/* An error answer becomes an error; the reply is the caller's in any case. */
+static int wait_for_success(struct cl_answer *a, uint64_t timeout_us, poold_reply **ret)
+{
+	int r = cl_answer_wait(a, timeout_us, ret);
+
+	if (r == 0 && cl_value_is_error(&(*ret)->value))
+		r = cl_fail_refused(a->draft.p, &(*ret)->value);
+	return r;
 }
 
 static bool has_hello(const void *arg)
@@ -75,41 +74,31 @@ poold_public int poold_hello(poold *p, uint64_t timeout_us, poold_reply **ret_re
 
 poold_public int poold_ping(poold *p, uint64_t timeout_us)
 {
-	struct cl_answer answer;
-	poold_reply *reply = NULL;
-	struct cl_draft d;
-	int r = begin(&d, p, "ping", &answer, true);
+	struct cl_answer a;
+	cleanup(poold_reply_unrefp) poold_reply *reply = NULL;
+	int r = begin(&a, p, "ping", 0, true);
 
-	if (r < 0)
-		return r;
-	bufpack_array(&d.pk, 0);
-	r = wait_for_success(&d, &answer, timeout_us, &reply);
-	if (r == 0)
-		poold_reply_unref(reply);
-	return r;
+	return r < 0 ? r : wait_for_success(&a, timeout_us, &reply);
 }
 
 poold_public int poold_poll(poold *p, uint64_t id, poold_state *ret_state)
 {
-	struct cl_answer answer;
-	poold_reply *reply = NULL;
-	struct cl_draft d;
+	struct cl_answer a;
+	cleanup(poold_reply_unrefp) poold_reply *reply = NULL;
 	struct cursor c;
 	const char *text;
 	size_t len;
-	int r = begin(&d, p, "poll", &answer, ret_state);
+	int r = begin(&a, p, "poll", 1, ret_state);
 
 	if (r < 0)
 		return r;
-	bufpack_array(&d.pk, 1);
-	bufpack_uint(&d.pk, id);
-	r = wait_for_success(&d, &answer, POOLD_FOREVER, &reply);
+	bufpack_uint(&a.draft.pk, id);
+	r = wait_for_success(&a, POOLD_FOREVER, &reply);
 	if (r < 0)
 		return r;
 	c = cl_value_encoded(&reply->value);
 	if (!cursor_text(&c, &text, &len) || !cl_state_from(text, len, ret_state))
 		r = cl_fail(p, -EPROTO, "the daemon answered poll with what is no state");
-	poold_reply_unref(reply);
 	return r;
 }
 
@@ -127,41 +116,37 @@ poold_public int poold_wait_ids(poold *p, const uint64_t *ids, size_t n_ids, int
 	uint64_t timeout_us, poold_reply **ret_reply)
 {
 	bool is_sane = ids && n_ids > 0 && need >= POOLD_FOR_FIRST_FAILURE && ret_reply;
-	struct cl_answer answer;
-	struct cl_draft d;
-	int r = begin(&d, p, "wait", &answer, is_sane);
+	struct cl_answer a;
+	int r = begin(&a, p, "wait", 2, is_sane);
 
 	if (r < 0)
 		return r;
-	bufpack_array(&d.pk, 2);
-	pack_ids(&d.pk, ids, n_ids);
-	bufpack_map(&d.pk, timeout_us == POOLD_FOREVER ? 1 : 2);
-	bufpack_text(&d.pk, "for");
-	pack_need(&d.pk, need);
+	pack_ids(&a.draft.pk, ids, n_ids);
+	bufpack_map(&a.draft.pk, timeout_us == POOLD_FOREVER ? 1 : 2);
+	bufpack_text(&a.draft.pk, "for");
+	pack_need(&a.draft.pk, need);
 	if (timeout_us != POOLD_FOREVER)
-		pack_timeout(&d.pk, timeout_us);
-	return cl_answer_wait(&d, &answer, POOLD_FOREVER, ret_reply);
+		pack_timeout(&a.draft.pk, timeout_us);
+	return cl_answer_wait(&a, POOLD_FOREVER, ret_reply);
 }
 
 poold_public int poold_result(
 	poold *p, uint64_t id, uint64_t timeout_us, int release, poold_reply **ret_reply)
 {
-	struct cl_answer answer;
-	struct cl_draft d;
-	int r = begin(&d, p, "result", &answer, ret_reply);
+	struct cl_answer a;
+	int r = begin(&a, p, "result", 2, ret_reply);
 
 	if (r < 0)
 		return r;
-	bufpack_array(&d.pk, 2);
-	bufpack_uint(&d.pk, id);
-	bufpack_map(&d.pk, (timeout_us != POOLD_FOREVER) + (release != 0));
+	bufpack_uint(&a.draft.pk, id);
+	bufpack_map(&a.draft.pk, (timeout_us != POOLD_FOREVER) + (release != 0));
 	if (timeout_us != POOLD_FOREVER)
-		pack_timeout(&d.pk, timeout_us);
+		pack_timeout(&a.draft.pk, timeout_us);
 	if (release) {
-		bufpack_text(&d.pk, "release");
-		bufpack_bool(&d.pk, true);
+		bufpack_text(&a.draft.pk, "release");
+		bufpack_bool(&a.draft.pk, true);
 	}
-	return cl_answer_wait(&d, &answer, POOLD_FOREVER, ret_reply);
+	return cl_answer_wait(&a, POOLD_FOREVER, ret_reply);
 }
 
 /* [bytes, eof] */
@@ -186,7 +171,6 @@ static void pack_read(struct bufpack *p, uint64_t id, const char *stream, uint64
 {
 	bool has_timeout = stream && timeout_us != POOLD_FOREVER;
 
-	bufpack_array(p, 4);
 	bufpack_uint(p, id);
 	bufpack_uint(p, offset);
 	bufpack_uint(p, max);
@@ -202,70 +186,62 @@ static void pack_read(struct bufpack *p, uint64_t id, const char *stream, uint64
 poold_public ssize_t poold_read(poold *p, uint64_t id, const char *stream, uint64_t offset,
 	size_t max, uint64_t timeout_us, void *buffer, int *ret_eof)
 {
-	struct cl_answer answer;
-	poold_reply *reply = NULL;
-	struct cl_draft d;
+	struct cl_answer a;
+	cleanup(poold_reply_unrefp) poold_reply *reply = NULL;
 	ssize_t n;
-	int r = begin(&d, p, "read", &answer, buffer && ret_eof && max > 0);
+	int r = begin(&a, p, "read", 4, buffer && ret_eof && max > 0);
 
 	if (r < 0)
 		return r;
 	if (max > READ_BYTES)
 		max = READ_BYTES;
-	pack_read(&d.pk, id, stream, offset, max, timeout_us);
-	r = wait_for_success(&d, &answer, POOLD_FOREVER, &reply);
+	pack_read(&a.draft.pk, id, stream, offset, max, timeout_us);
+	r = wait_for_success(&a, POOLD_FOREVER, &reply);
 	if (r < 0)
 		return r;
 	n = parse_read(reply, buffer, max, ret_eof);
 	if (n < 0)
 		cl_fail(p, -EPROTO, "the daemon answered read with what is not [bytes, eof]");
-	poold_reply_unref(reply);
 	return n;
 }
 
 poold_public int poold_info(poold *p, uint64_t id, poold_reply **ret_reply)
 {
-	struct cl_answer answer;
-	struct cl_draft d;
-	int r = begin(&d, p, "info", &answer, ret_reply);
+	struct cl_answer a;
+	int r = begin(&a, p, "info", 1, ret_reply);
 
 	if (r < 0)
 		return r;
-	bufpack_array(&d.pk, 1);
-	bufpack_uint(&d.pk, id);
-	return cl_answer_wait(&d, &answer, POOLD_FOREVER, ret_reply);
+	bufpack_uint(&a.draft.pk, id);
+	return cl_answer_wait(&a, POOLD_FOREVER, ret_reply);
 }
 
 poold_public int poold_cancel(poold *p, const uint64_t *ids, size_t n_ids, poold_cancel_mode mode,
 	const char *reason, poold_reply **ret_reply)
 {
 	bool is_sane = ids && n_ids > 0 && cl_cancel_mode_name(mode) && ret_reply;
-	struct cl_answer answer;
-	struct cl_draft d;
-	int r = begin(&d, p, "cancel", &answer, is_sane);
+	struct cl_answer a;
+	int r = begin(&a, p, "cancel", 2, is_sane);
 
 	if (r < 0)
 		return r;
-	bufpack_array(&d.pk, 2);
-	pack_ids(&d.pk, ids, n_ids);
-	cl_cancel_pack_options(&d.pk, mode, reason, reason ? strlen(reason) : 0);
-	return cl_answer_wait(&d, &answer, POOLD_FOREVER, ret_reply);
+	pack_ids(&a.draft.pk, ids, n_ids);
+	cl_cancel_pack_options(&a.draft.pk, mode, reason, reason ? strlen(reason) : 0);
+	return cl_answer_wait(&a, POOLD_FOREVER, ret_reply);
 }
 
 poold_public int poold_release(poold *p, const uint64_t *ids, size_t n_ids, size_t *ret_n)
 {
-	struct cl_answer answer;
-	poold_reply *reply = NULL;
-	struct cl_draft d;
+	struct cl_answer a;
+	cleanup(poold_reply_unrefp) poold_reply *reply = NULL;
 	struct cursor c;
 	uint64_t n;
-	int r = begin(&d, p, "release", &answer, ids && n_ids > 0);
+	int r = begin(&a, p, "release", 1, ids && n_ids > 0);
 
 	if (r < 0)
 		return r;
-	bufpack_array(&d.pk, 1);
-	pack_ids(&d.pk, ids, n_ids);
-	r = wait_for_success(&d, &answer, POOLD_FOREVER, &reply);
+	pack_ids(&a.draft.pk, ids, n_ids);
+	r = wait_for_success(&a, POOLD_FOREVER, &reply);
 	if (r < 0)
 		return r;
 	c = cl_value_encoded(&reply->value);
@@ -273,6 +249,5 @@ poold_public int poold_release(poold *p, const uint64_t *ids, size_t n_ids, size
 		r = cl_fail(p, -EPROTO, "the daemon answered release with what is no number");
 	else if (ret_n)
 		*ret_n = (size_t)n;
-	poold_reply_unref(reply);
 	return r;
 }

@@ -146,15 +146,14 @@ poold_public int poold_request_async(poold *p, const char *method, const poold_r
 poold_public int poold_request(poold *p, const char *method, const poold_request_args *args,
 	uint64_t timeout_us, poold_reply **ret_reply)
 {
-	struct cl_answer answer;
-	struct cl_draft d;
+	struct cl_answer a;
 	int r = ret_reply ? check_args(p, method, args) : -EINVAL;
 
 	if (r == 0)
-		r = cl_answer_begin(&d, p, method, &answer);
+		r = cl_answer_begin(&a, p, method);
 	if (r == 0)
-		r = finish_args(&d, answer.request, method, args);
-	return r < 0 ? r : cl_answer_wait(&d, &answer, timeout_us, ret_reply);
+		r = finish_args(&a.draft, a.request, method, args);
+	return r < 0 ? r : cl_answer_wait(&a, timeout_us, ret_reply);
 }
 
 poold_public poold_reply *poold_reply_ref(poold_reply *r)

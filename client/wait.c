@@ -117,7 +117,7 @@ static int keep_answer(poold_reply *reply, void *userdata)
 	return 0;
 }
 
-int cl_answer_begin(struct cl_draft *d, poold *p, const char *method, struct cl_answer *answer)
+int cl_answer_begin(struct cl_answer *a, poold *p, const char *method)
 {
 	int r = cl_check(p);
 
@@ -125,8 +125,8 @@ int cl_answer_begin(struct cl_draft *d, poold *p, const char *method, struct cl_
 		return r;
 	if (p->is_pumping)
 		return cl_fail(p, -EDEADLK, "a callback cannot wait for an answer");
-	answer->reply = NULL;
-	return cl_request_begin(d, p, method, keep_answer, answer, &answer->request);
+	a->reply = NULL;
+	return cl_request_begin(&a->draft, p, method, keep_answer, a, &a->request);
 }
 
 static bool is_answered(const void *arg)
@@ -136,23 +136,22 @@ static bool is_answered(const void *arg)
 	return answer->reply != NULL;
 }
 
-int cl_answer_wait(
-	struct cl_draft *d, struct cl_answer *answer, uint64_t timeout_us, poold_reply **ret_reply)
+int cl_answer_wait(struct cl_answer *a, uint64_t timeout_us, poold_reply **ret_reply)
 {
-	poold *p = d->p;
-	int r = cl_request_commit(d, answer->request);
+	poold *p = a->draft.p;
+	int r = cl_request_commit(&a->draft, a->request);
 
 	if (r < 0)
 		return r;
 	poold_ref(p);
-	r = cl_wait_until(p, is_answered, answer, timeout_us);
-	if (!answer->reply)
-		cl_request_forget(answer->request);
-	if (r > 0 && answer->reply->is_lost) {
-		poold_reply_unref(answer->reply);
+	r = cl_wait_until(p, is_answered, a, timeout_us);
+	if (!a->reply)
+		cl_request_forget(a->request);
+	if (r > 0 && a->reply->is_lost) {
+		poold_reply_unref(a->reply);
 		r = p->lost_error;
 	} else if (r > 0) {
-		*ret_reply = answer->reply;
+		*ret_reply = a->reply;
 		r = 0;
 	} else if (r == 0) {
 		r = cl_fail(p, -ETIMEDOUT, "no answer within %.6g s", (double)timeout_us / 1e6);
