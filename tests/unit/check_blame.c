@@ -9,8 +9,7 @@ START_TEST(an_answer_ends_the_job_and_charges_its_value)
 	struct fake_worker *w;
 	struct future *f;
 
-	core_start_workers();
-	f = submit_running(&w);
+	f = start_running(&w);
 	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 100);
 	finish(w, 30);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
@@ -30,8 +29,7 @@ START_TEST(a_value_beyond_the_reservation_may_find_no_room)
 	struct fake_worker *w;
 	struct future *f;
 
-	core_start_workers();
-	f = submit_running(&w);
+	f = start_running(&w);
 	finish(w, 1001);
 	ck_assert_int_eq(f->state, FUTURE_FAILED);
 	ck_assert_int_eq(f->failure, FAILURE_QUOTA);
@@ -77,15 +75,9 @@ END_TEST
 /* It started before the daemon heard that the one before had ended. */
 START_TEST(a_job_may_start_before_it_was_known_to_be_the_first)
 {
-	struct future *second;
-	struct fake_worker *w;
+	struct future *first, *second;
+	struct fake_worker *w = start_two(&first, &second);
 
-	core_start_workers();
-	submit(0);
-	submit(0);
-	second = submit(0);
-	fake_turn(&fake);
-	w = worker_of(second);
 	fake_receive(w);
 	fake_answer(w, (struct fake_answer){0});
 	fake_receive(w);
@@ -106,15 +98,13 @@ START_TEST(an_answer_that_nobody_asked_for)
 	struct fake_worker *w;
 	struct future *f;
 
-	core_start_workers();
-	f = submit_running(&w);
+	f = start_running(&w);
 	fake_answer(w, (struct fake_answer){.value_bytes = 7});
 	w->outbox[0].msgid += 5;
 	fake_read(w);
 	ck_assert_uint_eq(fake.n_violations, 1);
 	ck_assert_int_eq(f->state, FUTURE_RUNNING);
-	fake_die(w);
-	fake_reap(w);
+	bury(w);
 	ck_assert_int_eq(f->state, FUTURE_LOST);
 	w = worker[w == worker[0]];
 	w->outbox[w->n_outbox++] = (struct fake_answer){0};
@@ -136,15 +126,8 @@ END_TEST
 /* Both jobs are with one worker, and it received both. */
 static struct fake_worker *greedy(struct future **ret_first, struct future **ret_second)
 {
-	struct fake_worker *w;
+	struct fake_worker *w = start_two(ret_first, ret_second);
 
-	core_start_workers();
-	submit(0);
-	submit(0);
-	*ret_second = submit(0);
-	fake_turn(&fake);
-	w = worker_of(*ret_second);
-	*ret_first = slot_first(w->slot);
 	fake_receive(w);
 	fake_receive(w);
 	ck_assert_uint_eq(w->n_held, 2);
@@ -156,11 +139,10 @@ START_TEST(cancelling_what_a_greedy_worker_holds_back_kills_it)
 	struct future *first, *second;
 	struct fake_worker *w = greedy(&first, &second);
 
-	ck_assert_int_eq(core_cancel(core, second, CANCEL_TERM, 1, fake.now_us), CANCEL_CANCELLING);
+	ck_assert_int_eq(cancel(second, CANCEL_TERM), CANCEL_CANCELLING);
 	ck_assert_uint_eq(fake.n_rings, 0);
 	ck_assert_uint_eq(fake.n_kills, 1);
-	fake_die(w);
-	fake_reap(w);
+	bury(w);
 	ck_assert_int_eq(first->state, FUTURE_LOST);
 	ck_assert_int_eq(second->state, FUTURE_CANCELLED);
 }
@@ -171,7 +153,7 @@ START_TEST(what_a_greedy_worker_holds_back_cannot_be_cancelled_as_queued)
 	struct future *first, *second;
 
 	greedy(&first, &second);
-	ck_assert_int_eq(core_cancel(core, second, CANCEL_QUEUED, 1, fake.now_us), CANCEL_RUNNING);
+	ck_assert_int_eq(cancel(second, CANCEL_QUEUED), CANCEL_RUNNING);
 	ck_assert_int_eq(second->state, FUTURE_QUEUED);
 	ck_assert_uint_eq(fake.n_kills, 0);
 }
@@ -182,12 +164,12 @@ START_TEST(a_greedy_worker_rung_for_one_job_is_killed_for_the_next)
 	struct future *first, *second;
 	struct fake_worker *w = greedy(&first, &second);
 
-	core_cancel(core, first, CANCEL_TERM, 1, fake.now_us);
+	cancel(first, CANCEL_TERM);
 	ck_assert_uint_eq(fake.n_rings, 1);
 	finish(w, 0);
 	ck_assert_int_eq(first->state, FUTURE_CANCELLED);
 	ck_assert_int_eq(second->state, FUTURE_RUNNING);
-	ck_assert_int_eq(core_cancel(core, second, CANCEL_TERM, 1, fake.now_us), CANCEL_CANCELLING);
+	ck_assert_int_eq(cancel(second, CANCEL_TERM), CANCEL_CANCELLING);
 	ck_assert_uint_eq(fake.n_rings, 1);
 	ck_assert_uint_eq(fake.n_kills, 1);
 	/* Its answer may still come before it dies. */
@@ -202,7 +184,7 @@ START_TEST(a_cancelled_job_that_comes_to_the_head_stays_cancelling)
 	struct future *first, *second;
 	struct fake_worker *w = greedy(&first, &second);
 
-	core_cancel(core, second, CANCEL_TERM, 1, fake.now_us);
+	cancel(second, CANCEL_TERM);
 	finish(w, 0);
 	ck_assert_int_eq(first->state, FUTURE_DONE);
 	ck_assert_int_eq(second->state, FUTURE_CANCELLING);
@@ -228,8 +210,7 @@ START_TEST(death_costs_the_job_that_was_received)
 	w = worker_of(second);
 	first = slot_first(w->slot);
 	fake_receive(w);
-	fake_die(w);
-	fake_reap(w);
+	bury(w);
 	ck_assert_int_eq(first->state, FUTURE_LOST);
 	ck_assert_int_eq(first->failure, FAILURE_LOST);
 	ck_assert_uint_eq(first->value->bytes, 40);
@@ -250,8 +231,7 @@ START_TEST(death_before_receiving_costs_nothing)
 	f = submit(0);
 	fake_turn(&fake);
 	w = worker_of(f);
-	fake_die(w);
-	fake_reap(w);
+	bury(w);
 	ck_assert_int_eq(f->state, FUTURE_QUEUED);
 	ck_assert_uint_eq(f->head_us, 0);
 	fake_turn(&fake);
@@ -264,11 +244,9 @@ START_TEST(death_after_the_answer_costs_nothing)
 	struct fake_worker *w;
 	struct future *f;
 
-	core_start_workers();
-	f = submit_running(&w);
+	f = start_running(&w);
 	fake_answer(w, (struct fake_answer){0});
-	fake_die(w);
-	fake_reap(w);
+	bury(w);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
 }
 END_TEST
@@ -278,11 +256,9 @@ START_TEST(a_loss_without_room_for_its_details)
 	struct fake_worker *w;
 	struct future *f;
 
-	core_start_workers();
 	fake.loss_bytes = 1001;
-	f = submit_running(&w);
-	fake_die(w);
-	fake_reap(w);
+	f = start_running(&w);
+	bury(w);
 	ck_assert_int_eq(f->state, FUTURE_LOST);
 	ck_assert_ptr_null(f->value);
 }
@@ -294,11 +270,9 @@ START_TEST(death_of_the_bell_is_no_loss)
 	struct fake_worker *w;
 	struct future *f;
 
-	core_start_workers();
-	f = submit_running(&w);
-	core_cancel(core, f, CANCEL_TERM, 1, fake.now_us);
-	fake_die(w);
-	fake_reap(w);
+	f = start_running(&w);
+	cancel(f, CANCEL_TERM);
+	bury(w);
 	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
 	ck_assert_uint_eq(pool->n_deaths, 0);
 }
@@ -315,7 +289,7 @@ START_TEST(found_dead_while_taking_back)
 	w = worker_of(f);
 	fake_die(w);
 	w->is_deaf = true;
-	ck_assert_int_eq(core_cancel(core, f, CANCEL_TERM, 1, fake.now_us), CANCEL_CANCELLING);
+	ck_assert_int_eq(cancel(f, CANCEL_TERM), CANCEL_CANCELLING);
 	fake_reap(w);
 	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
 	ck_assert_int_eq(w->slot->state, SLOT_EMPTY);
@@ -332,12 +306,11 @@ START_TEST(a_cancelling_job_that_comes_back_ends_with_its_worker)
 	f = submit(0);
 	fake_turn(&fake);
 	worker_of(f)->is_deaf = true;
-	ck_assert_int_eq(core_cancel(core, f, CANCEL_KILL, 1, fake.now_us), CANCEL_CANCELLING);
+	ck_assert_int_eq(cancel(f, CANCEL_KILL), CANCEL_CANCELLING);
 	worker_of(f)->is_deaf = false;
-	ck_assert_int_eq(core_cancel(core, f, CANCEL_KILL, 1, fake.now_us), CANCEL_CANCELLING);
+	ck_assert_int_eq(cancel(f, CANCEL_KILL), CANCEL_CANCELLING);
 	w = worker_of(f);
-	fake_die(w);
-	fake_reap(w);
+	bury(w);
 	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
 	ck_assert(!w->n_inbox);
 }
@@ -360,7 +333,7 @@ START_TEST(a_dead_worker_that_is_not_buried_yet_blocks_nobody)
 	fake_turn(&fake);
 	ck_assert_ptr_ne(worker_of(f), w);
 	ck_assert_ptr_eq(worker_of(other), worker_of(f));
-	ck_assert_int_eq(core_cancel(core, other, CANCEL_QUEUED, 1, fake.now_us), CANCEL_CANCELLED);
+	ck_assert_int_eq(cancel(other, CANCEL_QUEUED), CANCEL_CANCELLED);
 	fake_reap(w);
 	ck_assert_int_eq(w->slot->state, SLOT_EMPTY);
 }
@@ -404,8 +377,7 @@ START_TEST(a_time_out_rings_then_kills)
 	ck_assert_uint_eq(fake_turn(&fake), fake.now_us + 300);
 	pass(300);
 	ck_assert_uint_eq(fake.n_kills, 1);
-	fake_die(w);
-	fake_reap(w);
+	bury(w);
 	ck_assert_int_eq(f->state, FUTURE_TIMEOUT);
 	ck_assert_int_eq(f->failure, FAILURE_TIMEOUT);
 }
@@ -438,40 +410,24 @@ START_TEST(spans_beyond_all_time_never_end)
 	fake_receive(w);
 	pass(1000000);
 	ck_assert_int_eq(f->state, FUTURE_RUNNING);
-	core_cancel(core, f, CANCEL_TERM, 1, fake.now_us);
+	cancel(f, CANCEL_TERM);
 	pass(1000000);
 	ck_assert_uint_eq(fake.n_kills, 0);
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("blame");
-	TCase *t = tcase_create("blame");
-
-	tcase_add_checked_fixture(t, core_setup, core_teardown);
-	tcase_add_test(t, an_answer_ends_the_job_and_charges_its_value);
-	tcase_add_test(t, a_value_beyond_the_reservation_may_find_no_room);
-	tcase_add_test(t, times_are_the_workers_word_within_what_was_seen);
-	tcase_add_test(t, a_job_may_start_before_it_was_known_to_be_the_first);
-	tcase_add_test(t, an_answer_that_nobody_asked_for);
-	tcase_add_test(t, a_packet_that_was_never_sent);
-	tcase_add_test(t, cancelling_what_a_greedy_worker_holds_back_kills_it);
-	tcase_add_test(t, what_a_greedy_worker_holds_back_cannot_be_cancelled_as_queued);
-	tcase_add_test(t, a_greedy_worker_rung_for_one_job_is_killed_for_the_next);
-	tcase_add_test(t, a_cancelled_job_that_comes_to_the_head_stays_cancelling);
-	tcase_add_test(t, death_costs_the_job_that_was_received);
-	tcase_add_test(t, death_before_receiving_costs_nothing);
-	tcase_add_test(t, death_after_the_answer_costs_nothing);
-	tcase_add_test(t, a_loss_without_room_for_its_details);
-	tcase_add_test(t, death_of_the_bell_is_no_loss);
-	tcase_add_test(t, found_dead_while_taking_back);
-	tcase_add_test(t, a_cancelling_job_that_comes_back_ends_with_its_worker);
-	tcase_add_test(t, a_dead_worker_that_is_not_buried_yet_blocks_nobody);
-	tcase_add_test(t, a_full_link_does_not_keep_jobs_from_others);
-	tcase_add_test(t, a_time_out_rings_then_kills);
-	tcase_add_test(t, a_time_out_of_what_was_not_received_starts_anew);
-	tcase_add_test(t, spans_beyond_all_time_never_end);
-	suite_add_tcase(s, t);
-	return check_run(s);
-}
+SUITE_MAIN_WITH("blame", core_setup, core_teardown, an_answer_ends_the_job_and_charges_its_value,
+	a_value_beyond_the_reservation_may_find_no_room,
+	times_are_the_workers_word_within_what_was_seen,
+	a_job_may_start_before_it_was_known_to_be_the_first, an_answer_that_nobody_asked_for,
+	a_packet_that_was_never_sent, cancelling_what_a_greedy_worker_holds_back_kills_it,
+	what_a_greedy_worker_holds_back_cannot_be_cancelled_as_queued,
+	a_greedy_worker_rung_for_one_job_is_killed_for_the_next,
+	a_cancelled_job_that_comes_to_the_head_stays_cancelling,
+	death_costs_the_job_that_was_received, death_before_receiving_costs_nothing,
+	death_after_the_answer_costs_nothing, a_loss_without_room_for_its_details,
+	death_of_the_bell_is_no_loss, found_dead_while_taking_back,
+	a_cancelling_job_that_comes_back_ends_with_its_worker,
+	a_dead_worker_that_is_not_buried_yet_blocks_nobody,
+	a_full_link_does_not_keep_jobs_from_others, a_time_out_rings_then_kills,
+	a_time_out_of_what_was_not_received_starts_anew, spans_beyond_all_time_never_end)

@@ -251,8 +251,7 @@ START_TEST(a_released_job_goes_on_and_is_forgotten_at_its_end)
 	struct future *f;
 	uint32_t uid;
 
-	core_start_workers();
-	f = submit_running(&w);
+	f = start_running(&w);
 	core_release(core, f);
 	ck_assert_ptr_null(core_find(core, 1));
 	ck_assert_uint_eq(used(0, ACCOUNT_JOBS), 1);
@@ -304,27 +303,11 @@ START_TEST(what_was_released_by_hand_leaves_none)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("core");
-	TCase *t = tcase_create("core");
-
-	tcase_add_checked_fixture(t, core_setup, core_teardown);
-	tcase_add_test(t, a_submit_is_charged_and_found);
-	tcase_add_test(t, a_refusal_names_limit_value_and_max);
-	tcase_add_test(t, waiting_jobs_leave_room_for_a_result);
-	tcase_add_test(t, no_births_without_pool_ids_or_time);
-	tcase_add_test(t, without_memory_nothing_is_held);
-	tcase_add_test(t, the_core_itself_without_memory);
-	tcase_add_test(t, half_of_all_or_none_is_withdrawn);
-	tcase_add_test(t, an_object_is_done_from_the_start);
-	tcase_add_test(t, each_waiter_is_told_once);
-	tcase_add_test(t, who_waits_for_what_is_over_is_told_at_once);
-	tcase_add_test(t, a_waiter_that_left_is_not_told);
-	tcase_add_test(t, a_released_job_goes_on_and_is_forgotten_at_its_end);
-	tcase_add_test(t, what_is_pinned_stays_in_memory);
-	tcase_add_test(t, what_runs_out_of_time_leaves_a_tombstone);
-	tcase_add_test(t, what_was_released_by_hand_leaves_none);
-	suite_add_tcase(s, t);
-	return check_run(s);
-}
+SUITE_MAIN_WITH("core", core_setup, core_teardown, a_submit_is_charged_and_found,
+	a_refusal_names_limit_value_and_max, waiting_jobs_leave_room_for_a_result,
+	no_births_without_pool_ids_or_time, without_memory_nothing_is_held,
+	the_core_itself_without_memory, half_of_all_or_none_is_withdrawn,
+	an_object_is_done_from_the_start, each_waiter_is_told_once,
+	who_waits_for_what_is_over_is_told_at_once, a_waiter_that_left_is_not_told,
+	a_released_job_goes_on_and_is_forgotten_at_its_end, what_is_pinned_stays_in_memory,
+	what_runs_out_of_time_leaves_a_tombstone, what_was_released_by_hand_leaves_none)

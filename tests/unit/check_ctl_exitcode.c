@@ -1,8 +1,7 @@
 /* Every way in which a job or poolctl can end has the exit code that poolctl(1) promises. */
-#include <check.h>
-
 #include "client/poolctl/exitcode.h"
 #include "proto/base.h"
+#include "tests/lib/check_run.h"
 
 static const struct {
 	enum outcome_state state;
@@ -75,16 +74,10 @@ int main(void)
 {
 	Suite *s = suite_create("exitcode");
 	TCase *t = tcase_create("exitcode");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, job_gives_its_code, 0, ARRAY_SIZE(jobs));
 	tcase_add_test(t, verbs_for_a_job_keep_the_low_codes_for_it);
 	tcase_add_test(t, other_verbs_use_0_to_4);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_run(s);
 }

@@ -1,10 +1,10 @@
 /* MessagePack as JSON, and back. */
-#include <check.h>
 #include <string.h>
 
 #include "client/poolctl/json.h"
 #include "proto/limits.h"
 #include "proto/scan.h"
+#include "tests/lib/check_run.h"
 
 #define BYTES(s) s, sizeof(s) - 1
 
@@ -86,15 +86,9 @@ int main(void)
 {
 	Suite *s = suite_create("json");
 	TCase *t = tcase_create("json");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, value_becomes_json, 0, ARRAY_SIZE(values));
 	tcase_add_test(t, json_comes_back_the_same);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_run(s);
 }

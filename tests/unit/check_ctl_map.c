@@ -1,10 +1,10 @@
 /* Where map's arguments come from and what becomes of them in a command. */
-#include <check.h>
 #include <errno.h>
 #include <string.h>
 
 #include "client/poolctl/map_command.h"
 #include "client/poolctl/map_source.h"
+#include "tests/lib/check_run.h"
 
 static void expect_command(
 	const char *const *words, const char *argument, bool quote, const char *want)
@@ -152,8 +152,6 @@ int main(void)
 {
 	Suite *s = suite_create("map");
 	TCase *t = tcase_create("map");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, argument_takes_each_place);
 	tcase_add_test(t, without_a_place_it_stands_at_the_end);
@@ -163,9 +161,5 @@ int main(void)
 	tcase_add_test(t, nul_ends_arguments_with_newlines);
 	tcase_add_test(t, endless_argument_is_refused);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_run(s);
 }

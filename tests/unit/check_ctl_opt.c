@@ -1,8 +1,8 @@
 /* Option tables: values go where the table says, wrong usage is named and reading goes on. */
-#include <check.h>
 #include <string.h>
 
 #include "client/poolctl/opt.h"
+#include "tests/lib/check_run.h"
 
 struct values {
 	bool flag;
@@ -134,8 +134,6 @@ int main(void)
 {
 	Suite *s = suite_create("opt");
 	TCase *t = tcase_create("opt");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, values_arrive);
 	tcase_add_test(t, nothing_given_sets_nothing);
@@ -144,9 +142,5 @@ int main(void)
 	tcase_add_test(t, reading_goes_on_after_wrong_usage);
 	tcase_add_test(t, help_and_table_have_each_option);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_run(s);
 }

@@ -1,7 +1,6 @@
 /* Times and sizes as people write them. */
-#include <check.h>
-
 #include "proto/quantity.h"
+#include "tests/lib/check_run.h"
 
 static const struct {
 	const char *text;
@@ -120,8 +119,6 @@ int main(void)
 {
 	Suite *s = suite_create("quantity");
 	TCase *t = tcase_create("quantity");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, time_is_read, 0, ARRAY_SIZE(times));
 	tcase_add_loop_test(t, wrong_time_is_refused, 0, ARRAY_SIZE(bad_times));
@@ -130,9 +127,5 @@ int main(void)
 	tcase_add_loop_test(t, span_is_written, 0, ARRAY_SIZE(spans));
 	tcase_add_test(t, size_is_written);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_run(s);
 }

@@ -1,8 +1,8 @@
 /* The tables of all verbs fit together: no name or letter twice, nothing without its help. */
-#include <check.h>
 #include <string.h>
 
 #include "client/poolctl/verb.h"
+#include "tests/lib/check_run.h"
 
 static size_t n_verbs(void)
 {
@@ -61,16 +61,10 @@ int main(void)
 {
 	Suite *s = suite_create("verb");
 	TCase *t = tcase_create("verb");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, options_of_a_verb_are_distinct_and_told, 0, (int)n_verbs());
 	tcase_add_loop_test(t, verb_is_found_by_name_and_alias, 0, (int)n_verbs());
 	tcase_add_test(t, unknown_verb_is_not_found);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_run(s);
 }

@@ -43,8 +43,7 @@ START_TEST(cancelled_while_it_runs)
 	struct fake_worker *w;
 	struct future *f;
 
-	core_start_workers();
-	f = submit_running(&w);
+	f = start_running(&w);
 	ck_assert_int_eq(cancel(f, CANCEL_QUEUED), CANCEL_RUNNING);
 	ck_assert_uint_eq(fake.n_rings, 0);
 	ck_assert_int_eq(cancel(f, CANCEL_TERM), CANCEL_CANCELLING);
@@ -60,8 +59,7 @@ START_TEST(cancelled_while_it_runs)
 	ck_assert_ptr_null(f->value);
 	ck_assert(w->is_closed);
 	ck_assert_uint_eq(fake.n_kills, 0);
-	fake_die(w);
-	fake_reap(w);
+	bury(w);
 	ck_assert_uint_eq(pool->n_deaths, 0);
 	fake_turn(&fake);
 	ck_assert_uint_eq(fake.n_forks, 3);
@@ -73,13 +71,11 @@ START_TEST(killed_while_it_runs)
 	struct fake_worker *w;
 	struct future *f;
 
-	core_start_workers();
-	f = submit_running(&w);
+	f = start_running(&w);
 	ck_assert_int_eq(cancel(f, CANCEL_TERM), CANCEL_CANCELLING);
 	ck_assert_int_eq(core_cancel(core, f, CANCEL_KILL, 7, fake.now_us), CANCEL_CANCELLING);
 	ck_assert_uint_eq(fake.n_kills, 1);
-	fake_die(w);
-	fake_reap(w);
+	bury(w);
 	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
 	ck_assert_uint_eq(f->cancel_uid, 7);
 	ck_assert_int_eq(f->cancel_mode, CANCEL_KILL);
@@ -91,8 +87,7 @@ START_TEST(too_late_if_the_answer_was_sent)
 	struct fake_worker *w;
 	struct future *f;
 
-	core_start_workers();
-	f = submit_running(&w);
+	f = start_running(&w);
 	fake_answer(w, (struct fake_answer){0});
 	ck_assert_int_eq(cancel(f, CANCEL_KILL), CANCEL_TOO_LATE);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
@@ -107,13 +102,7 @@ START_TEST(the_next_job_is_rung_if_it_is_the_one)
 	struct fake_worker *w;
 	struct future *first, *second;
 
-	core_start_workers();
-	submit(0);
-	submit(0);
-	second = submit(0);
-	fake_turn(&fake);
-	w = worker_of(second);
-	first = slot_first(w->slot);
+	w = start_two(&first, &second);
 	fake_receive(w);
 	fake_answer(w, (struct fake_answer){0});
 	fake_receive(w);
@@ -150,8 +139,7 @@ START_TEST(a_drain_aborts_what_waits_and_lets_run_what_runs)
 	ck_assert_uint_eq(fake.n_closes, 1);
 	core_stop_running(core, fake.now_us);
 	ck_assert_int_eq(running[1]->state, FUTURE_CANCELLING);
-	fake_die(worker_of(running[1]));
-	fake_reap(worker_of(running[1]));
+	bury(worker_of(running[1]));
 	ck_assert_int_eq(running[1]->state, FUTURE_ABORTED);
 	ck_assert_int_eq(running[1]->failure, FAILURE_SHUTDOWN);
 	ck_assert_uint_eq(core_unfinished(core), 0);
@@ -165,13 +153,7 @@ START_TEST(stopping_also_stops_what_came_to_the_head_meanwhile)
 	struct future *first, *second;
 	struct fake_worker *w;
 
-	core_start_workers();
-	submit(0);
-	submit(0);
-	second = submit(0);
-	fake_turn(&fake);
-	w = worker_of(second);
-	first = slot_first(w->slot);
+	w = start_two(&first, &second);
 	fake_receive(w);
 	fake_answer(w, (struct fake_answer){0});
 	fake_receive(w);
@@ -212,10 +194,7 @@ START_TEST(who_is_told_of_one_end_may_cancel_the_others)
 	case 0: core_drain(core, fake.now_us); break;
 	case 1: core_pool_failed(pool, "", fake.now_us); break;
 	case 2: finish(worker[0], 0); break;
-	case 3:
-		fake_die(worker[0]);
-		fake_reap(worker[0]);
-		break;
+	case 3: bury(worker[0]); break;
 	}
 	/* What was received and not answered is rung. */
 	ck_assert_uint_eq(core_unfinished(core), _i < 2);
@@ -260,8 +239,7 @@ START_TEST(what_a_failed_pools_worker_never_received_is_aborted)
 	fake_turn(&fake);
 	core_pool_failed(pool, "", fake.now_us);
 	ck_assert_int_eq(f->state, FUTURE_RUNNING);
-	fake_die(worker_of(f));
-	fake_reap(worker_of(f));
+	bury(worker_of(f));
 	fake_turn(&fake);
 	ck_assert_int_eq(f->state, FUTURE_ABORTED);
 	ck_assert_int_eq(f->failure, FAILURE_POOL);
@@ -271,8 +249,7 @@ END_TEST
 START_TEST(a_drain_sends_workers_home)
 {
 	core_start_workers();
-	fake_die(worker[1]);
-	fake_reap(worker[1]);
+	bury(worker[1]);
 	pass(20 * 1000000);
 	ck_assert_int_eq(worker[1]->slot->state, SLOT_STARTING);
 	core_drain(core, fake.now_us);

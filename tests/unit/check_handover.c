@@ -277,10 +277,8 @@ END_TEST
 static void die_starting(void)
 {
 	for (int i = 0; i < 2; i++)
-		if (worker[i]->life == FAKE_STARTING) {
-			fake_die(worker[i]);
-			fake_reap(worker[i]);
-		}
+		if (worker[i]->life == FAKE_STARTING)
+			bury(worker[i]);
 }
 
 START_TEST(workers_that_die_at_once_are_started_ever_more_slowly)
@@ -309,10 +307,8 @@ START_TEST(one_trial_at_a_time_until_something_was_done)
 	struct future *f;
 
 	fake_turn(&fake);
-	for (int i = 0; i < 2; i++) {
-		fake_die(worker[i]);
-		fake_reap(worker[i]);
-	}
+	for (int i = 0; i < 2; i++)
+		bury(worker[i]);
 	pass(1000000);
 	ck_assert_uint_eq(pool->n_by_state[SLOT_STARTING], 1);
 	pass(1000000);
@@ -333,20 +329,17 @@ START_TEST(an_idle_death_counts_if_nothing_was_done)
 	struct fake_worker *w;
 
 	core_start_workers();
-	fake_die(worker[0]);
-	fake_reap(worker[0]);
+	bury(worker[0]);
 	ck_assert_uint_eq(pool->n_failed_starts, 1);
 	submit_running(&w);
 	finish(w, 0);
-	fake_die(w);
-	fake_reap(w);
+	bury(w);
 	ck_assert_uint_eq(pool->n_failed_starts, 0);
 	pass(20000000);
 	fake_ready(worker[0]);
 	fake_ready(worker[1]);
 	fake.now_us += 10000000;
-	fake_die(worker[0]);
-	fake_reap(worker[0]);
+	bury(worker[0]);
 	ck_assert_uint_eq(pool->n_failed_starts, 0);
 	ck_assert_uint_eq(pool->n_deaths, 3);
 }
@@ -371,29 +364,16 @@ START_TEST(no_fork_without_a_zygote_and_later_if_it_is_busy)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("handover");
-	TCase *t = tcase_create("handover");
-
-	tcase_add_checked_fixture(t, core_setup, core_teardown);
-	tcase_add_test(t, priority_then_age_and_uids_in_turn);
-	tcase_add_test(t, what_comes_back_from_two_workers_goes_by_age);
-	tcase_add_test(t, an_idle_worker_gets_what_waits_behind_another_job);
-	tcase_add_test(t, nothing_goes_ahead_of_a_late_job_or_a_long_function);
-	tcase_add_test(t, the_least_burdened_worker_gets_what_goes_ahead);
-	tcase_add_test(t, no_more_is_stolen_than_can_start);
-	tcase_add_test(t, the_next_turn_is_the_first_timer_or_the_next_try);
-	tcase_add_test(t, a_full_link_is_tried_again_in_its_turn);
-	tcase_add_test(t, a_worker_that_asks_to_be_replaced_gets_nothing_more);
-	tcase_add_test(t, an_idle_worker_that_asks_to_be_replaced_leaves);
-	tcase_add_test(t, a_job_waits_for_room_and_others_do_not_wait_with_it);
-	tcase_add_test(t, a_job_whose_result_never_fits_fails);
-	tcase_add_test(t, room_that_a_later_pool_gives_back_is_offered);
-	tcase_add_test(t, workers_that_die_at_once_are_started_ever_more_slowly);
-	tcase_add_test(t, one_trial_at_a_time_until_something_was_done);
-	tcase_add_test(t, an_idle_death_counts_if_nothing_was_done);
-	tcase_add_test(t, no_fork_without_a_zygote_and_later_if_it_is_busy);
-	suite_add_tcase(s, t);
-	return check_run(s);
-}
+SUITE_MAIN_WITH("handover", core_setup, core_teardown, priority_then_age_and_uids_in_turn,
+	what_comes_back_from_two_workers_goes_by_age,
+	an_idle_worker_gets_what_waits_behind_another_job,
+	nothing_goes_ahead_of_a_late_job_or_a_long_function,
+	the_least_burdened_worker_gets_what_goes_ahead, no_more_is_stolen_than_can_start,
+	the_next_turn_is_the_first_timer_or_the_next_try, a_full_link_is_tried_again_in_its_turn,
+	a_worker_that_asks_to_be_replaced_gets_nothing_more,
+	an_idle_worker_that_asks_to_be_replaced_leaves,
+	a_job_waits_for_room_and_others_do_not_wait_with_it, a_job_whose_result_never_fits_fails,
+	room_that_a_later_pool_gives_back_is_offered,
+	workers_that_die_at_once_are_started_ever_more_slowly,
+	one_trial_at_a_time_until_something_was_done, an_idle_death_counts_if_nothing_was_done,
+	no_fork_without_a_zygote_and_later_if_it_is_busy)

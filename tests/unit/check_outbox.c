@@ -326,27 +326,9 @@ START_TEST(test_a_peer_that_is_gone_is_told)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *tests[] = {test_messages_memfds_and_fds_go_in_order,
-		test_empty_memfd_is_nothing, test_a_small_socket_buffer_loses_nothing,
-		test_fds_wait_for_those_before_them, test_fds_wait_for_the_share_of_their_uid,
-		test_all_memory_beyond_the_free_part_is_charged,
-		test_a_message_over_the_quota_can_be_undone,
-		test_deinit_gives_back_what_was_not_sent, test_a_peer_that_is_gone_is_told};
-	Suite *suite = suite_create("outbox");
-	TCase *tcase = tcase_create("outbox");
-	SRunner *runner;
-	int n_failed;
-
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	n_failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return n_failed > 0;
-}
+SUITE_MAIN_WITH("outbox", set_up, tear_down, test_messages_memfds_and_fds_go_in_order,
+	test_empty_memfd_is_nothing, test_a_small_socket_buffer_loses_nothing,
+	test_fds_wait_for_those_before_them, test_fds_wait_for_the_share_of_their_uid,
+	test_all_memory_beyond_the_free_part_is_charged,
+	test_a_message_over_the_quota_can_be_undone, test_deinit_gives_back_what_was_not_sent,
+	test_a_peer_that_is_gone_is_told)

@@ -101,6 +101,26 @@ struct future *submit_running(struct fake_worker **ret_worker)
 	return f;
 }
 
+struct future *start_running(struct fake_worker **ret_worker)
+{
+	core_start_workers();
+	return submit_running(ret_worker);
+}
+
+struct fake_worker *start_two(struct future **ret_first, struct future **ret_second)
+{
+	struct fake_worker *w;
+
+	core_start_workers();
+	submit(0);
+	submit(0);
+	*ret_second = submit(0);
+	fake_turn(&fake);
+	w = worker_of(*ret_second);
+	*ret_first = slot_first(w->slot);
+	return w;
+}
+
 struct fake_worker *worker_of(const struct future *f)
 {
 	ck_assert_ptr_nonnull(f->slot);
@@ -111,6 +131,12 @@ void finish(struct fake_worker *w, uint64_t bytes)
 {
 	ck_assert(fake_answer(w, (struct fake_answer){.value_bytes = bytes}));
 	ck_assert(fake_read(w));
+}
+
+void bury(struct fake_worker *w)
+{
+	fake_die(w);
+	fake_reap(w);
 }
 
 void pass(uint64_t us)

@@ -2,8 +2,8 @@
  */
 #pragma once
 
-#include "tests/lib/check_run.h"
 #include "tests/lib/fake_shell.h"
+#include "tests/unit/suite.h"
 
 extern struct fake fake;
 extern struct core *core;
@@ -27,10 +27,16 @@ struct future *put(uint64_t bytes);
 enum cancel_outcome cancel(struct future *f, enum cancel_mode mode);
 /* One more, handed over to the worker and received by it. The pool's other jobs are nowhere. */
 struct future *submit_running(struct fake_worker **ret_worker);
+/* Both workers are started, then that. */
+struct future *start_running(struct fake_worker **ret_worker);
+/* Both workers are started, and one has two jobs in its inbox. */
+struct fake_worker *start_two(struct future **ret_first, struct future **ret_second);
 /* Its worker. */
 struct fake_worker *worker_of(const struct future *f);
 /* The worker answers what it holds, `done` with this many bytes, and the daemon reads it. */
 void finish(struct fake_worker *w, uint64_t bytes);
+/* The worker dies, and is reaped. */
+void bury(struct fake_worker *w);
 /* Time passes, then the loop turns. */
 void pass(uint64_t us);
 uint64_t used(uint32_t uid, enum account_kind kind);

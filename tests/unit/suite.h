@@ -1,39 +1,38 @@
-/* What the unit tests of proto share: one test case per program, bytes as literals. */
+/* What many unit tests share: one test case per program, bytes as literals. */
 #pragma once
 
-#include <check.h>
 #include <dirent.h>
 
 #include "proto/base.h"
+#include "tests/lib/check_run.h"
 
 /* A string literal as bytes and their number. */
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 
-static inline int suite_run(const char *name, const TTest **tests, size_t n)
+/* The fixtures may be NULL. */
+static inline int suite_run(
+	const char *name, SFun set_up, SFun tear_down, const TTest **tests, size_t n)
 {
 	Suite *suite = suite_create(name);
 	TCase *tcase = tcase_create(name);
-	SRunner *runner;
-	int n_failed;
 
 	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tcase, tests[i]);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	n_failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return n_failed > 0;
+	return check_run(suite);
 }
 
-#define SUITE_MAIN(name, ...)                                                                      \
+#define SUITE_MAIN_WITH(name, set_up, tear_down, ...)                                              \
 	int main(void)                                                                             \
 	{                                                                                          \
 		const TTest *tests[] = {__VA_ARGS__};                                              \
                                                                                                    \
-		return suite_run(name, tests, ARRAY_SIZE(tests));                                  \
+		return suite_run(name, set_up, tear_down, tests, ARRAY_SIZE(tests));               \
 	}
+
+#define SUITE_MAIN(name, ...) SUITE_MAIN_WITH(name, NULL, NULL, __VA_ARGS__)
 
 /* Open descriptors of this process. */
 static inline unsigned suite_open_fds(void)
