@@ -3,10 +3,6 @@
  *	open ──► ended ──► closed          peer closed its side; both sides
  *	  └──► flushing ──► closed         `fatal` is on its way
  *
- * Input is read into one buffer that all connections share; only the rest of an incomplete message
- * is kept in a buffer of the connection's own, charged to its uid. So ten thousand idle connections
- * cost next to nothing.
- *
  * Back-pressure: nothing more is read from a client that does not take its answers (HIGH_BYTES
  * waiting). What it is owed later (pendings) is not encoded when it becomes due, but when there is
  * room, so a slow reader holds no more than that. Everything is written once a turn, in
@@ -31,12 +27,8 @@
 #include "proto/rpc.h"
 
 #define READS_A_TURN 4
-#define READ_BYTES   (64u * 1024u)
-#define FREE_BYTES   (64u * 1024u)
 #define HIGH_BYTES   (256u * 1024u)
 #define LOW_BYTES    (64u * 1024u)
-/* A message may start in one read and complete in a later one, each with its fds. */
-#define QUEUED_FDS (2 * PROTO_MESSAGE_FDS)
 
 #define TO(s) (1u << CONN_##s)
 
@@ -84,20 +76,6 @@ void conn_close(struct conn *c, const char *reason)
 	cs->n--;
 }
 
-static void uncharge_input(struct conn *c)
-{
-	account_give_one(c->account, ACCOUNT_BYTES, c->in_charged);
-	c->in_charged = 0;
-}
-
-/* Not while a message is handled: its bytes lie here. */
-static void drop_input(struct conn *c)
-{
-	fdqueue_deinit(&c->fds);
-	buf_deinit(&c->in);
-	uncharge_input(c);
-}
-
 void conn_pack_fatal(struct buf *b, const char *code, const char *message)
 {
 	struct bufpack p;
@@ -138,131 +116,40 @@ void conn_fatal(struct conn *c, const char *code, const char *format, ...)
 
 /* ---- reading ---- */
 
-static void fatal_scan(struct conn *c, int r)
-{
-	const char *code = r == SCAN_E_LONG   ? "too_large"
-			   : r == SCAN_E_DEEP ? "too_deep"
-					      : "bad_request";
-
-	conn_fatal(c, code, "message refused: %s (at most %u bytes, nested %u deep)",
-		scan_strerror(r), PROTO_MESSAGE_BYTES, PROTO_DEPTH);
-}
-
-/* The fds that a complete message names, taken from the queue. 0, or -1: the connection is over. */
-static int take_fds(struct conn *c, int *fds, unsigned *ret_n)
-{
-	unsigned n = (unsigned)__builtin_popcountll(c->scan.fd_mask);
-
-	*ret_n = 0;
-	if (!n)
-		return 0;
-	if (c->scan.fd_mask != (1ull << n) - 1)
-		conn_fatal(c, "bad_fd", "a message names fd indexes that are not 0 to %u", n - 1);
-	else if (n > PROTO_MESSAGE_FDS)
-		conn_fatal(c, "bad_fd", "a message with %u fds: at most %u", n, PROTO_MESSAGE_FDS);
-	else if (!fdqueue_take(&c->fds, fds, n))
-		conn_fatal(c, "bad_fd", "a message names %u fds, but %u came with it", n, c->fds.n);
-	else
-		*ret_n = n;
-	return *ret_n ? 0 : -1;
-}
-
 static bool has_room(const struct conn *c)
 {
 	return c->out.bytes < HIGH_BYTES;
 }
 
-/* Handles the complete messages at the front of bytes[0 … n). Returns how many bytes were used up.
- */
-static size_t process(struct conn *c, const uint8_t *bytes, size_t n)
+static void conn_fault(struct conn *c, const struct inbox_fault *fault)
 {
-	size_t done = 0;
+	conn_fatal(c, fault->code, "%s", fault->message);
+}
 
-	while (c->state == CONN_OPEN || c->state == CONN_ENDED) {
-		int fds[PROTO_MESSAGE_FDS], r;
-		unsigned n_fds;
+/* Handles the complete messages that lie in the inbox. */
+static void process(struct conn *c)
+{
+	struct inbox_message m;
+	struct inbox_fault fault;
+	int r = 0;
 
+	while (r == 0 && c->state <= CONN_ENDED) {
 		if (!has_room(c)) {
 			c->is_paused = true;
 			break;
 		}
-		r = scan_step(&c->scan, bytes + done, n - done);
-		if (r == SCAN_MORE)
-			break;
-		if (r != SCAN_DONE) {
-			fatal_scan(c, r);
-			break;
-		}
-		if (take_fds(c, fds, &n_fds) < 0)
-			break;
-		r = c->conns->ops->on_message(
-			c->conns->userdata, c, bytes + done, &c->scan, fds, n_fds);
+		r = inbox_next(&c->in, &m, &fault);
 		if (r)
+			break;
+		if (c->conns->ops->on_message(
+			    c->conns->userdata, c, m.bytes, m.scan, m.fds, m.n_fds) != 0)
 			conn_fatal(c, "bad_request", "not a MessagePack-RPC message");
-		done += c->scan.pos;
-		scan_init(&c->scan, PROTO_MESSAGE_BYTES, PROTO_DEPTH);
+		inbox_pop(&c->in);
 	}
-	return done;
-}
-
-/* fds that no message will take. */
-static void check_left_over_fds(struct conn *c)
-{
-	if (c->state <= CONN_ENDED && c->fds.n && !buf_used(&c->in) && !c->is_paused)
-		conn_fatal(c, "bad_fd", "%u fds came that no message names", c->fds.n);
-}
-
-/* The first FREE_BYTES are the connection's: so that one whose uid has no bytes left can still be told
- * to release some. */
-static int charge_input(struct conn *c, size_t size)
-{
-	struct refusal why;
-
-	size = size > FREE_BYTES ? size - FREE_BYTES : 0;
-	if (size <= c->in_charged)
-		return 0;
-	if (account_take_one(c->account, ACCOUNT_BYTES, size - c->in_charged, &why) != 0) {
-		conn_fatal(c, why.of_uid ? "quota" : "full",
-			"%s of a message's buffer: %llu of %llu", account_kind_name(why.kind),
-			(unsigned long long)why.value, (unsigned long long)why.max);
-		return -EDQUOT;
-	}
-	c->in_charged = size;
-	return 0;
-}
-
-/* Keeps what is left of the shared buffer. */
-static void keep(struct conn *c, const uint8_t *bytes, size_t n)
-{
-	if (!n || c->state > CONN_ENDED)
-		return;
-	if (charge_input(c, buf_size_after(&c->in, n)) < 0)
-		return;
-	if (buf_append(&c->in, bytes, n) < 0)
-		conn_fatal(c, "full", "out of memory");
-}
-
-static void process_kept(struct conn *c)
-{
-	buf_consume(&c->in, process(c, buf_head(&c->in), buf_used(&c->in)));
-	if (buf_used(&c->in))
-		return;
-	buf_deinit(&c->in);
-	uncharge_input(c);
-}
-
-/* Reads once. Returns what recvmsg() returned, or -EAGAIN. */
-static ssize_t read_once(struct conn *c, uint8_t *into, size_t n)
-{
-	int condition = 0;
-	ssize_t got;
-
-	got = fdpass_recv(c->fd, into, n, MSG_DONTWAIT, &c->fds, &condition);
-	if (condition == FDPASS_E_TRUNCATED)
-		conn_fatal(c, "bad_fd", "a truncated control message");
-	else if (condition)
-		conn_fatal(c, "bad_fd", "more than %u fds at once", QUEUED_FDS);
-	return got;
+	if (r != INBOX_E_FAULT && c->state <= CONN_ENDED)
+		r = inbox_settle(&c->in, &fault);
+	if (r == INBOX_E_FAULT)
+		conn_fault(c, &fault);
 }
 
 static bool is_hung_up(const struct conn *c)
@@ -295,55 +182,22 @@ static void resume(struct conn *c)
 	TAILQ_INSERT_TAIL(&c->conns->resumed, c, in_resumed);
 }
 
-/* Room in the connection's own buffer, charged. NULL: the connection is over. */
-static uint8_t *room_behind(struct conn *c, size_t *ret_n)
-{
-	size_t used = buf_used(&c->in), want = c->in.max - used;
-	size_t most = used < FREE_BYTES / 2 ? FREE_BYTES / 2 : READ_BYTES;
-
-	want = want < most ? want : most;
-	if (charge_input(c, buf_size_after(&c->in, want)) < 0)
-		return NULL;
-	if (buf_reserve(&c->in, want) < 0) {
-		conn_fatal(c, "full", "out of memory");
-		return NULL;
-	}
-	return buf_room(&c->in, ret_n);
-}
-
-/* One read: into the shared buffer, or behind what is kept. False: there is no more for now. */
+/* Reads once. False: there is no more for now. */
 static bool read_and_process(struct conn *c)
 {
-	static uint8_t shared[READ_BYTES];
-	bool is_partial = buf_used(&c->in) > 0;
-	uint8_t *into = shared;
-	size_t room = sizeof(shared), used;
-	ssize_t n;
+	struct inbox_fault fault;
+	int r;
 
-	if (is_partial) {
-		into = room_behind(c, &room);
-		if (!into)
-			return false;
-	}
-	n = read_once(c, into, room);
-	if (n == -EAGAIN || n == -EINTR || c->state > CONN_ENDED)
-		return false;
-	if (n <= 0) {
-		if (n < 0)
-			conn_close(c, strerror((int)-n));
-		else
-			input_ended(c);
-		return false;
-	}
-	if (is_partial) {
-		buf_commit(&c->in, (size_t)n);
-		process_kept(c);
-	} else {
-		used = process(c, shared, (size_t)n);
-		keep(c, shared + used, (size_t)n - used);
-	}
-	check_left_over_fds(c);
-	return c->state == CONN_OPEN && !c->is_paused;
+	r = inbox_receive(&c->in, c->fd, &fault);
+	if (r == 0)
+		process(c);
+	else if (r == INBOX_E_FAULT)
+		conn_fault(c, &fault);
+	else if (r == INBOX_END)
+		input_ended(c);
+	else if (r != -EAGAIN && r != -EINTR)
+		conn_close(c, strerror(-r));
+	return r == 0 && c->state == CONN_OPEN && !c->is_paused;
 }
 
 /* Reads until there is no more, since readability is told by its edge only. A client that has more to say than
@@ -362,8 +216,7 @@ static void read_on(struct conn *c)
 
 void conn_go_on(struct conn *c)
 {
-	process_kept(c);
-	check_left_over_fds(c);
+	process(c);
 	read_on(c);
 }
 
@@ -414,7 +267,7 @@ void conn_flush(struct conn *c)
 	int r = 0;
 
 	if (c->state == CONN_FLUSHING)
-		drop_input(c);
+		inbox_deinit(&c->in);
 	do {
 		write_ready(c);
 		if (c->state == CONN_CLOSED)
@@ -448,9 +301,6 @@ int conn_new(struct conns *cs, int fd, struct conn **ret)
 	c->conns = cs;
 	c->fd = fd;
 	c->number = cs->next_number++;
-	buf_init(&c->in, PROTO_MESSAGE_BYTES + READ_BYTES);
-	scan_init(&c->scan, PROTO_MESSAGE_BYTES, PROTO_DEPTH);
-	fdqueue_init(&c->fds, QUEUED_FDS);
 	TAILQ_INIT(&c->pendings);
 	TAILQ_INIT(&c->ready);
 	c->on_readable = event_new(cs->base, fd, EV_READ | EV_ET | EV_PERSIST, readable, c);
@@ -472,7 +322,7 @@ struct conn *conn_free(struct conn *c)
 	if (c->on_writable)
 		event_free(c->on_writable);
 	if (c->account) {
-		drop_input(c);
+		inbox_deinit(&c->in);
 		outbox_deinit(&c->out);
 		account_give_one(c->account, ACCOUNT_CONNECTIONS, 1);
 		account_unref(c->account);

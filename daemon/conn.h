@@ -8,11 +8,11 @@
 #include <sys/types.h>
 
 #include "daemon/core/account.h"
+#include "daemon/inbox.h"
 #include "daemon/outbox.h"
 #include "daemon/pending.h"
 #include "proto/base.h"
 #include "proto/buf.h"
-#include "proto/fdpass.h"
 #include "proto/scan.h"
 
 struct conn;
@@ -76,10 +76,7 @@ struct conn {
 	struct account *account;
 	struct event *on_readable;
 	struct event *on_writable;
-	struct buf in; /* the rest of a message that is not complete */
-	size_t in_charged;
-	struct scan scan;
-	struct fdqueue fds;
+	struct inbox in;
 	struct outbox out;
 	struct pendings pendings;
 	struct pendings ready;

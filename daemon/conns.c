@@ -187,6 +187,7 @@ static int admit(struct conns *cs, struct conn *c)
 		return -EDQUOT;
 	}
 	c->account = account;
+	inbox_init(&c->in, account);
 	outbox_init(&c->out, cs->core, account);
 	return 0;
 }
