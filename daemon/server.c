@@ -33,8 +33,8 @@
 /* Answers to clients that read slowly, and workers on their way out, are waited for this long at
  * the stop. */
 #define LAST_WORDS_US (2 * 1000 * 1000ull)
-/* Beyond the grace of its jobs. */
-#define STOP_SLACK_US (1 * 1000 * 1000ull)
+/* Beyond the grace of its jobs: for the death path, which may have strangers to settle first. */
+#define STOP_SLACK_US (3 * 1000 * 1000ull)
 
 static const struct conn_ops conn_ops = {.on_message = request_on_message};
 
@@ -244,11 +244,11 @@ void server_stop(struct server *s)
 static uint64_t longest_grace_us(const struct server *s)
 {
 	uint64_t longest_us = 0;
-	const struct future *f;
+	const struct pool *p;
 
-	TAILQ_FOREACH (f, &s->core.all, in_all)
-		if (!future_state_is_final(f->state) && f->grace_us > longest_us)
-			longest_us = f->grace_us;
+	TAILQ_FOREACH (p, &s->core.pools, in_core)
+		if (p->config.grace_us > longest_us)
+			longest_us = p->config.grace_us;
 	return longest_us;
 }
 

@@ -215,13 +215,29 @@ static void stop_running(struct slot *s, uint64_t now_us)
 		handover_stop(f, ENDING_SHUTDOWN, CANCEL_TERM, now_us);
 }
 
+/* A client may ask for any grace; how long the daemon takes to stop is not for clients to say. */
+static void limit_grace(struct slot *s, uint64_t now_us)
+{
+	uint64_t most_us = s->pool->config.grace_us, end_us = heap_after(now_us, most_us);
+	struct future *f;
+
+	TAILQ_FOREACH (f, &s->line, in_line) {
+		if (f->grace_us > most_us)
+			f->grace_us = most_us;
+		if (f->state == FUTURE_CANCELLING && f->timer.pos && f->timer.key > end_us)
+			heap_set(&s->pool->core->timers, &f->timer, end_us, f->id);
+	}
+}
+
 void core_stop_running(struct core *c, uint64_t now_us)
 {
 	struct pool *p;
 
 	TAILQ_FOREACH (p, &c->pools, in_core)
-		for (unsigned i = 0; i < p->config.n_workers; i++)
+		for (unsigned i = 0; i < p->config.n_workers; i++) {
+			limit_grace(&p->slots[i], now_us);
 			stop_running(&p->slots[i], now_us);
+		}
 }
 
 uint64_t core_unfinished(const struct core *c)

@@ -191,7 +191,7 @@ struct future *slot_first(const struct slot *s);
 
 /* From now on submits are refused; what waits is aborted. */
 void core_drain(struct core *c, uint64_t now_us);
-/* What still runs is rung; it ends `aborted`. */
+/* What still runs is rung; it ends `aborted`. No grace lasts longer than the pool's from now on. */
 void core_stop_running(struct core *c, uint64_t now_us);
 /* Jobs that are not final. */
 uint64_t core_unfinished(const struct core *c);

@@ -60,6 +60,24 @@ class Stop(unittest.TestCase):
                 self.assertEqual(caught.exception.code, "aborted")
         self.assertEqual(poold.stop(), 0)
 
+    def test_no_job_holds_the_stop_with_a_grace_of_its_own(self):
+        folder, poold = self.start("stop_timeout = 100ms\n[pool stubborn]\nhandler = exec\n"
+                                   "workers = 2\ngrace = 100ms\n")
+        with Client(folder.socket) as c:
+            script = "trap '' TERM; echo on; while :; do sleep 60; done"
+            ids = [c.call("submit", "stubborn/exec", ["sh", "-c", script], {"grace": 3e9})
+                   for _ in range(2)]
+            for id in ids:
+                c.call("read", id, 0, 3, {"stream": "stdout", "timeout": 60})
+            self.assertEqual(c.call("cancel", ids[:1]), [[ids[0], "cancelling"]])
+            answers = [c.send("result", id) for id in ids]
+            poold.process.send_signal(signal.SIGTERM)
+            for msgid, code in zip(answers, ("cancelled", "aborted")):
+                with self.assertRaises(Failure) as caught:
+                    c.answer(msgid)
+                self.assertEqual(caught.exception.code, code)
+        self.assertEqual(poold.stop(), 0)
+
     def test_every_waiter_is_answered(self):
         folder, poold = self.start("stop_timeout = 50ms\n")
         clients = [Client(folder.socket) for _ in range(20)]
