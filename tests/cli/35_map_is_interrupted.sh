@@ -8,7 +8,10 @@ mkfifo "$dir/up"
 poolctl map -j 2 -- sh -c "echo up >'$dir/up'; exec sleep 60" ::: a b c d \
 	>"$dir/out" 2>"$dir/err" </dev/null &
 mapper=$!
-read -r _ <"$dir/up"
+# Both: who writes to a pipe without a reader dies of it.
+exec 7<>"$dir/up"
+read -r _ <&7
+read -r _ <&7
 # Who signals a process and its group, as timeout(1) does, means one signal.
 kill -TERM $mapper $mapper
 code=0

@@ -1,9 +1,11 @@
 #include "tests/lib/folder.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void folder_make(struct folder *f)
 {
@@ -52,4 +54,9 @@ const char *folder_read(const struct folder *f, const char *name)
 	}
 	text[n] = '\0';
 	return text;
+}
+
+bool folder_has(const struct folder *f, const char *name)
+{
+	return faccessat(AT_FDCWD, folder_at(f, name), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }

@@ -1,6 +1,8 @@
 /* A temporary folder for a test that works on files; whatever fails in here fails the test. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "proto/base.h"
 
 struct folder {
@@ -15,3 +17,5 @@ const char *folder_at(const struct folder *f, const char *name);
 void folder_write(const struct folder *f, const char *name, const char *text);
 /* A file's text; "" if there is none. Good until the next call. */
 const char *folder_read(const struct folder *f, const char *name);
+/* Is there anything of this name, be it a link to nowhere? */
+bool folder_has(const struct folder *f, const char *name);
