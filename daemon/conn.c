@@ -313,6 +313,13 @@ int conn_new(struct conns *cs, int fd, struct conn **ret)
 	return 0;
 }
 
+void conn_silence(struct conn *c)
+{
+	shutdown(c->fd, SHUT_RDWR);
+	inbox_deinit(&c->in);
+	outbox_drop(&c->out);
+}
+
 struct conn *conn_free(struct conn *c)
 {
 	if (!c)

@@ -43,10 +43,11 @@ struct conns {
 	const struct conn_ops *ops;
 	void *userdata;
 	struct conn_list all;
-	struct conn_list dirty;	  /* something to write or to process in this turn */
-	struct conn_list resumed; /* input that was held back can go on */
-	struct conn_list closed;  /* to be freed */
-	struct heap timers;	  /* of pendings */
+	struct conn_list dirty;	    /* something to write or to process in this turn */
+	struct conn_list resumed;   /* input that was held back can go on */
+	struct conn_list closed;    /* to be freed */
+	struct conn_list lingering; /* closed, but fds lie unread in their sockets */
+	struct heap timers;	    /* of pendings */
 	unsigned n_pendings;
 	unsigned n;
 	uint64_t
@@ -94,7 +95,7 @@ void conns_turn(struct conns *cs, uint64_t now_us);
  * back that can now be processed: the next turn must not sleep. */
 bool conns_flush(struct conns *cs, uint64_t now_us);
 /* Frees the closed ones, when nobody up the stack holds one. */
-void conns_sweep(struct conns *cs);
+void conns_sweep(struct conns *cs, uint64_t now_us);
 /* Counts what peers have read meanwhile: nobody tells. */
 void conns_look(struct conns *cs);
 /* When conns_turn() must be called next; HEAP_NEVER. */
@@ -115,6 +116,9 @@ void conn_close(struct conn *c, const char *reason);
 /* Consumes fd; it has no account and reads nothing yet. -ENOMEM. */
 must_check int conn_new(struct conns *cs, int fd, struct conn **ret);
 struct conn *conn_free(struct conn *c);
+/* A closed one that lingers: the peer finds the end behind what was sent, and nothing is kept for it
+ * but the count of its fds. */
+void conn_silence(struct conn *c);
 /* Writes what is owed, as far as the socket takes it. */
 void conn_flush(struct conn *c);
 /* Processes what was held back, and reads again. */

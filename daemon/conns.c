@@ -2,6 +2,10 @@
  *
  * A peer is what the kernel says it is at connect: uid, gid and supplementary groups. One that
  * exceeds a limit is told so in a `fatal` before its socket is closed.
+ *
+ * fds that a peer has not read stay in flight, and count against the daemon, for as long as the peer
+ * keeps its socket. So a closed connection lingers until they are read or the peer is gone, and
+ * remains one of those that its uid may have: who reconnects gets no second share of them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +18,8 @@
 
 /* How soon to look again whether fds were read, while somebody waits for that. */
 #define LOOK_US 5000
+/* The same for closed connections. */
+#define LINGER_LOOK_US 100000
 
 bool conn_is_member(const struct conn *c, gid_t gid)
 {
@@ -38,15 +44,28 @@ void conns_init(struct conns *cs, struct event_base *base, struct core *core,
 	TAILQ_INIT(&cs->dirty);
 	TAILQ_INIT(&cs->resumed);
 	TAILQ_INIT(&cs->closed);
+	TAILQ_INIT(&cs->lingering);
 }
 
-void conns_sweep(struct conns *cs)
+static void look_in(struct conns *cs, uint64_t within_us, uint64_t now_us)
+{
+	if (now_us + within_us < cs->look_at_us)
+		cs->look_at_us = now_us + within_us;
+}
+
+void conns_sweep(struct conns *cs, uint64_t now_us)
 {
 	struct conn *c;
 
 	while ((c = TAILQ_FIRST(&cs->closed))) {
 		TAILQ_REMOVE(&cs->closed, c, in_all);
-		conn_free(c);
+		if (!outbox_look(&c->out, c->fd)) {
+			conn_free(c);
+			continue;
+		}
+		conn_silence(c);
+		TAILQ_INSERT_TAIL(&cs->lingering, c, in_all);
+		look_in(cs, LINGER_LOOK_US, now_us);
 	}
 }
 
@@ -56,25 +75,38 @@ void conns_deinit(struct conns *cs)
 
 	while ((c = TAILQ_FIRST(&cs->all)))
 		conn_close(c, "the daemon stops");
-	conns_sweep(cs);
+	conns_sweep(cs, 0);
+	while ((c = TAILQ_FIRST(&cs->lingering))) {
+		TAILQ_REMOVE(&cs->lingering, c, in_all);
+		conn_free(c);
+	}
 	heap_deinit(&cs->timers);
 }
 
 void conns_look(struct conns *cs)
 {
-	struct conn *c;
+	struct conn *c, *next;
 
 	TAILQ_FOREACH (c, &cs->all, in_all)
 		outbox_look(&c->out, c->fd);
+	for (c = TAILQ_FIRST(&cs->lingering); c; c = next) {
+		next = TAILQ_NEXT(c, in_all);
+		if (outbox_look(&c->out, c->fd))
+			continue;
+		TAILQ_REMOVE(&cs->lingering, c, in_all);
+		conn_free(c);
+	}
 }
 
 /* Answers with fds wait for the share of their uid: others of its connections may have read. */
-static void look_again(struct conns *cs)
+static void look_again(struct conns *cs, uint64_t now_us)
 {
 	struct conn *c;
 
 	conns_look(cs);
 	cs->look_at_us = HEAP_NEVER;
+	if (!TAILQ_EMPTY(&cs->lingering))
+		look_in(cs, LINGER_LOOK_US, now_us);
 	TAILQ_FOREACH (c, &cs->all, in_all)
 		if (c->out.is_blocked_by_share)
 			conn_touch(c);
@@ -87,7 +119,7 @@ void conns_turn(struct conns *cs, uint64_t now_us)
 
 	pendings_turn(&cs->timers, now_us);
 	if (now_us >= cs->look_at_us)
-		look_again(cs);
+		look_again(cs, now_us);
 	/* One that has still more to say stands in the list again, for the next turn. */
 	TAILQ_FOREACH (c, &cs->resumed, in_resumed)
 		n++;
@@ -107,9 +139,8 @@ bool conns_flush(struct conns *cs, uint64_t now_us)
 		TAILQ_REMOVE(&cs->dirty, c, in_dirty);
 		c->is_dirty = false;
 		conn_flush(c);
-		if (c->state < CONN_CLOSED && c->out.is_blocked_by_share &&
-			cs->look_at_us == HEAP_NEVER)
-			cs->look_at_us = now_us + LOOK_US;
+		if (c->state < CONN_CLOSED && c->out.is_blocked_by_share)
+			look_in(cs, LOOK_US, now_us);
 	}
 	return !TAILQ_EMPTY(&cs->resumed);
 }

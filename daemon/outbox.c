@@ -8,6 +8,7 @@
  *
  * fds in flight count against the daemon for all its clients, so at most PROTO_UNREAD_FDS lie
  * unread in one socket: before more are sent, SIOCOUTQ must say that the peer has read everything.
+ * They stay in flight when our end closes, and it is only by our end that one can look.
  */
 #include "daemon/outbox.h"
 
@@ -83,14 +84,19 @@ static void all_read(struct outbox *o)
 	o->unread_fds = 0;
 }
 
-void outbox_deinit(struct outbox *o)
+void outbox_drop(struct outbox *o)
 {
 	struct outbox_chunk *c;
 
 	while ((c = TAILQ_FIRST(&o->chunks)))
 		chunk_remove(o, c);
-	all_read(o);
 	uncharge(o);
+}
+
+void outbox_deinit(struct outbox *o)
+{
+	outbox_drop(o);
+	all_read(o);
 }
 
 bool outbox_is_empty(const struct outbox *o)
@@ -182,19 +188,19 @@ void outbox_undo(struct outbox *o)
 	uncharge(o);
 }
 
-void outbox_look(struct outbox *o, int sock)
+bool outbox_look(struct outbox *o, int sock)
 {
 	int unread = 0;
 
 	if (o->unread_fds && ioctl(sock, SIOCOUTQ, &unread) == 0 && unread == 0)
 		all_read(o);
+	return o->unread_fds > 0;
 }
 
 /* May the fds of the next message go? If so they are charged; if not, the peer has to read first. */
 static bool fds_have_room(struct outbox *o, int sock, unsigned n)
 {
-	outbox_look(o, sock);
-	if (o->unread_fds && o->unread_fds + n > PROTO_UNREAD_FDS)
+	if (outbox_look(o, sock) && o->unread_fds + n > PROTO_UNREAD_FDS)
 		return false;
 	o->is_blocked_by_share = account_take_one(o->account, ACCOUNT_UNREAD_FDS, n, NULL) != 0;
 	return !o->is_blocked_by_share;

@@ -33,6 +33,8 @@ enum {
 
 void outbox_init(struct outbox *o, struct core *core, struct account *account);
 void outbox_deinit(struct outbox *o);
+/* What was not sent never will be; what was is still counted. */
+void outbox_drop(struct outbox *o);
 
 /* A message is begun, added to, and ended by the next begin. -ENOMEM, OUTBOX_E_QUOTA: nothing
  * changed. Futures named here are pinned until their part is sent, so what it holds stays charged
@@ -49,5 +51,5 @@ void outbox_undo(struct outbox *o);
 bool outbox_is_empty(const struct outbox *o);
 /* 0: all is sent; OUTBOX_AGAIN; -errno: the peer is gone. */
 must_check int outbox_flush(struct outbox *o, int sock);
-/* Counts the fds that the peer has read meanwhile. */
-void outbox_look(struct outbox *o, int sock);
+/* Counts the fds that the peer has read meanwhile. Returns whether some are left. */
+bool outbox_look(struct outbox *o, int sock);

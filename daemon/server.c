@@ -369,7 +369,7 @@ static bool turn(struct server *s)
 	 * workers. */
 	is_more |= !TAILQ_EMPTY(&s->conns.closed);
 	core_sweep(&s->core);
-	conns_sweep(&s->conns);
+	conns_sweep(&s->conns, now_us);
 	/* What was sent gave room that a job may wait for. */
 	is_more |= s->core.is_short && s->core.accounts.n_gives != n_gives;
 	if (s->state == SERVER_STARTING && workers_are_settled(s->workers))

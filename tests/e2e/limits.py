@@ -133,6 +133,45 @@ class Limits(unittest.TestCase):
             c.call("release", [id])
             self.await_zero(c)
 
+    def test_unread_fds_count_until_they_are_read_whoever_closes(self):
+        folder = self.start("connections = 3")
+        with Client(folder.socket, fds=True) as c:
+            fd = sealed(b"u" * 100_000)
+            id = c.call("put", fd_ext(0), fds=[fd])
+            os.close(fd)
+
+            def counted():
+                limits = c.call("stats")["limits"]
+                return limits["unread_fds"]["used"], limits["connections"]["used"]
+
+            n_errors = [0]
+
+            def leave_unread():
+                """Ends by a message that is none, with 8 fds on their way."""
+                other = Client(folder.socket, fds=True)
+                for _ in range(8):
+                    other.send("result", id)
+                other.send_raw(b"\xc1")
+                n_errors[0] += 1
+                while c.call("stats")["counters"]["protocol_errors"] < n_errors[0]:
+                    pass
+                c.call("ping")
+                return other
+
+            reads, leaves = leave_unread(), leave_unread()
+            self.assertEqual(counted(), (16, 3))
+            with Client(folder.socket) as third:
+                self.assertEqual(third.until_closed()[0], "quota")
+            self.assertEqual(reads.until_closed()[0], "bad_request")
+            self.assertEqual(len(reads.fds), 8)
+            self.assertEqual(counted(), (8, 2))
+            leaves.close()
+            while counted() != (0, 1):
+                pass
+            reads.close()
+            c.call("release", [id])
+            self.await_zero(c)
+
     def test_unread_fds_hold_back_their_own_connection_only(self):
         folder = self.start("")
         data = b"u" * 100_000

@@ -260,7 +260,7 @@ static void turn(void)
 	core_turn(&server.core, now_us);
 	conns_flush(&server.conns, now_us);
 	core_sweep(&server.core);
-	conns_sweep(&server.conns);
+	conns_sweep(&server.conns, now_us);
 	for (unsigned i = 0; i < 2 * WORKERS; i++)
 		if (workers[i / WORKERS][i % WORKERS].slot)
 			work(&workers[i / WORKERS][i % WORKERS]);
