@@ -180,16 +180,10 @@ int cl_value_get_bytes(
 	struct cl_value *v, const struct cursor *at, const void **ret, size_t *ret_len)
 {
 	struct cursor c = *at;
-	const void *bytes;
-	size_t len;
-	int8_t type;
+	const uint8_t *index;
 
-	if (cursor_bytes(&c, &bytes, &len)) {
-		*ret = bytes;
-		*ret_len = len;
+	if (cursor_bytes(&c, ret, ret_len))
 		return 0;
-	}
-	if (!cursor_ext(&c, &type, &bytes, &len) || type != PROTO_EXT_FD || len != 1)
-		return -ENOMSG;
-	return cl_value_get_part(v, *(const uint8_t *)bytes, ret, ret_len);
+	index = cursor_fd_index(&c);
+	return index ? cl_value_get_part(v, *index, ret, ret_len) : -ENOMSG;
 }

@@ -55,18 +55,14 @@ static uint64_t expand(const struct payload *p, const uint8_t *encoding, size_t 
 	uint64_t sum = len;
 
 	while (!cursor_at_end(&c)) {
-		const void *index;
-		uint32_t n;
-		int8_t type;
-		size_t size;
+		const uint8_t *index = cursor_fd_index(&c);
 
-		if (!cursor_ext(&c, &type, &index, &size)) {
-			if (!cursor_array(&c, &n) && !cursor_map(&c, &n) && !cursor_skip(&c, NULL))
-				break;
-		} else if (type == PROTO_EXT_FD) {
-			uint64_t bytes = p->fd_bytes[*(const uint8_t *)index];
+		if (index) {
+			uint64_t bytes = p->fd_bytes[*index];
 
 			sum = add_bytes(sum, bytes > UINT32_MAX ? UINT64_MAX : bytes + 5);
+		} else if (!cursor_step(&c)) {
+			break;
 		}
 	}
 	return sum;

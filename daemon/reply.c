@@ -113,14 +113,11 @@ static int put_fd(struct outbox *o, struct future *f, unsigned i)
 static int put_element(struct outbox *o, struct future *f, struct cursor *c)
 {
 	const uint8_t *from = c->p;
-	const void *index;
-	uint32_t n;
-	int8_t type;
-	size_t len;
+	const uint8_t *index = cursor_fd_index(c);
 
-	if (cursor_ext(c, &type, &index, &len) && type == PROTO_EXT_FD)
-		return put_fd(o, f, *(const uint8_t *)index);
-	if (c->p == from && !cursor_array(c, &n) && !cursor_map(c, &n) && !cursor_skip(c, NULL))
+	if (index)
+		return put_fd(o, f, *index);
+	if (!cursor_step(c))
 		return -EINVAL;
 	return outbox_bytes(o, from, (size_t)(c->p - from));
 }

@@ -117,23 +117,17 @@ static unsigned renumber_fds(struct cursor value, unsigned from[PROTO_MESSAGE_FD
 	unsigned n = 0, i;
 
 	while (!cursor_at_end(&value)) {
-		const void *index;
-		uint32_t elements;
-		int8_t type;
-		size_t len;
+		const uint8_t *index = cursor_fd_index(&value);
 
-		if (!cursor_ext(&value, &type, &index, &len)) {
-			if (!cursor_array(&value, &elements) && !cursor_map(&value, &elements) &&
-				!cursor_skip(&value, NULL))
+		if (!index) {
+			if (!cursor_step(&value))
 				break;
 			continue;
 		}
-		if (type != PROTO_EXT_FD)
-			continue;
-		for (i = 0; i < n && from[i] != *(const uint8_t *)index; i++)
+		for (i = 0; i < n && from[i] != *index; i++)
 			;
 		if (i == n)
-			from[n++] = *(const uint8_t *)index;
+			from[n++] = *index;
 		*(uint8_t *)(uintptr_t)index = (uint8_t)i;
 	}
 	return n;

@@ -83,22 +83,18 @@ static void window_file(struct window *w, int fd, uint64_t len)
 static void window_element(struct window *w, const struct payload *p, struct cursor *c)
 {
 	const uint8_t *from = c->p;
+	const uint8_t *index = cursor_fd_index(c);
 	uint8_t head[5] = {0xc6};
-	const void *index;
 	uint32_t n;
-	int8_t type;
-	size_t len;
 
-	if (cursor_ext(c, &type, &index, &len) && type == PROTO_EXT_FD) {
-		unsigned i = *(const uint8_t *)index;
-
-		n = __builtin_bswap32((uint32_t)p->fd_bytes[i]);
+	if (index) {
+		n = __builtin_bswap32((uint32_t)p->fd_bytes[*index]);
 		memcpy(head + 1, &n, sizeof(n));
 		window_bytes(w, head, sizeof(head));
-		window_file(w, p->fds[i], p->fd_bytes[i]);
+		window_file(w, p->fds[*index], p->fd_bytes[*index]);
 		return;
 	}
-	if (c->p == from && !cursor_array(c, &n) && !cursor_map(c, &n) && !cursor_skip(c, NULL))
+	if (!cursor_step(c))
 		c->p = c->end;
 	window_bytes(w, from, (size_t)(c->p - from));
 }

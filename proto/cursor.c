@@ -113,7 +113,8 @@ bool cursor_bool(struct cursor *c, bool *ret)
 	return true;
 }
 
-bool cursor_uint(struct cursor *c, uint64_t *ret)
+/* The 64 bits of an integer, unless they mean another one in the other kind. */
+static bool take_integer(struct cursor *c, enum lead_kind other, uint64_t *ret)
 {
 	struct element e;
 	uint64_t v;
@@ -121,24 +122,24 @@ bool cursor_uint(struct cursor *c, uint64_t *ret)
 	if (!element_at(c, &e) || (e.kind != LEAD_UINT && e.kind != LEAD_SINT))
 		return false;
 	v = integer_bits(&e);
-	if (e.kind == LEAD_SINT && v > INT64_MAX)
+	if (e.kind == other && v > INT64_MAX)
 		return false;
 	step_over(c, &e);
 	*ret = v;
 	return true;
 }
 
+bool cursor_uint(struct cursor *c, uint64_t *ret)
+{
+	return take_integer(c, LEAD_SINT, ret);
+}
+
 bool cursor_int(struct cursor *c, int64_t *ret)
 {
-	struct element e;
 	uint64_t v;
 
-	if (!element_at(c, &e) || (e.kind != LEAD_UINT && e.kind != LEAD_SINT))
+	if (!take_integer(c, LEAD_UINT, &v))
 		return false;
-	v = integer_bits(&e);
-	if (e.kind == LEAD_UINT && v > INT64_MAX)
-		return false;
-	step_over(c, &e);
 	*ret = (int64_t)v;
 	return true;
 }
@@ -225,6 +226,26 @@ bool cursor_ext(struct cursor *c, int8_t *ret_type, const void **ret, size_t *re
 	*ret_type = e.ext;
 	*ret = e.body;
 	*ret_len = (size_t)e.n;
+	return true;
+}
+
+const uint8_t *cursor_fd_index(struct cursor *c)
+{
+	struct element e;
+
+	if (!element_at(c, &e) || e.kind != LEAD_EXT || e.ext != PROTO_EXT_FD || e.n != 1)
+		return NULL;
+	step_over(c, &e);
+	return e.body;
+}
+
+bool cursor_step(struct cursor *c)
+{
+	struct element e;
+
+	if (!element_at(c, &e))
+		return false;
+	step_over(c, &e);
 	return true;
 }
 

@@ -50,6 +50,10 @@ must_check bool cursor_bytes(
 must_check bool cursor_array(struct cursor *c, uint32_t *ret_n);
 must_check bool cursor_map(struct cursor *c, uint32_t *ret_n);
 must_check bool cursor_ext(struct cursor *c, int8_t *ret_type, const void **ret, size_t *ret_len);
+/* Where the index of an ext 1 lies; NULL, and nothing moved, if it is anything else. */
+must_check const uint8_t *cursor_fd_index(struct cursor *c);
+/* Steps over one element: a whole scalar, or the head of a container, onto the first one inside. */
+must_check bool cursor_step(struct cursor *c);
 /* Steps over one whole value; *ret_value (may be NULL) becomes a cursor over exactly its bytes. */
 must_check bool cursor_skip(struct cursor *c, struct cursor *ret_value);
 /* How deep the value at the cursor nests: 0 for a scalar, 1 for an array of scalars. At most

@@ -75,15 +75,12 @@ bool value_find(const struct value *map, const char *key, struct value *ret)
 bool value_bytes(const struct value *v, const void **ret_bytes, size_t *ret_len)
 {
 	struct cursor c = v->c;
-	const void *payload;
-	size_t len;
-	int8_t type;
+	const uint8_t *index;
 
 	if (cursor_bytes(&c, ret_bytes, ret_len))
 		return true;
-	if (!v->part || !cursor_ext(&c, &type, &payload, &len) || type != PROTO_EXT_FD || len != 1)
-		return false;
-	return v->part(v->owner, *(const uint8_t *)payload, ret_bytes, ret_len) >= 0;
+	index = cursor_fd_index(&c);
+	return index && v->part && v->part(v->owner, *index, ret_bytes, ret_len) >= 0;
 }
 
 bool value_integer(const struct value *v, int64_t *ret)

@@ -218,10 +218,8 @@ void job_end(struct poold_job *job)
 static int find_bytes(
 	struct poold_job *job, struct cursor c, int *ret_index, const void **ret, size_t *ret_len)
 {
-	const void *payload;
+	const uint8_t *fd_index;
 	struct cursor value;
-	int8_t type;
-	size_t n;
 	int r;
 
 	r = resolve(job, c, &value);
@@ -230,9 +228,10 @@ static int find_bytes(
 	*ret_index = -1;
 	if (cursor_bytes(&value, ret, ret_len))
 		return 0;
-	if (!cursor_ext(&value, &type, &payload, &n) || type != PROTO_EXT_FD || n != 1)
+	fd_index = cursor_fd_index(&value);
+	if (!fd_index)
 		return -EINVAL;
-	*ret_index = *(const uint8_t *)payload;
+	*ret_index = *fd_index;
 	return 0;
 }
 

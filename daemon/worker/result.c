@@ -275,25 +275,16 @@ static int take_input_fds(poold_job *job, uint8_t *encoded, size_t len)
 {
 	struct cursor c = cursor_of(encoded, len);
 	int index_of[PROTO_PACKET_FDS];
-	const void *payload;
-	int8_t type;
-	uint32_t n;
-	size_t size;
 
 	memset(index_of, -1, sizeof(index_of));
 	while (!cursor_at_end(&c)) {
-		uint8_t *index;
+		uint8_t *index = (uint8_t *)(uintptr_t)cursor_fd_index(&c);
 
-		if (cursor_array(&c, &n) || cursor_map(&c, &n))
-			continue;
-		if (!cursor_ext(&c, &type, &payload, &size)) {
-			if (!cursor_skip(&c, NULL))
+		if (!index) {
+			if (!cursor_step(&c))
 				return -EINVAL;
 			continue;
 		}
-		if (type != PROTO_EXT_FD || size != 1)
-			continue;
-		index = (uint8_t *)payload;
 		if (*index >= job->n_fds)
 			return -EINVAL;
 		if (index_of[*index] < 0) {

@@ -269,6 +269,40 @@ START_TEST(ext_gives_type_and_payload)
 }
 END_TEST
 
+START_TEST(steps_reach_every_element_and_every_fd)
+{
+	/* [{"k": ext 1 #5, nil: ext 2}, ext 1 of two bytes, ext 8 of type 1 #6] */
+	struct cursor c = CURSOR("\x93\x82\xa1k\xd4\x01\x05\xc0\xd4\x02\x07\xd5\x01\x08\x09"
+				 "\xc7\x01\x01\x06");
+	const uint8_t *first = c.p;
+	unsigned found[2], n_found = 0, n_steps = 0;
+
+	while (!cursor_at_end(&c)) {
+		const uint8_t *at = c.p, *index = cursor_fd_index(&c);
+
+		if (index) {
+			ck_assert_uint_lt(n_found, 2);
+			found[n_found++] = *index;
+			continue;
+		}
+		ck_assert_ptr_eq(c.p, at);
+		ck_assert(cursor_step(&c));
+		n_steps++;
+	}
+	ck_assert_uint_eq(n_found, 2);
+	ck_assert_uint_eq(found[0], 5);
+	ck_assert_uint_eq(found[1], 6);
+	ck_assert_uint_eq(n_steps, 6);
+	ck_assert(!cursor_step(&c));
+	ck_assert_ptr_null(cursor_fd_index(&c));
+	/* cut in the middle of an element nothing moves */
+	c = cursor_of(first + 4, 2);
+	ck_assert_ptr_null(cursor_fd_index(&c));
+	ck_assert(!cursor_step(&c));
+	ck_assert_ptr_eq(c.p, first + 4);
+}
+END_TEST
+
 START_TEST(skip_gives_exactly_one_value)
 {
 	struct cursor c = CURSOR("\x92\x81\xa1k\x91\x01\xa0\xc0\x05"), value = {}, whole = c;
@@ -338,4 +372,5 @@ SUITE_MAIN("cursor", the_type_is_told_by_the_lead_byte, nothing_is_read_from_not
 	integers_of_every_encoding, numbers_are_integers_and_floats,
 	text_is_str_or_bin_of_every_length, containers_are_entered,
 	a_container_with_more_elements_than_bytes_is_none, ext_gives_type_and_payload,
-	skip_gives_exactly_one_value, depth_is_that_of_the_deepest)
+	steps_reach_every_element_and_every_fd, skip_gives_exactly_one_value,
+	depth_is_that_of_the_deepest)
