@@ -105,12 +105,7 @@ static int set_too_large(struct answer *a, const char *limit, uint64_t value, ui
 	a->failure = FAILURE_TOO_LARGE;
 	bufpack_init(&p, &b);
 	bufpack_map(&p, 3);
-	bufpack_text(&p, "limit");
-	bufpack_text(&p, limit);
-	bufpack_text(&p, "value");
-	bufpack_uint(&p, value);
-	bufpack_text(&p, "max");
-	bufpack_uint(&p, max);
+	outcome_pack_limit(&p, limit, value, max);
 	return set_packed(a, &b, &p);
 }
 

@@ -15,16 +15,6 @@
 #include "proto/cursor.h"
 #include "proto/text.h"
 
-void failure_pack_limit(struct bufpack *p, const char *limit, uint64_t value, uint64_t max)
-{
-	bufpack_text(p, "limit");
-	bufpack_text(p, limit);
-	bufpack_text(p, "value");
-	bufpack_uint(p, value);
-	bufpack_text(p, "max");
-	bufpack_uint(p, max);
-}
-
 enum outcome_code failure_code(const struct future *f)
 {
 	static const enum outcome_code codes[] = {
@@ -162,7 +152,7 @@ void failure_pack_details(struct bufpack *p, const struct future *f)
 	switch (f->failure) {
 	case FAILURE_QUOTA:
 		bufpack_map(p, 3);
-		failure_pack_limit(p, "max_result", f->pool->config.max_result_bytes,
+		outcome_pack_limit(p, "max_result", f->pool->config.max_result_bytes,
 			f->pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
 		break;
 	case FAILURE_TIMEOUT:

@@ -15,5 +15,3 @@ void failure_pack_head(struct bufpack *p, const struct future *f);
 void failure_pack_details(struct bufpack *p, const struct future *f);
 /* The whole, without fds: details that carry some are left out. */
 void failure_pack(struct bufpack *p, const struct future *f);
-/* `limit`, `value`, `max`: three entries of a map. */
-void failure_pack_limit(struct bufpack *p, const char *limit, uint64_t value, uint64_t max);

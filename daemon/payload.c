@@ -119,6 +119,18 @@ struct payload *payload_free(struct payload *p)
 	return NULL;
 }
 
+const uint8_t *payload_encoding(const struct payload *p, uint8_t **ret_loaded)
+{
+	cleanup_free uint8_t *loaded = NULL;
+
+	if (p->spill_fd < 0)
+		return p->bytes;
+	loaded = malloc(p->len);
+	if (!loaded || pread(p->spill_fd, loaded, p->len, 0) != (ssize_t)p->len)
+		return NULL;
+	return *ret_loaded = take_ptr(loaded);
+}
+
 uint64_t payload_charge_bytes(const struct payload *p)
 {
 	return add_bytes(sizeof(*p) + p->len, p->memfd_bytes);

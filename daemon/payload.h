@@ -35,6 +35,9 @@ must_check int payload_new(const uint8_t *encoding, size_t len, const int *fds, 
 /* Closes the fds. Takes NULL, returns NULL. */
 struct payload *payload_free(struct payload *p);
 
+/* Its bytes, where they lie, or loaded from the memfd: *ret_loaded is then to be freed (a spilled
+ * value is at most a message). NULL: no memory. */
+const uint8_t *payload_encoding(const struct payload *p, uint8_t **ret_loaded);
 /* What it counts for: memory, sizes behind fds, and their number. */
 uint64_t payload_charge_bytes(const struct payload *p);
 uint16_t payload_charge_fds(const struct payload *p);

@@ -80,19 +80,6 @@ void reply_value(struct future *f)
 
 /* ---- values in pieces ---- */
 
-/* The encoding of a spilled value that has ext 1s in it too: rare, and at most a message. NULL: no
- * memory. */
-static uint8_t *load_spilled(const struct payload *p)
-{
-	uint8_t *bytes = malloc(p->len);
-
-	if (bytes && pread(p->spill_fd, bytes, p->len, 0) != (ssize_t)p->len) {
-		free(bytes);
-		return NULL;
-	}
-	return bytes;
-}
-
 /* A memfd as bin 32. A small one is copied: a value may name it thousands of times. */
 static int put_fd(struct outbox *o, struct future *f, unsigned i)
 {
@@ -134,17 +121,16 @@ static int put_expanded(struct outbox *o, struct future *f, const uint8_t *encod
 
 static int put_value(struct outbox *o, struct future *f, bool wants_fds)
 {
-	cleanup_free uint8_t *loaded = NULL;
 	const struct payload *p = f->value;
+	cleanup_free uint8_t *loaded = NULL;
+	const uint8_t *encoding;
 
 	if (p->spill_fd >= 0 && (wants_fds || !p->n_fds))
 		return outbox_file(o, f, p->spill_fd, p->len);
 	if (wants_fds)
 		return 0; /* packed in place already */
-	if (p->spill_fd < 0)
-		return put_expanded(o, f, p->bytes);
-	loaded = load_spilled(p);
-	return loaded ? put_expanded(o, f, loaded) : -ENOMEM;
+	encoding = payload_encoding(p, &loaded);
+	return encoding ? put_expanded(o, f, encoding) : -ENOMEM;
 }
 
 uint64_t reply_too_large(const struct conn *c, const struct payload *p)
@@ -237,7 +223,7 @@ void reply_refusal(struct reply_to to, const struct refusal *why)
 		(unsigned long long)why->max);
 	p = begin_error(to, why->of_uid ? "quota" : "full", message);
 	bufpack_map(p, 4);
-	failure_pack_limit(p, kind, why->value, why->max);
+	outcome_pack_limit(p, kind, why->value, why->max);
 	bufpack_text(p, "retry_after");
 	bufpack_uint(p, RETRY_AFTER_S);
 	end_error();
@@ -254,7 +240,7 @@ void reply_too_large_error(struct reply_to to, uint64_t size)
 		(unsigned long long)size, PROTO_MESSAGE_BYTES);
 	p = begin_error(to, "too_large", message);
 	bufpack_map(p, 3);
-	failure_pack_limit(p, "message_bytes", size, PROTO_MESSAGE_BYTES);
+	outcome_pack_limit(p, "message_bytes", size, PROTO_MESSAGE_BYTES);
 	end_error();
 }
 

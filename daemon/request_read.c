@@ -102,20 +102,19 @@ static void window_element(struct window *w, const struct payload *p, struct cur
 static void window_payload(struct window *w, const struct payload *p)
 {
 	cleanup_free uint8_t *loaded = NULL;
+	const uint8_t *encoding;
 	struct cursor c;
 
 	if (p->spill_fd >= 0 && !p->n_fds) {
 		window_file(w, p->spill_fd, p->len);
 		return;
 	}
-	if (p->spill_fd >= 0) {
-		loaded = malloc(p->len);
-		if (!loaded || pread(p->spill_fd, loaded, p->len, 0) != (ssize_t)p->len) {
-			w->error = loaded ? -EIO : -ENOMEM;
-			return;
-		}
+	encoding = payload_encoding(p, &loaded);
+	if (!encoding) {
+		w->error = -ENOMEM;
+		return;
 	}
-	c = cursor_of(loaded ? loaded : p->bytes, p->len);
+	c = cursor_of(encoding, p->len);
 	while (!cursor_at_end(&c))
 		window_element(w, p, &c);
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "proto/buf.h"
 #include "proto/text.h"
 
 static const char *const state_names[] = {
@@ -53,4 +54,14 @@ enum outcome_code outcome_code_from(const char *text, size_t len)
 		if (text_equal(text, len, code_names[c]))
 			return (enum outcome_code)c;
 	return OUTCOME_E_NONE;
+}
+
+void outcome_pack_limit(struct bufpack *p, const char *limit, uint64_t value, uint64_t max)
+{
+	bufpack_text(p, "limit");
+	bufpack_text(p, limit);
+	bufpack_text(p, "value");
+	bufpack_uint(p, value);
+	bufpack_text(p, "max");
+	bufpack_uint(p, max);
 }

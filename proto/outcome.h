@@ -3,6 +3,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+struct bufpack;
 
 /* In the order that the state table of PROTOCOL.md gives; final ones from OUTCOME_DONE on. */
 enum outcome_state {
@@ -41,3 +44,6 @@ static inline bool outcome_state_is_final(enum outcome_state s)
 const char *outcome_code_name(enum outcome_code c);
 /* OUTCOME_E_NONE if there is none of that name: a function's own code, say. */
 enum outcome_code outcome_code_from(const char *text, size_t len);
+
+/* Details of a limit that was hit: `limit`, `value`, `max`, three entries of a map. */
+void outcome_pack_limit(struct bufpack *p, const char *limit, uint64_t value, uint64_t max);

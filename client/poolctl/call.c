@@ -71,11 +71,6 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 	code = input_of_function(ctl, &a->input, argc - 1, argv + 1, &in);
 	if (code)
 		return code;
-	code = ctl_connect(ctl);
-	if (code) {
-		input_deinit(&in);
-		return code;
-	}
 	code = job_hand_in(ctl, argv[0], &in, &o, &f);
 	if (code == 0)
 		code = loop_catch_signals(ctl);

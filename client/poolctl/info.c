@@ -26,11 +26,7 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 			worst = worst ? worst : code;
 			continue;
 		}
-		r = view_tidy(info);
-		if (r == 0 && ctl->json)
-			output_document(json_incref(info));
-		else if (r == 0)
-			r = view_pairs(info);
+		r = view_map(info, ctl->json);
 		if (r == 0 && !ctl->json && i + 1 < ids.n)
 			output_line("%s", "");
 		json_decref(info);

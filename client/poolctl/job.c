@@ -35,10 +35,13 @@ int job_hand_in(struct ctl *ctl, const char *function, struct input *in,
 	const poold_options *options, poold_future **ret)
 {
 	poold_future *f;
-	int r, code = 0;
+	int r = 0, code = ctl_connect(ctl);
 
-	r = job_submit(ctl, function, in, options, &f);
+	if (code == 0)
+		r = job_submit(ctl, function, in, options, &f);
 	input_deinit(in);
+	if (code)
+		return code;
 	if (r < 0)
 		return ctl_call_failed(ctl, r);
 	r = poold_future_wait_id(f, POOLD_FOREVER);

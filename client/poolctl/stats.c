@@ -1,4 +1,3 @@
-#include "client/poolctl/output.h"
 #include "client/poolctl/verb.h"
 #include "client/poolctl/view.h"
 
@@ -15,11 +14,7 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 	code = ctl_ask(ctl, "stats", json_array(), &stats);
 	if (code)
 		return code;
-	r = view_tidy(stats);
-	if (r == 0 && ctl->json)
-		output_document(json_incref(stats));
-	else if (r == 0)
-		r = view_pairs(stats);
+	r = view_map(stats, ctl->json);
 	json_decref(stats);
 	return r < 0 ? ctl_own_failure(ctl, r, NULL) : EXITCODE_OK;
 }

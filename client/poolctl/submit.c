@@ -101,11 +101,6 @@ static int hand_in(struct ctl *ctl, struct args *a, int argc, char **argv, poold
 		code = make_command(ctl, a, argv, command_function, &in);
 	if (code)
 		return code;
-	code = ctl_connect(ctl);
-	if (code) {
-		input_deinit(&in);
-		return code;
-	}
 	return job_hand_in(ctl, a->function ? a->function : command_function, &in, &o, ret);
 }
 

@@ -201,7 +201,7 @@ static int add_pairs(struct table *t, const char *prefix, const json_t *value)
 	return r;
 }
 
-int view_pairs(const json_t *map)
+static int print_pairs(const json_t *map)
 {
 	static const struct table_column columns[] = {{"NAME", false}, {"VALUE", false}};
 	cleanup(table_freep) struct table *t = table_new(columns, ARRAY_SIZE(columns));
@@ -251,7 +251,7 @@ static int name_error_parts(json_t *info)
 	return json_object_set_new(info, "error", error) < 0 ? -ENOMEM : 0;
 }
 
-int view_tidy(json_t *map)
+static int tidy(json_t *map)
 {
 	static const char *const times[][2] = {
 		{"submitted", "submitted_ns"},
@@ -277,7 +277,18 @@ int view_tidy_all(const json_t *maps)
 
 	json_array_foreach (maps, i, map) {
 		if (r == 0)
-			r = view_tidy(map);
+			r = tidy(map);
 	}
+	return r;
+}
+
+int view_map(json_t *map, bool json)
+{
+	int r = tidy(map);
+
+	if (r == 0 && json)
+		output_document(json_incref(map));
+	else if (r == 0)
+		r = print_pairs(map);
 	return r;
 }

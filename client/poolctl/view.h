@@ -26,11 +26,10 @@ const json_t *view_find(const json_t *map, const char *path);
 /* A line per map; what a map has not is "-". */
 must_check int view_table(
 	const json_t *maps, const struct view_field *fields, size_t n, bool legend);
-/* A line per scalar of a map, its path in front. */
-must_check int view_pairs(const json_t *map);
 /* Makes of a map that the daemon gave what poolctl promises: times as RFC 3339 texts and again in ns,
  * an error as {code, message, details}. */
-must_check int view_tidy(json_t *map);
 must_check int view_tidy_all(const json_t *maps);
+/* Tidied first: a document, or a line per scalar, its path in front. */
+must_check int view_map(json_t *map, bool json);
 /* "done", "failed (exit)". */
 const char *view_state(const json_t *info, char *text, size_t size);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/worker/job.h"
+#include "proto/outcome.h"
 #include "proto/scan.h"
 #include "proto/shm.h"
 #include "proto/text.h"
@@ -120,12 +121,7 @@ int result_too_large(struct poold_job *job, const char *limit, uint64_t value, u
 		(unsigned long long)value, limit, (unsigned long long)max);
 	bufpack_init(&p, &job->result.body);
 	bufpack_map(&p, 3);
-	bufpack_text(&p, "limit");
-	bufpack_text(&p, limit);
-	bufpack_text(&p, "value");
-	bufpack_uint(&p, value);
-	bufpack_text(&p, "max");
-	bufpack_uint(&p, max);
+	outcome_pack_limit(&p, limit, value, max);
 	if (bufpack_error(&p) < 0)
 		buf_clear(&job->result.body);
 	return -EFBIG;
