@@ -100,8 +100,9 @@ void conn_fatal(struct conn *c, const char *code, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(message, sizeof(message), format, ap);
 	va_end(ap);
-	log_info("conn %llu uid %u: fatal %s: %s", (unsigned long long)c->number, c->uid, code,
-		message);
+	if (conns_may_log(c->conns, CONNS_FATAL))
+		log_info("conn %llu uid %u: fatal %s: %s", (unsigned long long)c->number, c->uid,
+			code, message);
 	c->conns->n_fatal++;
 	conn_pack_fatal(&b, code, message);
 	if (outbox_begin(&c->out, NULL, 0) != 0 ||

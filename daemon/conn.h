@@ -9,6 +9,7 @@
 
 #include "daemon/core/account.h"
 #include "daemon/inbox.h"
+#include "daemon/log_limit.h"
 #include "daemon/outbox.h"
 #include "daemon/pending.h"
 #include "proto/base.h"
@@ -36,6 +37,14 @@ struct conn_ops {
 		const struct scan *scan, const int *fds, unsigned n_fds);
 };
 
+/* Log lines that clients can cause. */
+enum conns_line {
+	CONNS_REFUSED,
+	CONNS_FATAL,
+	CONNS_FAILED,
+	_CONNS_LINE_MAX,
+};
+
 /* All connections. */
 struct conns {
 	struct event_base *base;
@@ -53,6 +62,7 @@ struct conns {
 	uint64_t
 		look_at_us; /* when to look whether peers have read their fds; HEAP_NEVER: no need */
 	uint64_t next_number;
+	struct log_limit lines[_CONNS_LINE_MAX];
 	uint64_t n_accepted, n_refused, n_fatal;
 };
 
@@ -113,6 +123,8 @@ void conn_close(struct conn *c, const char *reason);
 
 /* ---- between conn.c and conns.c ---- */
 
+/* May a line of this kind go to the log? */
+bool conns_may_log(struct conns *cs, enum conns_line line);
 /* Consumes fd; it has no account and reads nothing yet. -ENOMEM. */
 must_check int conn_new(struct conns *cs, int fd, struct conn **ret);
 struct conn *conn_free(struct conn *c);

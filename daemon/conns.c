@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/clock.h"
 #include "daemon/conn.h"
 #include "daemon/log.h"
 
@@ -31,6 +32,11 @@ bool conn_is_member(const struct conn *c, gid_t gid)
 	return false;
 }
 
+bool conns_may_log(struct conns *cs, enum conns_line line)
+{
+	return log_limit_admits(&cs->lines[line], clock_now_us());
+}
+
 void conns_init(struct conns *cs, struct event_base *base, struct core *core,
 	const struct conn_ops *ops, void *userdata)
 {
@@ -39,7 +45,12 @@ void conns_init(struct conns *cs, struct event_base *base, struct core *core,
 		.ops = ops,
 		.userdata = userdata,
 		.next_number = 1,
-		.look_at_us = HEAP_NEVER};
+		.look_at_us = HEAP_NEVER,
+		.lines = {
+			[CONNS_REFUSED] = {.level = LOG_NOTICE, .what = "refused connections"},
+			[CONNS_FATAL] = {.level = LOG_INFO, .what = "connections ended by fatal"},
+			[CONNS_FAILED] = {.level = LOG_WARNING, .what = "connections not taken"},
+		}};
 	TAILQ_INIT(&cs->all);
 	TAILQ_INIT(&cs->dirty);
 	TAILQ_INIT(&cs->resumed);
@@ -81,6 +92,8 @@ void conns_deinit(struct conns *cs)
 		conn_free(c);
 	}
 	heap_deinit(&cs->timers);
+	for (int i = 0; i < _CONNS_LINE_MAX; i++)
+		log_limit_end(&cs->lines[i]);
 }
 
 void conns_look(struct conns *cs)
@@ -118,6 +131,9 @@ void conns_turn(struct conns *cs, uint64_t now_us)
 	unsigned n = 0;
 
 	pendings_turn(&cs->timers, now_us);
+	for (int i = 0; i < _CONNS_LINE_MAX; i++)
+		if (now_us >= log_limit_next_us(&cs->lines[i]))
+			log_limit_end(&cs->lines[i]);
 	if (now_us >= cs->look_at_us)
 		look_again(cs, now_us);
 	/* One that has still more to say stands in the list again, for the next turn. */
@@ -145,12 +161,20 @@ bool conns_flush(struct conns *cs, uint64_t now_us)
 	return !TAILQ_EMPTY(&cs->resumed);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 uint64_t conns_next_us(const struct conns *cs)
 {
 	struct heap_node *first = heap_first(&cs->timers);
 	uint64_t next_us = first ? first->key : HEAP_NEVER;
 
-	return next_us < cs->look_at_us ? next_us : cs->look_at_us;
+	next_us = earlier(next_us, cs->look_at_us);
+	for (int i = 0; i < _CONNS_LINE_MAX; i++)
+		next_us = earlier(next_us, log_limit_next_us(&cs->lines[i]));
+	return next_us;
 }
 
 bool conns_are_flushed(const struct conns *cs)
@@ -194,7 +218,8 @@ static void refuse(struct conns *cs, int fd, uid_t uid, const struct refusal *wh
 	snprintf(message, sizeof(message), "%s: %llu of at most %llu%s",
 		account_kind_name(why->kind), (unsigned long long)why->value,
 		(unsigned long long)why->max, why->of_uid ? " for your uid" : " in all");
-	log_notice("connection of uid %u refused: %s", uid, message);
+	if (conns_may_log(cs, CONNS_REFUSED))
+		log_notice("connection of uid %u refused: %s", uid, message);
 	conn_pack_fatal(&b, why->of_uid ? "quota" : "full", message);
 	if (buf_used(&b) && send(fd, buf_head(&b), buf_used(&b), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_debug("the refused peer is gone already");
@@ -239,7 +264,7 @@ void conns_accept(struct conns *cs, int fd, gid_t admin_gid)
 			conn_free(c);
 	}
 	if (r < 0) {
-		if (r != -EDQUOT)
+		if (r != -EDQUOT && conns_may_log(cs, CONNS_FAILED))
 			log_warning("cannot take a connection: %s", strerror(-r));
 		return;
 	}

@@ -1,5 +1,5 @@
 /* The pipe is drained whatever happens, so a talkative worker never waits for us, and the log never
- * for it: beyond LINES_MAX a second a line is only counted.
+ * for it: beyond its limit a line is only counted.
  */
 #include "daemon/output.h"
 
@@ -8,39 +8,17 @@
 #include <string.h>
 
 #include "daemon/clock.h"
-#include "daemon/log.h"
 #include "proto/text.h"
 
-#define LINES_MAX  10
-#define SECOND_US  1000000ull
 #define READ_BYTES 4096u
 /* Reads per event: a flood must not hold the loop. */
 #define READS_MAX 16
 
-static void tell_dropped(struct output_limit *l)
-{
-	if (l->n_dropped)
-		log_notice("pool %s: %llu lines of output dropped", l->pool,
-			(unsigned long long)l->n_dropped);
-	l->n_dropped = 0;
-}
-
 static void log_one(struct output *o)
 {
-	struct output_limit *l = o->limit;
-	uint64_t now_us = clock_now_us();
-
-	if (now_us - l->second_us >= SECOND_US) {
-		tell_dropped(l);
-		l->second_us = now_us;
-		l->n_lines = 0;
-	}
-	if (l->n_lines >= LINES_MAX) {
-		l->n_dropped++;
-		return;
-	}
-	l->n_lines++;
-	log_info("pool %s, process %d: %.*s", l->pool, (int)o->pid, (int)o->line_len, o->line);
+	if (log_limit_admits(o->limit, clock_now_us()))
+		log_info("pool %s, process %d: %.*s", o->limit->of, (int)o->pid, (int)o->line_len,
+			o->line);
 }
 
 static void end_line(struct output *o)
@@ -92,7 +70,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	output_drain(arg);
 }
 
-int output_init(struct output *o, struct event_base *base, struct output_limit *limit, int *ret_fd)
+int output_init(struct output *o, struct event_base *base, struct log_limit *limit, int *ret_fd)
 {
 	int fds[2];
 
@@ -121,7 +99,7 @@ void output_deinit(struct output *o)
 {
 	if (o->limit) {
 		end_line(o);
-		tell_dropped(o->limit);
+		log_limit_end(o->limit);
 	}
 	if (o->event)
 		event_free(o->event);

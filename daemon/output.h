@@ -6,21 +6,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "daemon/log_limit.h"
 #include "proto/base.h"
 
 #define OUTPUT_TAIL_BYTES 4096u
 #define OUTPUT_LINE_BYTES 512u
 
-/* Of one pool: all its processes share it. */
-struct output_limit {
-	const char *pool; /* borrowed */
-	uint64_t second_us;
-	unsigned n_lines; /* in that second */
-	uint64_t n_dropped;
-};
-
 struct output {
-	struct output_limit *limit;
+	struct log_limit *limit; /* of the pool `of`: all its processes share it */
 	struct event *event;
 	int fd;		  /* read end of the pipe; -1: end of file, or none */
 	pid_t pid;	  /* for the log */
@@ -32,7 +25,7 @@ struct output {
 
 /* Makes the pipe and watches it; *ret_fd is the writing end, the caller's. */
 must_check int output_init(
-	struct output *o, struct event_base *base, struct output_limit *limit, int *ret_fd);
+	struct output *o, struct event_base *base, struct log_limit *limit, int *ret_fd);
 void output_deinit(struct output *o);
 /* Reads what is there, within reason. */
 void output_drain(struct output *o);

@@ -108,7 +108,7 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 	worker_link_kill(l);
 }
 
-int worker_link_new(struct links *all, struct slot *s, struct output_limit *limit,
+int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit,
 	struct worker_link **ret, int *ret_output)
 {
 	struct worker_link *l;

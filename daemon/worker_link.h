@@ -80,7 +80,7 @@ void links_deinit(struct links *all);
 
 /* A link for the slot's next worker: LINK_FORKING. The worker's end is its twin; *ret_output, the
  * end of its output pipe, is the caller's. */
-must_check int worker_link_new(struct links *all, struct slot *s, struct output_limit *limit,
+must_check int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit,
 	struct worker_link **ret, int *ret_output);
 /* Takes NULL, returns NULL. Not inside its own events. */
 struct worker_link *worker_link_free(struct worker_link *l);

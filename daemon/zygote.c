@@ -411,7 +411,7 @@ int zygote_init(struct zygote *z, struct links *links, const struct config_pool 
 		.process.pidfd = -1,
 		.control = -1,
 		.output.fd = -1,
-		.limit.pool = config->name,
+		.limit = {.level = LOG_INFO, .what = "output of pool", .of = config->name},
 	};
 	z->timer = evtimer_new(links->base, on_timer, z);
 	if (!z->timer)

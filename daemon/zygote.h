@@ -50,7 +50,7 @@ struct zygote {
 	unsigned n_deaths; /* without a long life between: back-off */
 	uint64_t ready_us; /* since when */
 	struct output output;
-	struct output_limit limit;
+	struct log_limit limit;
 };
 
 /* Starts it at the next turn of the loop. p's shell is the zygote. */

@@ -53,6 +53,22 @@ FATAL = {
 }
 
 
+class Flood(DaemonCase):
+    def lines(self, what):
+        return [line for line in self.poold.said().splitlines() if what in line]
+
+    def test_log_lines_that_a_client_can_cause_are_limited(self):
+        clients = [Client(self.folder.socket) for _ in range(50)]
+        for c in clients:
+            c.send_raw(b"\xc1")
+        for c in clients:
+            self.assertEqual(c.until_closed()[0], "bad_request")
+            c.close()
+        # Told without a next one of them.
+        self.poold.await_that(lambda: self.lines("more lines suppressed"), "the closing line")
+        self.assertLess(len(self.lines("fatal bad_request")), 50)
+
+
 class Hostile(DaemonCase):
     def setUp(self):
         self.honest = Client(self.folder.socket)

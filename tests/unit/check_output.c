@@ -8,13 +8,13 @@
 
 static struct event_base *base;
 static struct output output;
-static struct output_limit limit;
+static struct log_limit limit;
 static int writer;
 
 static void start(void)
 {
 	base = event_base_new();
-	limit = (struct output_limit){.pool = "check"};
+	limit = (struct log_limit){.level = LOG_INFO, .what = "output of pool", .of = "check"};
 	ck_assert_int_eq(output_init(&output, base, &limit, &writer), 0);
 }
 
@@ -74,10 +74,10 @@ START_TEST(test_more_lines_than_allowed_are_counted)
 		say("line\n");
 	stop();
 	logged = capture_read();
-	/* at most two windows of a second; what was dropped is said once in each */
+	/* at most two windows of a second; what was suppressed is said once in each */
 	ck_assert_uint_lt(count_lines(logged), 25);
 	ck_assert_uint_ge(count_lines(logged), 11);
-	ck_assert_ptr_nonnull(strstr(logged, "lines of output dropped"));
+	ck_assert_ptr_nonnull(strstr(logged, "output of pool check: "));
 	capture_end();
 }
 END_TEST
