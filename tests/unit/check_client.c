@@ -182,7 +182,7 @@ START_TEST(a_refused_submit_says_why)
 	ck_assert_str_eq(message, "jobs 5/5");
 	ck_assert_int_eq(poold_code_is_temporary(code), 1);
 	ck_assert_int_eq(poold_future_get_details(f, &encoded, &len), 0);
-	text = peer_text(cursor_of(encoded, len));
+	text = literal_text(cursor_of(encoded, len));
 	ck_assert_str_eq(text, "{\"limit\": 5, \"max\": 5}");
 	free(text);
 	ck_assert_uint_eq(seen.n, 1);

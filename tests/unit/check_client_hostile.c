@@ -232,17 +232,17 @@ END_TEST
 /* All that start() waits for, well answered. */
 static void pack_conversation(struct buf *b)
 {
-	peer_pack(b, "[iinu]", 1, 2, (uint64_t)6);
-	peer_pack(b, "[is[ussn{sisi}]]", 2, "final", (uint64_t)6, "done", "value", "queued", 1,
+	literal_pack(b, "[iinu]", 1, 2, (uint64_t)6);
+	literal_pack(b, "[is[ussn{sisi}]]", 2, "final", (uint64_t)6, "done", "value", "queued", 1,
 		"run", 2);
-	peer_pack(b, "[iint]", 1, 3, 1);
-	peer_pack(b, "[is[usn[ss{si}]n]]", 2, "final", (uint64_t)7, "failed", "exit", "code 3",
+	literal_pack(b, "[iint]", 1, 3, 1);
+	literal_pack(b, "[is[usn[ss{si}]n]]", 2, "final", (uint64_t)7, "failed", "exit", "code 3",
 		"exit_code", 3);
-	peer_pack(b, "[iin[uu]]", 1, 5, (uint64_t)8, (uint64_t)9);
-	peer_pack(b, "[iins]", 1, 4, "pong");
-	peer_pack(b, "[is[usn[ss{}]n]]", 2, "final", (uint64_t)9, "lost", "lost", "signal 9");
-	peer_pack(b, "[is[usinn]]", 2, "final", (uint64_t)8, "done", 5);
-	peer_pack(b, "[iinu]", 1, 6, (uint64_t)10);
+	literal_pack(b, "[iin[uu]]", 1, 5, (uint64_t)8, (uint64_t)9);
+	literal_pack(b, "[iins]", 1, 4, "pong");
+	literal_pack(b, "[is[usn[ss{}]n]]", 2, "final", (uint64_t)9, "lost", "lost", "signal 9");
+	literal_pack(b, "[is[usinn]]", 2, "final", (uint64_t)8, "done", 5);
+	literal_pack(b, "[iinu]", 1, 6, (uint64_t)10);
 }
 
 START_TEST(byte_by_byte)

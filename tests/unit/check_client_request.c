@@ -13,7 +13,7 @@ static void expect_encoded(poold_reply *reply, const char *wanted)
 
 	ck_assert_int_eq(poold_reply_get_error(reply, NULL, NULL), 0);
 	ck_assert_int_eq(poold_reply_get_encoded(reply, &encoded, &len), 0);
-	text = peer_text(cursor_of(encoded, len));
+	text = literal_text(cursor_of(encoded, len));
 	ck_assert_str_eq(text, wanted);
 	free(text);
 	poold_reply_unref(reply);

@@ -102,17 +102,17 @@ START_TEST(a_setup_that_is_wrong_is_refused)
 {
 	struct buf map = BUF_INIT(4096);
 
-	peer_pack(&map, "i", 7);
+	literal_pack(&map, "i", 7);
 	refuse_setup("is a map", &map);
-	peer_pack(&map, "{ssss}", "pool", "p", "handler", "magic");
+	literal_pack(&map, "{ssss}", "pool", "p", "handler", "magic");
 	refuse_setup("handler has no valid value", &map);
-	peer_pack(&map, "{ssss}", "pool", "p", "handler", "module");
+	literal_pack(&map, "{ssss}", "pool", "p", "handler", "module");
 	refuse_setup("module is missing", &map);
-	peer_pack(&map, "{ss}", "handler", "exec");
+	literal_pack(&map, "{ss}", "handler", "exec");
 	refuse_setup("pool is missing", &map);
-	peer_pack(&map, "{ssssss}", "pool", "p", "handler", "exec", "cwd", "/nowhere/at/all");
+	literal_pack(&map, "{ssssss}", "pool", "p", "handler", "exec", "cwd", "/nowhere/at/all");
 	refuse_setup("cwd: /nowhere/at/all", &map);
-	peer_pack(&map, "{sssss[s]}", "pool", "p", "handler", "exec", "env", "NOTHING");
+	literal_pack(&map, "{sssss[s]}", "pool", "p", "handler", "exec", "env", "NOTHING");
 	refuse_setup("not NAME=VALUE", &map);
 	buf_deinit(&map);
 }

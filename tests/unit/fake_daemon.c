@@ -87,7 +87,7 @@ static void say(
 {
 	struct buf b = BUF_INIT(BUFFER_BYTES);
 
-	peer_vpack(&b, format, ap);
+	literal_vpack(&b, format, ap);
 	fake_daemon_write(d, buf_head(&b), buf_used(&b), fds, n_fds);
 	buf_deinit(&b);
 }
@@ -151,7 +151,7 @@ struct request fake_daemon_read(struct fake_daemon *d)
 	/* the parameters with the head of their array, which is one byte */
 	ck_assert_uint_lt(rpc.n_params, 16);
 	params = cursor_of(rpc.params.p - 1, (size_t)(rpc.params.end - rpc.params.p) + 1);
-	r.params = peer_text(params);
+	r.params = literal_text(params);
 	r.n_fds = (unsigned)__builtin_popcountll(scan.fd_mask);
 	ck_assert_uint_eq(scan.fd_mask, (1ull << r.n_fds) - 1);
 	ck_assert(fdqueue_take(&d->fds, r.fds, r.n_fds));

@@ -2,7 +2,7 @@
  * libpoold sends and answers what the test wants, in the same thread. So there is no waiting: each side's bytes
  * lie in the socket before the other one looks. Whatever goes wrong in here fails the test.
  *
- * Messages are written as formats, and read as texts, as tests/unit/worker_peer.h says. */
+ * Messages are written as formats, and read as texts, as tests/unit/literal.h says. */
 #pragma once
 
 #include "client/poold.h"

@@ -2,23 +2,16 @@
  * looks at what comes back. Whatever goes wrong fails the test. Nothing waits for a time: each wait
  * is for a message or an end, and a test that waits in vain is ended by its runner.
  *
- * What is sent is written as a format: '[' … ']' array, '{' … '}' map (keys and values in turn),
- * 's' text, 'b' bytes and their number, 'u' uint64_t, 'i' int, 't' bool, 'n' nil, 'F' fd index
- * (int), 'V' index of a value's memfd (int), 'I' future ID (uint64_t), 'r' encoded bytes and their
- * number.
- *
- * What is received is compared as text: nil, true, 7, -7, 1.5, "text", b"bytes" (\x.. where
- * needed), [1, 2],
- * {"a": 1}, fd(0). */
+ * What is sent is a format, and what is received is compared as text, both as literal.h says. */
 #pragma once
 
 #include <check.h>
-#include <stdarg.h>
 #include <sys/types.h>
 
 #include "proto/buf.h"
 #include "proto/fdpass.h"
 #include "proto/rpc.h"
+#include "tests/unit/literal.h"
 
 struct peer {
 	pid_t pid;
@@ -41,12 +34,6 @@ struct reply {
 	int fds[PROTO_PACKET_FDS];
 	unsigned n_fds;
 };
-
-/* Appends to b. */
-void peer_pack(struct buf *b, const char *format, ...);
-void peer_vpack(struct buf *b, const char *format, va_list ap);
-/* Text of a value. The caller frees it. */
-char *peer_text(struct cursor c);
 
 /* Starts poold-worker; nothing is sent yet. The test becomes a subreaper. */
 void peer_start(struct peer *z);
