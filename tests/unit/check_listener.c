@@ -1,32 +1,8 @@
-/* Places that a socket may and may not take, connections, and what happens without fds. */
-#include "daemon/listener.h"
-
-#include <config.h>
-
-#include <errno.h>
-#include <event2/event.h>
-#include <fcntl.h>
+/* Places that a socket may and may not take. */
 #include <stdio.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 
-#include "daemon/clock.h"
-#include "tests/lib/capture.h"
-#include "tests/lib/check_run.h"
-#include "tests/lib/folder.h"
-
-enum { MANY = 100 };
-
-static struct folder folder;
-static struct event_base *base;
-static struct config config;
-static struct listener *listener;
-static unsigned n_accepted;
-static bool free_on_accept;
+#include "tests/unit/listener_case.h"
 
 int __real_bind(int fd, const struct sockaddr *a, socklen_t len);
 int __wrap_bind(int fd, const struct sockaddr *a, socklen_t len);
@@ -44,94 +20,12 @@ int __wrap_bind(int fd, const struct sockaddr *a, socklen_t len)
 	return r;
 }
 
-static void on_accept(int fd, void *userdata)
-{
-	ck_assert_ptr_eq(userdata, &config);
-	ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-	ck_assert_int_eq(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
-	close(fd);
-	n_accepted++;
-	if (free_on_accept)
-		listener = listener_free(listener);
-}
-
-/* config.socket becomes this name in the folder. */
-static void place(const char *name)
-{
-	free(config.socket);
-	config.socket = strdup(folder_at(&folder, name));
-}
-
-static void setup(void)
-{
-	folder_make(&folder);
-	base = event_base_new();
-	ck_assert_ptr_nonnull(base);
-	config = (struct config){.socket_mode = 0600, .socket_gid = (gid_t)-1};
-	place("p.sock");
-	n_accepted = 0;
-	free_on_accept = false;
-	capture_start();
-}
-
-static void teardown(void)
-{
-	capture_end();
-	listener = listener_free(listener);
-	event_base_free(base);
-	free(config.socket);
-	folder_remove(&folder);
-}
-
-static int start(void)
-{
-	return listener_new(base, &config, on_accept, &config, &listener);
-}
-
-static struct sockaddr_un address(void)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-
-	strcpy(a.sun_path, config.socket);
-	return a;
-}
-
-/* A client's end; -errno if it was refused. */
-static int connect_to(void)
-{
-	struct sockaddr_un a = address();
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	ck_assert_int_ge(fd, 0);
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
-		return fd;
-	close(fd);
-	return -errno;
-}
-
-/* A socket of somebody else at the place; a backlog below 0: nobody listens. */
-static int squat(int type, int backlog)
-{
-	struct sockaddr_un a = address();
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	if (backlog >= 0)
-		ck_assert_int_eq(listen(fd, backlog), 0);
-	return fd;
-}
-
 static mode_t mode_of(const char *name)
 {
 	struct stat st;
 
 	ck_assert_int_eq(lstat(folder_at(&folder, name), &st), 0);
 	return st.st_mode;
-}
-
-static bool is_there(const char *name)
-{
-	return faccessat(AT_FDCWD, folder_at(&folder, name), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* It does not start, and a line has these words. */
@@ -146,8 +40,6 @@ static void expect_refused(const char *words)
 		words, said);
 }
 
-/* ---- places ---- */
-
 START_TEST(it_serves_and_leaves_nothing_but_its_lock)
 {
 	int client;
@@ -160,7 +52,7 @@ START_TEST(it_serves_and_leaves_nothing_but_its_lock)
 	ck_assert_uint_eq(n_accepted, 1);
 	close(client);
 	listener = listener_free(listener);
-	ck_assert(!is_there("p.sock"));
+	ck_assert(!folder_has(&folder, "p.sock"));
 	ck_assert_int_eq(start(), 0);
 }
 END_TEST
@@ -243,7 +135,7 @@ START_TEST(a_live_one_is_left_alone)
 	while (connect_to() >= 0)
 		;
 	expect_refused("another poold listens");
-	ck_assert(is_there("p.sock"));
+	ck_assert(folder_has(&folder, "p.sock"));
 	close(other);
 }
 END_TEST
@@ -291,7 +183,7 @@ START_TEST(what_is_in_the_way_is_left_alone)
 	ck_assert_int_eq(unlink(config.socket), 0);
 
 	close(squat(SOCK_DGRAM, -1));
-	ck_assert(is_there("p.sock"));
+	ck_assert(folder_has(&folder, "p.sock"));
 	ck_assert_int_eq(unlink(folder_at(&folder, "p.sock.lock")), 0);
 	ck_assert_int_eq(symlink("file", folder_at(&folder, "p.sock.lock")), 0);
 	expect_refused("p.sock.lock");
@@ -304,7 +196,7 @@ START_TEST(a_datagram_socket_that_lives_is_left_alone)
 	int other = squat(SOCK_DGRAM, -1);
 
 	expect_refused("cannot be tried");
-	ck_assert(is_there("p.sock"));
+	ck_assert(folder_has(&folder, "p.sock"));
 	close(other);
 }
 END_TEST
@@ -315,7 +207,7 @@ START_TEST(at_the_end_only_its_own_socket_goes)
 	ck_assert_int_eq(rename(config.socket, folder_at(&folder, "old")), 0);
 	close(squat(SOCK_STREAM, 1));
 	listener = listener_free(listener);
-	ck_assert(is_there("p.sock"));
+	ck_assert(folder_has(&folder, "p.sock"));
 }
 END_TEST
 
@@ -328,218 +220,16 @@ START_TEST(a_group_that_cannot_be_given_leaves_no_socket)
 	}
 	config.socket_gid = 4242;
 	expect_refused("socket_group");
-	ck_assert(!is_there("p.sock"));
+	ck_assert(!folder_has(&folder, "p.sock"));
 	if (getuid() == 0)
 		ck_assert_int_eq(seteuid(0), 0);
 }
 END_TEST
 
-/* ---- connections ---- */
-
-START_TEST(others_get_their_turn_between_many_connections)
-{
-	int clients[MANY];
-
-	ck_assert_int_eq(start(), 0);
-	for (int i = 0; i < MANY; i++)
-		ck_assert_int_ge(clients[i] = connect_to(), 0);
-	ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
-	ck_assert_uint_gt(n_accepted, 0);
-	ck_assert_uint_lt(n_accepted, MANY);
-	while (n_accepted < MANY)
-		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
-	for (int i = 0; i < MANY; i++)
-		close(clients[i]);
-}
-END_TEST
-
-START_TEST(it_may_be_freed_while_it_accepts)
-{
-	int clients[3];
-
-	free_on_accept = true;
-	ck_assert_int_eq(start(), 0);
-	for (int i = 0; i < 3; i++)
-		ck_assert_int_ge(clients[i] = connect_to(), 0);
-	ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
-	ck_assert_uint_eq(n_accepted, 1);
-	ck_assert_ptr_null(listener);
-	for (int i = 0; i < 3; i++)
-		close(clients[i]);
-}
-END_TEST
-
-START_TEST(without_fds_it_pauses_and_says_so_once)
-{
-	struct rlimit before, none;
-	int clients[10], lowest;
-	uint64_t start_us;
-	const char *said;
-
-	ck_assert_int_eq(start(), 0);
-	/* Several, since accept() under valgrind takes one away and then fails. */
-	for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-		ck_assert_int_ge(clients[i] = connect_to(), 0);
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-	lowest = dup(clients[0]);
-	close(lowest);
-	none = (struct rlimit){.rlim_cur = (rlim_t)lowest, .rlim_max = before.rlim_max};
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-
-	/* Turns of the loop: a refusal, the end of a pause, a refusal, … */
-	start_us = clock_now_us();
-	for (int i = 0; i < 7; i++)
-		event_base_loop(base, EVLOOP_ONCE);
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-	ck_assert_uint_ge(clock_now_us() - start_us, 3 * 80000);
-	ck_assert_uint_eq(n_accepted, 0);
-	said = capture_read();
-	ck_assert_ptr_nonnull(strstr(said, strerror(EMFILE)));
-	ck_assert_ptr_eq(strchr(said, '\n'), said + strlen(said) - 1);
-
-	/* And it recovers. */
-	while (n_accepted == 0)
-		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
-	for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-		close(clients[i]);
-}
-END_TEST
-
-/* ---- a socket that is handed over ---- */
-
-#ifdef HAVE_SYSTEMD
-
-/* In a child, since it takes fd 3 on: what `check` returns is the result. */
-static int with_handed_over(const int *fds, unsigned n, int (*check)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		char text[16];
-
-		event_base_free(base);
-		/* Out of the way first: the sockets may own these numbers themselves. */
-		for (unsigned i = 0; i < n; i++)
-			if (dup2(fds[i], 100 + (int)i) < 0)
-				_exit(90);
-		for (unsigned i = 0; i < n; i++)
-			if (dup2(100 + (int)i, 3 + (int)i) < 0)
-				_exit(91);
-		base = event_base_new();
-		snprintf(text, sizeof(text), "%d", (int)getpid());
-		setenv("LISTEN_PID", text, 1);
-		snprintf(text, sizeof(text), "%u", n);
-		setenv("LISTEN_FDS", text, 1);
-		setenv("LISTEN_FDNAMES", n == 1 ? "poold" : "poold:other", 1);
-		_exit(check());
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static int adopts(void)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s", config.socket);
-	free(config.socket);
-	config.socket = strdup("/nowhere/at/all");
-	if (start() != 0)
-		return 1;
-	if (strcmp(listener_path(listener), path) != 0)
-		return 2;
-	if (getenv("LISTEN_FDS") || getenv("LISTEN_PID") || getenv("LISTEN_FDNAMES"))
-		return 3;
-	if (!(fcntl(3, F_GETFD) & FD_CLOEXEC))
-		return 4;
-	while (n_accepted == 0)
-		event_base_loop(base, EVLOOP_ONCE);
-	listener = listener_free(listener);
-	return 0;
-}
-
-START_TEST(a_socket_of_the_service_manager_is_used_and_stays)
-{
-	int fd = squat(SOCK_STREAM, 5), client = connect_to();
-
-	ck_assert_int_ge(client, 0);
-	ck_assert_int_eq(with_handed_over(&fd, 1, adopts), 0);
-	ck_assert(is_there("p.sock"));
-	ck_assert(!is_there("p.sock.lock"));
-	close(client);
-	ck_assert_int_ge(client = connect_to(), 0);
-	close(client);
-	close(fd);
-}
-END_TEST
-
-static int refuses(void)
-{
-	return start() == LISTENER_E_REFUSED && fcntl(3, F_GETFD) < 0 ? 0 : 1;
-}
-
-START_TEST(other_things_that_are_handed_over_are_refused)
-{
-	int pair[2], fds[2];
-
-	fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	ck_assert_int_eq(with_handed_over(fds, 1, refuses), 0);
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	ck_assert_int_eq(with_handed_over(pair, 1, refuses), 0);
-	place("datagram");
-	fds[1] = squat(SOCK_DGRAM, -1);
-	ck_assert_int_eq(with_handed_over(&fds[1], 1, refuses), 0);
-	close(fds[1]);
-	place("packets");
-	fds[1] = squat(SOCK_SEQPACKET, 1);
-	ck_assert_int_eq(with_handed_over(&fds[1], 1, refuses), 0);
-	close(fds[0]);
-	place("stream");
-	fds[0] = squat(SOCK_STREAM, 1);
-	ck_assert_int_eq(with_handed_over(fds, 2, refuses), 0);
-	ck_assert_ptr_nonnull(strstr(capture_read(), "more than one"));
-	close(fds[0]);
-	close(fds[1]);
-	close(pair[0]);
-	close(pair[1]);
-}
-END_TEST
-
-#endif
-
-int main(void)
-{
-	Suite *suite = suite_create("listener");
-	TCase *places = tcase_create("places"), *connections = tcase_create("connections");
-
-	tcase_add_checked_fixture(places, setup, teardown);
-	tcase_add_test(places, it_serves_and_leaves_nothing_but_its_lock);
-	tcase_add_test(places, its_mode_is_as_configured_whatever_the_umask);
-	tcase_add_test(places, it_belongs_to_the_group);
-	tcase_add_test(places, its_directory_is_made_for_those_who_may_connect);
-	tcase_add_test(places, a_directory_that_others_can_write_to_is_refused);
-	tcase_add_test(places, a_dead_socket_is_replaced);
-	tcase_add_test(places, a_live_one_is_left_alone);
-	tcase_add_test(places, of_two_starts_one_goes_on);
-	tcase_add_test(places, what_is_in_the_way_is_left_alone);
-	tcase_add_test(places, a_datagram_socket_that_lives_is_left_alone);
-	tcase_add_test(places, at_the_end_only_its_own_socket_goes);
-	tcase_add_test(places, a_group_that_cannot_be_given_leaves_no_socket);
-	tcase_set_timeout(places, 60);
-	suite_add_tcase(suite, places);
-
-	tcase_add_checked_fixture(connections, setup, teardown);
-	tcase_add_test(connections, others_get_their_turn_between_many_connections);
-	tcase_add_test(connections, it_may_be_freed_while_it_accepts);
-	tcase_add_test(connections, without_fds_it_pauses_and_says_so_once);
-#ifdef HAVE_SYSTEMD
-	tcase_add_test(connections, a_socket_of_the_service_manager_is_used_and_stays);
-	tcase_add_test(connections, other_things_that_are_handed_over_are_refused);
-#endif
-	tcase_set_timeout(connections, 60);
-	suite_add_tcase(suite, connections);
-	return check_run(suite);
-}
+SUITE_MAIN_WITH("listener", setup, teardown, it_serves_and_leaves_nothing_but_its_lock,
+	its_mode_is_as_configured_whatever_the_umask, it_belongs_to_the_group,
+	its_directory_is_made_for_those_who_may_connect,
+	a_directory_that_others_can_write_to_is_refused, a_dead_socket_is_replaced,
+	a_live_one_is_left_alone, of_two_starts_one_goes_on, what_is_in_the_way_is_left_alone,
+	a_datagram_socket_that_lives_is_left_alone, at_the_end_only_its_own_socket_goes,
+	a_group_that_cannot_be_given_leaves_no_socket)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <string.h>
 
 #include "proto/base.h"
 #include "tests/lib/check_run.h"
@@ -45,6 +46,17 @@ static inline unsigned suite_open_fds(void)
 		n++;
 	closedir(dir);
 	return n - 3; /* ".", ".." and the directory itself */
+}
+
+/* Each condition from first to last has words of its own. */
+static inline void suite_expect_sentences(const char *(*strerror_of)(int), int first, int last)
+{
+	for (int r = first; r <= last; r++) {
+		ck_assert_uint_gt(strlen(strerror_of(r)), 0);
+		for (int other = first; other < r; other++)
+			ck_assert_str_ne(strerror_of(r), strerror_of(other));
+	}
+	ck_assert_str_eq(strerror_of(99), "unknown condition");
 }
 
 /* A seeded sequence: the same in every run. */
