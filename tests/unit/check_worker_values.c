@@ -111,7 +111,7 @@ END_TEST
 	({                                                                                         \
 		struct buf b_ = BUF_INIT(1u << 20);                                                \
 		int fd_;                                                                           \
-		literal_pack(&b_, format, ##__VA_ARGS__);                                             \
+		literal_pack(&b_, format, ##__VA_ARGS__);                                          \
 		fd_ = peer_memfd(buf_head(&b_), buf_used(&b_));                                    \
 		buf_deinit(&b_);                                                                   \
 		fd_;                                                                               \
