@@ -175,6 +175,25 @@ static void undo(struct order *o, struct future *f)
 		core_release(&o->r->server->core, f);
 }
 
+/* What was charged: the value, and what else it keeps. Consumes the fds. 0, PAYLOAD_E_FD with
+ * *ret_reason, -errno. */
+static int fill_future(struct order *o, struct future *f, struct cursor value, const int *fds,
+	unsigned n_fds, uint64_t charged_bytes, const char **ret_reason)
+{
+	struct payload **into = o->pool ? &f->input : &f->value;
+	int e = payload_new(value.p, cursor_len(&value), fds, n_fds, into, ret_reason);
+
+	if (e)
+		return e;
+	/* An fd that was not sealed yet when it was measured. */
+	if (payload_charge_bytes(*into) > charged_bytes) {
+		*ret_reason = "it grew while it was passed";
+		return PAYLOAD_E_FD;
+	}
+	f->in = payload_moved(*into);
+	return extra_new(&o->spec, &f->extra);
+}
+
 /* Makes the future, then its input. NULL: refused, and nothing is left. */
 static struct future *make_future(struct order *o, struct cursor value)
 {
@@ -192,7 +211,7 @@ static struct future *make_future(struct order *o, struct cursor value)
 							 : r->server->config->ttl_us,
 		.extra_bytes = extra_size(&o->spec),
 	};
-	const char *reason = NULL;
+	const char *reason;
 	struct refusal why;
 	struct future *f;
 	int fds[PROTO_MESSAGE_FDS], e;
@@ -212,19 +231,9 @@ static struct future *make_future(struct order *o, struct cursor value)
 		fail_submit(o, e, &why);
 		return NULL;
 	}
-	e = payload_new(
-		value.p, cursor_len(&value), fds, n_fds, o->pool ? &f->input : &f->value, &reason);
-	/* An fd that was not sealed yet when it was measured. */
-	if (e == 0 && payload_charge_bytes(o->pool ? f->input : f->value) > s.input_bytes) {
-		reason = "it grew while it was passed";
-		e = PAYLOAD_E_FD;
-	}
+	e = fill_future(o, f, value, fds, n_fds, s.input_bytes, &reason);
 	if (e == 0)
-		e = extra_new(&o->spec, &f->extra);
-	if (e == 0) {
-		f->in = payload_moved(o->pool ? f->input : f->value);
 		return f;
-	}
 	undo(o, f);
 	if (e == PAYLOAD_E_FD)
 		request_fail(r, OUTCOME_E_BAD_FD, "a passed fd is refused: %s", reason);

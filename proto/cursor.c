@@ -11,7 +11,7 @@ struct element {
 	uint8_t lead;
 	int8_t ext;
 	const uint8_t *body;
-	uint64_t n; /* bytes at body; elements that follow of a container (both halves of a pair) */
+	uint64_t n; /* lead_n() */
 };
 
 static bool is_container(enum lead_kind kind)
@@ -35,12 +35,7 @@ static inline bool element_at(const struct cursor *c, struct element *ret)
 	e.lead = *c->p;
 	e.ext = lead->kind == LEAD_EXT ? (int8_t)c->p[head - 1] : 0;
 	e.body = c->p + head;
-	if (lead->width)
-		e.n = lead_number(c->p + 1, lead->width);
-	else
-		e.n = (uint64_t)(e.lead & lead->mask) + lead->fixed;
-	if (e.kind == LEAD_MAP)
-		e.n *= 2;
+	e.n = lead_n(lead, c->p);
 	if (e.n > (size_t)(c->end - e.body))
 		return false;
 	*ret = e;

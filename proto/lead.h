@@ -38,3 +38,13 @@ static inline uint64_t lead_number(const uint8_t *p, unsigned width)
 		v = v << 8 | p[i];
 	return v;
 }
+
+/* The n of the element that starts at p, whose head is all there: bytes of payload, or elements
+ * inside (both halves of a pair), either way the least that follows the head. */
+static inline uint64_t lead_n(const struct lead *lead, const uint8_t *p)
+{
+	uint64_t n = lead->width ? lead_number(p + 1, lead->width)
+				 : (uint64_t)(*p & lead->mask) + lead->fixed;
+
+	return lead->kind == LEAD_MAP ? n * 2 : n;
+}

@@ -84,15 +84,7 @@ int scan_step(struct scan *s, const uint8_t *bytes, size_t len)
 			r = SCAN_MORE;
 			break;
 		}
-
-		/* n: bytes of payload or elements inside, either way the least that follows the
-		 * head */
-		if (lead->width)
-			n = lead_number(bytes + pos + 1, lead->width);
-		else
-			n = (uint64_t)(bytes[pos] & lead->mask) + lead->fixed;
-		if (lead->kind == LEAD_MAP)
-			n *= 2;
+		n = lead_n(lead, bytes + pos);
 		if (n > s->max_bytes - pos - head - (owed - 1) || n > UINT32_MAX) {
 			r = SCAN_E_LONG;
 			break;
