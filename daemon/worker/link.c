@@ -88,6 +88,11 @@ static int packet_receive(struct packet *p, int fd, int flags)
 	return 1;
 }
 
+bool link_is_closed(int r)
+{
+	return r == -EPIPE || r == -ECONNRESET;
+}
+
 int link_receive(struct link *l)
 {
 	int r;
@@ -104,7 +109,7 @@ int link_receive(struct link *l)
 	do
 		r = packet_receive(&l->packet, l->fd, 0);
 	while (r == -EINTR);
-	return r == -ECONNRESET ? 0 : r;
+	return link_is_closed(r) ? 0 : r;
 }
 
 /* Indexes count up from 0, and an ext 3 has the next one free behind those in its own value: so the

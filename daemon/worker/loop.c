@@ -177,5 +177,5 @@ int loop_run(struct link *link, const struct poold_module *module, const char *p
 	job_deinit(&loop.job);
 	if (r < 0)
 		link_flush_dying(link); /* what was answered before stays answered */
-	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+	return link_is_closed(r) ? 0 : r;
 }

@@ -82,6 +82,23 @@ START_TEST(a_preload_that_aborts_ends_the_zygote)
 }
 END_TEST
 
+/* Stopped until the daemon has gone, so that its answer finds nobody. */
+START_TEST(a_daemon_that_goes_during_setup_is_no_failure)
+{
+	struct peer z;
+
+	peer_start(&z);
+	kill(z.pid, SIGSTOP);
+	ck_assert_int_eq(waitpid(z.pid, NULL, WUNTRACED), z.pid);
+	peer_add(&z, "[iis[{ssssss}]]", 0, 1, "setup", "pool", "proof", "handler", "exec", "cwd",
+		"/");
+	peer_send(&z, NULL, 0);
+	z.fd = fd_close(z.fd);
+	kill(z.pid, SIGCONT);
+	peer_end(&z);
+}
+END_TEST
+
 static void refuse_setup(const char *text, struct buf *map)
 {
 	struct peer z;
@@ -252,6 +269,7 @@ static Suite *suite(void)
 	tcase_add_test(t, modules_that_start_a_thread_are_refused);
 	tcase_add_test(t, a_preload_that_fails_is_told);
 	tcase_add_test(t, a_preload_that_aborts_ends_the_zygote);
+	tcase_add_test(t, a_daemon_that_goes_during_setup_is_no_failure);
 	tcase_add_test(t, a_setup_that_is_wrong_is_refused);
 	tcase_add_test(t, requests_out_of_turn_are_refused);
 	tcase_add_test(t, setup_tells_the_functions);
