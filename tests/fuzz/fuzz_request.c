@@ -391,6 +391,7 @@ static void must_be_empty(void)
 			release_all();
 		turn();
 	}
+	conns_look(&server.conns); /* the peer is gone: none lingers for fds that it has not read */
 	must(server.conns.n == 0 && server.conns.n_pendings == 0);
 	must(server.core.table.n == 0 && server.core.n_unfinished == 0);
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
