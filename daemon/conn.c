@@ -8,6 +8,9 @@
  * room, so a slow reader holds no more than that. Everything is written once a turn, in
  * conns_flush().
  *
+ * The same pause holds when requests that go through many records have had their share of a turn:
+ * the rest, of whatever client, is handled in the next ones.
+ *
  * Events are edge-triggered: so nothing has to be changed in the kernel when a client is paused, and the edge of
  * writability tells when a peer read fds or hung up. libevent does not mix both kinds on one fd.
  *
@@ -135,7 +138,7 @@ static void process(struct conn *c)
 	int r = 0;
 
 	while (r == 0 && c->state <= CONN_ENDED) {
-		if (!has_room(c)) {
+		if (!has_room(c) || conns_are_tired(c->conns)) {
 			c->is_paused = true;
 			break;
 		}

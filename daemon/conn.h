@@ -61,6 +61,7 @@ struct conns {
 	unsigned n;
 	uint64_t
 		look_at_us; /* when to look whether peers have read their fds; HEAP_NEVER: no need */
+	uint64_t n_looked;  /* records gone through in this turn for requests */
 	uint64_t next_number;
 	struct log_limit lines[_CONNS_LINE_MAX];
 	uint64_t n_accepted, n_refused, n_fatal;
@@ -108,6 +109,8 @@ bool conns_flush(struct conns *cs, uint64_t now_us);
 void conns_sweep(struct conns *cs, uint64_t now_us);
 /* Counts what peers have read meanwhile: nobody tells. */
 void conns_look(struct conns *cs);
+/* A request went through n records. When they are many, requests wait for the next turn. */
+void conns_looked(struct conns *cs, size_t n);
 /* When conns_turn() must be called next; HEAP_NEVER. */
 uint64_t conns_next_us(const struct conns *cs);
 /* Nothing is owed to anybody: all outboxes are empty, nothing is ready. */
@@ -123,6 +126,8 @@ void conn_close(struct conn *c, const char *reason);
 
 /* ---- between conn.c and conns.c ---- */
 
+/* No further request is handled in this turn. */
+bool conns_are_tired(const struct conns *cs);
 /* May a line of this kind go to the log? */
 bool conns_may_log(struct conns *cs, enum conns_line line);
 /* Consumes fd; it has no account and reads nothing yet. -ENOMEM. */

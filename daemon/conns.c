@@ -21,6 +21,8 @@
 #define LOOK_US 5000
 /* The same for closed connections. */
 #define LINGER_LOOK_US 100000
+/* Records that requests may go through in a turn; the last request may exceed it. */
+#define LOOKED_A_TURN 10000
 
 bool conn_is_member(const struct conn *c, gid_t gid)
 {
@@ -30,6 +32,16 @@ bool conn_is_member(const struct conn *c, gid_t gid)
 		if (c->groups[i] == gid)
 			return true;
 	return false;
+}
+
+void conns_looked(struct conns *cs, size_t n)
+{
+	cs->n_looked += n;
+}
+
+bool conns_are_tired(const struct conns *cs)
+{
+	return cs->n_looked >= LOOKED_A_TURN;
 }
 
 bool conns_may_log(struct conns *cs, enum conns_line line)
@@ -136,10 +148,11 @@ void conns_turn(struct conns *cs, uint64_t now_us)
 			log_limit_end(&cs->lines[i]);
 	if (now_us >= cs->look_at_us)
 		look_again(cs, now_us);
-	/* One that has still more to say stands in the list again, for the next turn. */
+	/* One that has still more to say stands in the list again, for the next turn, behind those
+	 * that had none in this one. */
 	TAILQ_FOREACH (c, &cs->resumed, in_resumed)
 		n++;
-	for (; n > 0; n--) {
+	for (; n > 0 && !conns_are_tired(cs); n--) {
 		c = TAILQ_FIRST(&cs->resumed);
 		TAILQ_REMOVE(&cs->resumed, c, in_resumed);
 		c->is_resumed = false;
@@ -158,6 +171,7 @@ bool conns_flush(struct conns *cs, uint64_t now_us)
 		if (c->state < CONN_CLOSED && c->out.is_blocked_by_share)
 			look_in(cs, LOOK_US, now_us);
 	}
+	cs->n_looked = 0;
 	return !TAILQ_EMPTY(&cs->resumed);
 }
 

@@ -279,16 +279,32 @@ static struct future *list_prev(const struct list_filter *l, struct future *f)
 	return l->all_owners ? TAILQ_PREV(f, futures, in_all) : TAILQ_PREV(f, futures, in_uid);
 }
 
+/* The newest that may match: a page begins where the last one ended, if that future is still there. */
+static struct future *list_begin(struct request *r, const struct list_filter *l)
+{
+	struct futures *futures = list_of(r, l);
+	struct future *f;
+
+	if (!futures || TAILQ_EMPTY(futures))
+		return NULL;
+	f = core_find(&r->server->core, l->before);
+	if (f && (l->all_owners || account_futures(f->account) == futures))
+		return list_prev(l, f);
+	return TAILQ_LAST(futures, futures);
+}
+
 /* Finds the newest that match, up to the limit; returns how many. */
 static size_t collect(struct request *r, const struct list_filter *l, const struct future **found)
 {
-	struct futures *futures = list_of(r, l);
-	struct future *f = futures ? TAILQ_LAST(futures, futures) : NULL;
-	size_t n = 0;
+	struct future *f = list_begin(r, l);
+	size_t n = 0, n_looked = 0;
 
-	for (; f && n < l->limit && f->id > l->after; f = list_prev(l, f))
+	for (; f && n < l->limit && f->id > l->after; f = list_prev(l, f)) {
+		n_looked++;
 		if (matches(f, l))
 			found[n++] = f;
+	}
+	conns_looked(&r->server->conns, n_looked);
 	return n;
 }
 

@@ -1,12 +1,13 @@
 """Every limit refuses by name, with value and maximum, and gives back what it held."""
 
 import os
+import signal
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
 from pooldtest import Folder, POOLS, Poold, run_cases
-from wire import Client, Failure, fd_ext, sealed, sparse
+from wire import Client, Failure, fd_ext, pack, sealed, sparse
 
 MIB = 1 << 20
 
@@ -16,7 +17,7 @@ class Limits(unittest.TestCase):
         pools = POOLS.replace("workers = 2\n", "workers = 2\n" + pool)
         folder = Folder(pools=f"[limits]\n{limits}\n{pools}")
         self.addCleanup(folder.__exit__)
-        poold = Poold(folder).await_ready()
+        self.poold = poold = Poold(folder).await_ready()
         self.addCleanup(lambda: self.assertEqual(poold.stop(), 0))
         return folder
 
@@ -132,6 +133,33 @@ class Limits(unittest.TestCase):
                 c.answer(waiting[1])
             c.call("release", [id])
             self.await_zero(c)
+
+    def test_long_lists_leave_turns_to_others(self):
+        folder = self.start("")
+        with Client(folder.socket) as busy, Client(folder.socket) as other:
+            ids = busy.call("submit_many", "bench/noop", [None] * 12_000)
+            busy.call("wait", ids)
+            before = other.call("stats")["counters"]["requests"]
+            # Both lie there when the daemon looks.
+            self.addCleanup(self.poold.process.send_signal, signal.SIGCONT)
+            self.poold.process.send_signal(signal.SIGSTOP)
+            os.waitpid(self.poold.process.pid, os.WUNTRACED)
+            lists = range(1000, 1300)
+            busy.send_raw(b"".join(pack([0, n, "list", [{"label": "none"}]]) for n in lists))
+            asked = other.send("stats")
+            self.poold.process.send_signal(signal.SIGCONT)
+            handled = other.answer(asked)["counters"]["requests"] - before
+            self.assertLess(handled, 10)
+            for msgid in lists:
+                self.assertEqual(busy.answer(msgid), [])
+            # A page begins where the last one ended, whether that is still there or not.
+            page = [f["id"] for f in busy.call("list", {"limit": 2, "before": ids[-1]})]
+            self.assertEqual(page, ids[-3:-1])
+            busy.call("release", ids[-1:])
+            page = [f["id"] for f in busy.call("list", {"limit": 2, "before": ids[-1]})]
+            self.assertEqual(page, ids[-3:-1])
+            busy.call("release", ids)
+            self.await_zero(busy)
 
     def test_unread_fds_count_until_they_are_read_whoever_closes(self):
         folder = self.start("connections = 3")
