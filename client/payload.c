@@ -8,8 +8,6 @@
 #include "client/client_internal.h"
 #include "proto/shm.h"
 
-/* Bytes whose encoding, with a head of 3, is within the limit: above it the daemon would copy them. */
-#define INLINE_MAX (PROTO_INLINE_BYTES - 3u)
 /* Name of a memfd in /proc. */
 #define MEMFD_NAME "poold-input"
 
@@ -170,7 +168,7 @@ static int check_bytes(const poold_input *input, size_t *ret_len)
 	}
 	default: return 1;
 	}
-	return *ret_len > INLINE_MAX;
+	return *ret_len > PROTO_INLINE_BIN_BYTES;
 }
 
 /* A new sealed memfd of a byte string that is large, a file, or a buffer. */

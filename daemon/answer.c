@@ -13,9 +13,7 @@
 #include "proto/scan.h"
 #include "proto/text.h"
 
-/* A byte string of PROTO_INLINE_BYTES has a head, too. */
-#define VALUE_BYTES   (PROTO_INLINE_BYTES + 16u)
-#define DETAILS_BYTES (2u * VALUE_BYTES)
+#define DETAILS_BYTES (2u * PROTO_INLINE_BYTES)
 /* Figures beyond this are no figures. */
 #define MEAS_MAX (1ull << 53)
 
@@ -117,7 +115,7 @@ static int check_size(struct answer *a, const struct cursor *value, const struct
 	uint16_t n_fds;
 	int r;
 
-	if (cursor_len(value) > VALUE_BYTES)
+	if (cursor_len(value) > PROTO_INLINE_BYTES)
 		return set_too_large(a, "inline_bytes", cursor_len(value), PROTO_INLINE_BYTES);
 	r = payload_measure(cursor_len(value), fds->fds, fds->n, &bytes, &n_fds);
 	if (r < 0)

@@ -5,8 +5,10 @@
 
 /* One message of a client, in bytes: what the daemon must buffer before it can act. */
 #define PROTO_MESSAGE_BYTES (1024u * 1024u)
-/* A value up to this travels inline; above it, its bytes go into a memfd. */
+/* A value whose encoding is up to this travels inline; above it, its bytes go into a memfd. */
 #define PROTO_INLINE_BYTES (64u * 1024u)
+/* The longest byte string or text that does: its encoding has a head of 3. */
+#define PROTO_INLINE_BIN_BYTES (PROTO_INLINE_BYTES - 3u)
 /* One packet on a worker's link, in bytes and fds. SCM_MAX_FD is 253; 64 keeps the control buffer
  * small. */
 #define PROTO_PACKET_BYTES (128u * 1024u)

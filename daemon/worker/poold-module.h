@@ -283,7 +283,7 @@ POOLD_MODULE_API int poold_job_map(
  * poold_job_result_bytes() - the result is a byte string, by copy
  * @job:    the job
  * @bytes:  the bytes
- * @len:    their number; above 64 KiB they travel in shared memory
+ * @len:    their number; with an encoding above 64 KiB they travel in shared memory
  *
  * Blocks:   no.
  * Owner:    copied.
@@ -297,7 +297,7 @@ POOLD_MODULE_API int poold_job_result_bytes(poold_job *job, const void *bytes, s
 /**
  * poold_job_result_text() - the result is a string, by copy
  * @job:   the job
- * @text:  UTF-8, at most 64 KiB
+ * @text:  UTF-8, with its head of 3 bytes at most 64 KiB
  * @len:   its length in bytes
  *
  * Blocks:   no.
@@ -358,13 +358,13 @@ POOLD_MODULE_API int poold_job_result_shorten(poold_job *job, size_t len);
  * poold_job_result_input() - the result is the input
  * @job:  the job
  *
- * Byte strings in shared memory go back as the same shared memory. After this call,
- * poold_job_fd() no longer has the file descriptors that went into the result.
+ * Byte strings in shared memory go back as the same shared memory, and an input that is one long
+ * byte string goes into such. After this call, poold_job_fd() no longer has the file descriptors that went into the result.
  *
  * Blocks:   no.
  * Owner:    nothing changes hands.
  * Returns:  0.
- * Errors:   -EFBIG the encoding is longer than 64 KiB, or the result over the job's largest:
+ * Errors:   -EFBIG the encoding is longer than 64 KiB and no byte string, or the result over the job's largest:
  *           the job fails with the code "too_large"; -ENOMEM.
  * Since:    0.1
  */

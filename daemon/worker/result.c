@@ -1,6 +1,6 @@
 /* What goes back, and the functions of poold-module.h that set it.
  *
- * A byte string up to PROTO_INLINE_BYTES goes in the answer; above that, in a sealed memfd. One
+ * A byte string up to PROTO_INLINE_BIN_BYTES goes in the answer; above that, in a sealed memfd. One
  * that is written in place lies in `room` or in a memfd that is mapped for writing until the
  * function is through. Every size is held against the job's max_result before memory is taken for
  * it. */
@@ -17,15 +17,13 @@
 #include "proto/shm.h"
 #include "proto/text.h"
 
-/* Head of a bin around PROTO_INLINE_BYTES of payload. */
-#define BODY_BYTES (PROTO_INLINE_BYTES + 16u)
 /* Envelope, meas and the keys of a failure. */
 #define FRAME_BYTES 256u
 
 void result_init(struct result *res)
 {
 	*res = (struct result){.kind = RESULT_READY, .shm = -1};
-	buf_init(&res->body, BODY_BYTES);
+	buf_init(&res->body, PROTO_INLINE_BYTES);
 }
 
 static void drop_shm(struct result *res)
@@ -138,6 +136,7 @@ static int begin(poold_job *job, size_t len)
 	return 0;
 }
 
+/* len: of the encoding. */
 static int begin_inline(poold_job *job, size_t len)
 {
 	int r = begin(job, len);
@@ -177,7 +176,7 @@ poold_public int poold_job_result_bytes(poold_job *job, const void *bytes, size_
 
 	if (r < 0)
 		return r;
-	if (len <= PROTO_INLINE_BYTES)
+	if (len <= PROTO_INLINE_BIN_BYTES)
 		return set_bin(&job->result, bytes, len);
 	r = shm_from_bytes("poold-result", bytes, len);
 	if (r < 0)
@@ -189,8 +188,11 @@ poold_public int poold_job_result_bytes(poold_job *job, const void *bytes, size_
 poold_public int poold_job_result_text(poold_job *job, const char *text, size_t len)
 {
 	struct bufpack p;
-	int r = begin_inline(job, len);
+	int r = begin(job, len);
 
+	if (r == 0 && len > PROTO_INLINE_BIN_BYTES)
+		r = result_too_large(
+			job, "inline_bytes", len + (len > UINT16_MAX ? 5 : 3), PROTO_INLINE_BYTES);
 	if (r < 0)
 		return r;
 	bufpack_init(&p, &job->result.body);
@@ -239,13 +241,13 @@ poold_public int poold_job_result_buffer(poold_job *job, size_t len, void **ret)
 
 	if (r < 0)
 		return r;
-	if (len > PROTO_INLINE_BYTES) {
+	if (len > PROTO_INLINE_BIN_BYTES) {
 		r = begin_shm(res, len);
 		if (r < 0)
 			return r;
 	} else {
 		if (!res->room)
-			res->room = malloc(PROTO_INLINE_BYTES);
+			res->room = malloc(PROTO_INLINE_BIN_BYTES);
 		if (!res->room)
 			return -ENOMEM;
 		memset(res->room, 0, len);
@@ -301,6 +303,11 @@ poold_public int poold_job_result_input(poold_job *job)
 	size_t n;
 	int r;
 
+	/* one that was long for the client's message is long for the answer */
+	if (cursor_peek(&job->input) == CURSOR_BIN &&
+		cursor_len(&job->input) > PROTO_INLINE_BYTES &&
+		job_bytes(job, job->input, &bytes, &n) == 0)
+		return poold_job_result_bytes(job, bytes, n);
 	/* a byte string in shared memory counts with its own bytes */
 	if (cursor_peek(&job->input) == CURSOR_EXT && job_bytes(job, job->input, &bytes, &n) == 0)
 		r = begin(job, n);
@@ -324,7 +331,7 @@ static int finish_shared(poold_job *job)
 	struct result *res = &job->result;
 	int r = 0;
 
-	if (res->len <= PROTO_INLINE_BYTES) {
+	if (res->len <= PROTO_INLINE_BIN_BYTES) {
 		r = set_bin(res, res->shm_p, res->len);
 		drop_shm(res);
 		return r;

@@ -25,7 +25,7 @@ struct result {
 	unsigned n_fds;
 
 	size_t len;    /* of the byte string that is written in place */
-	uint8_t *room; /* PROTO_INLINE_BYTES, once needed */
+	uint8_t *room; /* PROTO_INLINE_BIN_BYTES, once needed */
 	int shm;
 	void *shm_p;
 	size_t shm_size;

@@ -44,7 +44,8 @@ static const void *result_of(poold_future *f, size_t *ret_len)
 
 START_TEST(bytes_come_back_as_they_went)
 {
-	static const size_t sizes[] = {0, 1, 65533, 65534, 65536, 65537, LARGE_BYTES};
+	static const size_t sizes[] = {0, 1, 65530, 65531, 65532, 65533, 65534, 65535, 65536, 65537,
+		65538, 65539, 65540, 65541, 65542, 65543, 65544, 65545, LARGE_BYTES};
 	uint8_t *bytes = malloc(LARGE_BYTES);
 	poold *p = connect_to_daemon();
 	unsigned fds = suite_open_fds();

@@ -100,6 +100,17 @@ class Wire(DaemonCase):
         digest = self.c.call("call", "digest/sha256", b"d" * 900_000)
         self.assertEqual(digest, hashlib.sha256(b"d" * 900_000).hexdigest())
 
+    def test_byte_strings_around_the_inline_limit_come_back(self):
+        for size in [*range(65530, 65546), 1_000_000]:
+            data = os.urandom(size)
+            self.assertEqual(self.c.call("call", "bench/echo", data), data, size)
+            with Client(self.folder.socket, fds=True) as other:
+                got = other.call("call", "bench/echo", data)
+                if size > (64 << 10) - 3:
+                    self.assertEqual(got, fd_ext(0), size)
+                    got = os.pread(other.fds[0], size + 1, 0)
+                self.assertEqual(got, data, size)
+
     def test_result_above_the_inline_limit_must_be_shared_memory(self):
         failure = self.fails("too_large", "call", "bench/echo", ["x" * 70000])
         self.assertEqual(failure.details["max"], 64 << 10)

@@ -10,7 +10,7 @@
 #include "proto/shm.h"
 
 /* Its encoding has a head of 3 bytes. */
-#define INLINE_BYTES ((size_t)PROTO_INLINE_BYTES - 3)
+#define INLINE_BYTES ((size_t)PROTO_INLINE_BIN_BYTES)
 
 static int submit_one(poold *p, poold_input input)
 {
