@@ -188,11 +188,15 @@ void outbox_undo(struct outbox *o)
 	uncharge(o);
 }
 
+/* The kernel tells of writability just before it gives back the last byte of a buffer that was read:
+ * at that edge, the last one, 1 is left. One that nobody read counts some hundreds. */
+#define UNREAD_NOTHING 1
+
 bool outbox_look(struct outbox *o, int sock)
 {
 	int unread = 0;
 
-	if (o->unread_fds && ioctl(sock, SIOCOUTQ, &unread) == 0 && unread == 0)
+	if (o->unread_fds && ioctl(sock, SIOCOUTQ, &unread) == 0 && unread <= UNREAD_NOTHING)
 		all_read(o);
 	return o->unread_fds > 0;
 }
