@@ -211,7 +211,7 @@ void request_pools(struct request *r)
 
 static size_t count_workers(const struct pool *pool)
 {
-	return pool->config.n_workers;
+	return pool->n_slots;
 }
 
 /* Whose job it runs is for those who may see it. */
@@ -247,8 +247,8 @@ static void pack_worker(struct request *r, struct bufpack *p, const struct slot 
 
 static void pack_workers(struct request *r, struct bufpack *p, struct pool *pool)
 {
-	for (unsigned i = 0; i < pool->config.n_workers; i++)
-		pack_worker(r, p, &pool->slots[i]);
+	for (unsigned i = 0; i < pool->n_slots; i++)
+		pack_worker(r, p, pool->slots[i]);
 }
 
 void request_workers(struct request *r)

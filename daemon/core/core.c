@@ -234,9 +234,9 @@ void core_stop_running(struct core *c, uint64_t now_us)
 	struct pool *p;
 
 	TAILQ_FOREACH (p, &c->pools, in_core)
-		for (unsigned i = 0; i < p->config.n_workers; i++) {
-			limit_grace(&p->slots[i], now_us);
-			stop_running(&p->slots[i], now_us);
+		for (unsigned i = 0; i < p->n_slots; i++) {
+			limit_grace(p->slots[i], now_us);
+			stop_running(p->slots[i], now_us);
 		}
 }
 

@@ -237,8 +237,8 @@ static void assign(struct pool *p, uint64_t now_us)
  * elsewhere. */
 static void take_back_late(struct pool *p, uint64_t now_us)
 {
-	for (unsigned i = 0; i < p->config.n_workers; i++) {
-		struct slot *s = &p->slots[i];
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		struct slot *s = p->slots[i];
 
 		if (s->state == SLOT_BUSY && s->n_line > 1 && runs_late(s, now_us))
 			handover_take_back(s, now_us);
@@ -251,8 +251,8 @@ static void steal(struct pool *p, uint64_t now_us)
 {
 	uint64_t others = p->queue.n;
 
-	for (unsigned i = 0; i < p->config.n_workers; i++) {
-		struct slot *s = &p->slots[i];
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		struct slot *s = p->slots[i];
 
 		if (p->queue.n >= others + p->n_by_state[SLOT_IDLE])
 			break;
@@ -292,9 +292,9 @@ void handover_abort(struct pool *p, enum future_failure why, uint64_t now_us)
 {
 	struct future *f;
 
-	for (unsigned i = 0; i < p->config.n_workers; i++)
-		if (p->slots[i].state == SLOT_BUSY && p->slots[i].n_line > 1)
-			handover_take_back(&p->slots[i], now_us);
+	for (unsigned i = 0; i < p->n_slots; i++)
+		if (p->slots[i]->state == SLOT_BUSY && p->slots[i]->n_line > 1)
+			handover_take_back(p->slots[i], now_us);
 	while ((f = queue_first(&p->queue, NULL))) {
 		queue_remove(&p->queue, f);
 		life_finish(p->core, f, FUTURE_ABORTED, why, now_us);

@@ -49,6 +49,27 @@ void slot_set_state(struct slot *s, enum slot_state to, uint64_t now_us)
 	p->n_by_state[to]++;
 }
 
+int pool_add_slot(struct pool *p)
+{
+	struct slot **grown, *s;
+
+	grown = realloc(p->slots, (p->n_slots + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	p->slots = grown;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->pool = p;
+	s->number = p->n_slots;
+	s->timer.owner = CORE_TIMER_SLOT;
+	TAILQ_INIT(&s->line);
+	TAILQ_INSERT_TAIL(&p->by_state[SLOT_EMPTY], s, in_state);
+	p->n_by_state[SLOT_EMPTY]++;
+	p->slots[p->n_slots++] = s;
+	return 0;
+}
+
 int pool_new(struct core *core, const struct pool_config *config, void *shell, struct pool **ret)
 {
 	struct pool *p;
@@ -60,8 +81,7 @@ int pool_new(struct core *core, const struct pool_config *config, void *shell, s
 	for (int s = 0; s < _SLOT_STATE_MAX; s++)
 		TAILQ_INIT(&p->by_state[s]);
 	p->name = strdup(config->name);
-	p->slots = calloc(config->n_workers, sizeof(*p->slots));
-	if (!p->name || !p->slots) {
+	if (!p->name) {
 		pool_free(p);
 		return -ENOMEM;
 	}
@@ -70,16 +90,11 @@ int pool_new(struct core *core, const struct pool_config *config, void *shell, s
 	p->shell = shell;
 	p->config = *config;
 	p->config.name = p->name;
-	for (unsigned i = 0; i < config->n_workers; i++) {
-		struct slot *s = &p->slots[i];
-
-		*s = (struct slot){.pool = p, .number = i};
-		s->timer.owner = CORE_TIMER_SLOT;
-		TAILQ_INIT(&s->line);
-
-		TAILQ_INSERT_TAIL(&p->by_state[SLOT_EMPTY], s, in_state);
-		p->n_by_state[SLOT_EMPTY]++;
-	}
+	for (unsigned i = 0; i < config->n_workers; i++)
+		if (pool_add_slot(p) < 0) {
+			pool_free(p);
+			return -ENOMEM;
+		}
 	*ret = p;
 	return 0;
 }
@@ -103,6 +118,8 @@ struct pool *pool_free(struct pool *p)
 		function_free(fn);
 	}
 	queue_deinit(&p->queue);
+	for (unsigned i = 0; i < p->n_slots; i++)
+		free(p->slots[i]);
 	free(p->slots);
 	free(p->reason);
 	free(p->name);

@@ -83,7 +83,8 @@ struct pool {
 	void *shell;
 	struct function *functions;
 	unsigned n_functions;
-	struct slot *slots;
+	struct slot **slots; /* each where it is for good */
+	unsigned n_slots;
 	struct slots by_state[_SLOT_STATE_MAX];
 	unsigned n_by_state[_SLOT_STATE_MAX];
 	unsigned n_ahead; /* jobs handed over that are not the first in their line */
@@ -102,6 +103,8 @@ TAILQ_HEAD(pools, pool);
 
 __attribute__((warn_unused_result)) int pool_new(
 	struct core *core, const struct pool_config *config, void *shell, struct pool **ret);
+/* One more place for a worker, empty. The caller has a timer for it. -ENOMEM. */
+__attribute__((warn_unused_result)) int pool_add_slot(struct pool *p);
 /* Its queue and its slots' lines are empty. */
 struct pool *pool_free(struct pool *p);
 /* The one door; `now_us` starts the time in the new state. */

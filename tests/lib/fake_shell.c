@@ -194,6 +194,7 @@ static bool fork_worker(void *shell, struct slot *s)
 		return false;
 	*w = (struct fake_worker){.fake = w->fake,
 		.slot = s,
+		.next = w->next,
 		.life = FAKE_STARTING,
 		.inbox_size = w->inbox_size,
 		.kind = w->kind};
@@ -246,40 +247,45 @@ void fake_init(struct fake *fake, const struct account_limits *limits, uint64_t 
 		abort();
 }
 
+/* The slot's fake, for all its workers. */
+static void hire(struct fake *fake, struct slot *s)
+{
+	struct fake_worker *w = must(calloc(1, sizeof(*w)));
+
+	*w = (struct fake_worker){
+		.fake = fake, .slot = s, .inbox_size = FAKE_INBOX, .next = fake->workers};
+	fake->workers = w;
+	s->shell = w;
+}
+
 struct pool *fake_pool(struct fake *fake, const struct pool_config *config)
 {
-	struct fake_worker *workers = must(calloc(config->n_workers, sizeof(*workers)));
 	struct pool *p;
 
-	if (core_add_pool(&fake->core, config, workers, &p) != 0 ||
+	if (core_add_pool(&fake->core, config, NULL, &p) != 0 ||
 		pool_put_function(p, "f", "", false) != 0 ||
 		pool_put_function(p, "g", "", false) != 0)
 		abort();
-	for (unsigned i = 0; i < config->n_workers; i++) {
-		workers[i] = (struct fake_worker){
-			.fake = fake, .slot = &p->slots[i], .inbox_size = FAKE_INBOX};
-		p->slots[i].shell = &workers[i];
-	}
+	for (unsigned i = 0; i < p->n_slots; i++)
+		hire(fake, p->slots[i]);
 	core_pool_ready(p);
 	return p;
 }
 
 void fake_deinit(struct fake *fake)
 {
-	struct pool *p;
-	void *workers[16];
-	unsigned n = 0;
+	struct fake_worker *w;
 
-	TAILQ_FOREACH (p, &fake->core.pools, in_core)
-		workers[n++] = p->shell;
 	core_deinit(&fake->core);
-	while (n > 0)
-		free(workers[--n]);
+	while ((w = fake->workers)) {
+		fake->workers = w->next;
+		free(w);
+	}
 }
 
 struct fake_worker *fake_worker(struct pool *p, unsigned number)
 {
-	return p->slots[number].shell;
+	return p->slots[number]->shell;
 }
 
 uint64_t fake_turn(struct fake *fake)

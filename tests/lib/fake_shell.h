@@ -56,6 +56,7 @@ enum fake_life {
 /* One for each slot, in slot->shell's place. */
 struct fake_worker {
 	struct fake *fake;
+	struct fake_worker *next; /* of all */
 	struct slot *slot;
 	enum fake_life life;
 	struct fake_packet inbox[FAKE_INBOX];
@@ -102,6 +103,7 @@ struct fake {
 	struct core core;
 	struct fake_hooks hooks;
 	void *user;
+	struct fake_worker *workers;
 	uint64_t now_us;
 	uint64_t n_payloads;
 	uint64_t n_extras;

@@ -158,8 +158,8 @@ pid_t workbench_zygote(const struct pool *p)
 	ck_assert_ptr_nonnull(list);
 	while (!zygote && fscanf(list, "%d", &pid) == 1) {
 		zygote = pid;
-		for (unsigned i = 0; i < p->config.n_workers; i++)
-			if (pid == workers_pid(&p->slots[i]))
+		for (unsigned i = 0; i < p->n_slots; i++)
+			if (pid == workers_pid(p->slots[i]))
 				zygote = 0;
 	}
 	fclose(list);

@@ -16,7 +16,7 @@ static struct future *some_future(struct world *w)
 static struct future *some_handed_over(struct world *w)
 {
 	const struct pool *p = w->pools[world_below(w, w->n_pools)];
-	const struct slot *s = &p->slots[world_below(w, p->config.n_workers)];
+	const struct slot *s = p->slots[world_below(w, p->n_slots)];
 	uint64_t skip = s->n_line ? world_below(w, s->n_line) : 0;
 	struct future *f;
 

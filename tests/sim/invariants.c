@@ -171,8 +171,8 @@ static void check_slots(struct world *w, const struct pool *p, uint64_t n_in_lin
 {
 	unsigned n_by_state[_SLOT_STATE_MAX] = {0}, n_ahead = 0, n_lines = 0;
 
-	for (unsigned i = 0; i < p->config.n_workers; i++) {
-		const struct slot *s = &p->slots[i];
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		const struct slot *s = p->slots[i];
 		struct future *f;
 		unsigned n = 0;
 
@@ -361,7 +361,7 @@ void check_always(struct world *w)
 	check_futures(w);
 	for (unsigned i = 0; i < w->n_pools; i++) {
 		check_pool(w, i);
-		for (unsigned k = 0; k < w->pools[i]->config.n_workers; k++)
+		for (unsigned k = 0; k < w->pools[i]->n_slots; k++)
 			check_worker(w, fake_worker(w->pools[i], k));
 	}
 	check_accounts(w);

@@ -92,8 +92,9 @@ static const struct future *waits_in_inbox(const struct slot *s)
 /* An idle worker whose link took what it was given. */
 static bool has_idle(const struct world *w, const struct pool *p)
 {
-	for (unsigned i = 0; i < p->config.n_workers; i++)
-		if (p->slots[i].state == SLOT_IDLE && p->slots[i].refused_turn != w->core->n_turns)
+	for (unsigned i = 0; i < p->n_slots; i++)
+		if (p->slots[i]->state == SLOT_IDLE &&
+			p->slots[i]->refused_turn != w->core->n_turns)
 			return true;
 	return false;
 }
@@ -111,8 +112,8 @@ static void check_idle(struct world *w, const struct pool *p)
 
 static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us)
 {
-	for (unsigned i = 0; i < p->config.n_workers; i++) {
-		const struct slot *s = &p->slots[i];
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		const struct slot *s = p->slots[i];
 		const struct fake_worker *fw = s->shell;
 		const struct future *f = s->state == SLOT_BUSY ? waits_in_inbox(s) : NULL;
 
@@ -127,8 +128,8 @@ static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us
 
 static void check_refusals(struct world *w, const struct pool *p)
 {
-	for (unsigned i = 0; i < p->config.n_workers; i++)
-		if (p->slots[i].refused_turn == w->core->n_turns && !w->core->want_turn)
+	for (unsigned i = 0; i < p->n_slots; i++)
+		if (p->slots[i]->refused_turn == w->core->n_turns && !w->core->want_turn)
 			world_fail(w, "a full link is not tried again");
 }
 

@@ -298,7 +298,7 @@ static void zygote(struct world *w, struct pool *p)
 	} else if (p->state == POOL_READY && !w->is_ending) {
 		world_say(w, "zygote %s dies", p->name);
 		core_pool_starting(p);
-		for (unsigned i = 0; i < p->config.n_workers; i++)
+		for (unsigned i = 0; i < p->n_slots; i++)
 			if (fake_worker(p, i)->life == FAKE_STARTING) {
 				die(w, fake_worker(p, i));
 				reap(w, fake_worker(p, i));
@@ -309,7 +309,7 @@ static void zygote(struct world *w, struct pool *p)
 /* Some of a pool's workers answer, all at once. */
 static void busy_spell(struct world *w, struct pool *p)
 {
-	for (unsigned i = 0; i < p->config.n_workers; i++) {
+	for (unsigned i = 0; i < p->n_slots; i++) {
 		struct fake_worker *fw = fake_worker(p, i);
 
 		if (world_once_in(w, 2) || fw->life != FAKE_UP)
@@ -324,7 +324,7 @@ static void busy_spell(struct world *w, struct pool *p)
 static void move(struct world *w)
 {
 	struct pool *p = w->pools[world_below(w, w->n_pools)];
-	struct fake_worker *fw = fake_worker(p, (unsigned)world_below(w, p->config.n_workers));
+	struct fake_worker *fw = fake_worker(p, (unsigned)world_below(w, p->n_slots));
 	uint64_t chance = world_below(w, 1000);
 
 	if (chance < 10 || (p->state == POOL_STARTING && chance < 200)) {
@@ -373,7 +373,7 @@ void workers_settle(struct world *w)
 
 		if (p->state == POOL_STARTING)
 			zygote(w, p);
-		for (unsigned k = 0; k < p->config.n_workers; k++) {
+		for (unsigned k = 0; k < p->n_slots; k++) {
 			do_duty(w, fake_worker(p, k));
 			fake_read(fake_worker(p, k));
 			reap(w, fake_worker(p, k));

@@ -173,7 +173,7 @@ static bool is_over(const struct world *w, bool is_drained)
 	if (core_unfinished(w->core))
 		return false;
 	for (unsigned i = 0; is_drained && i < w->n_pools; i++)
-		if (w->pools[i]->n_by_state[SLOT_EMPTY] != w->pools[i]->config.n_workers)
+		if (w->pools[i]->n_by_state[SLOT_EMPTY] != w->pools[i]->n_slots)
 			return false;
 	return true;
 }

@@ -43,17 +43,17 @@ END_TEST
 START_TEST(slots_stand_in_the_list_of_their_state)
 {
 	ck_assert_uint_eq(p->n_by_state[SLOT_EMPTY], 3);
-	slot_set_state(&p->slots[1], SLOT_STARTING, 50);
+	slot_set_state(p->slots[1], SLOT_STARTING, 50);
 	ck_assert_uint_eq(p->n_by_state[SLOT_EMPTY], 2);
 	ck_assert_uint_eq(p->n_by_state[SLOT_STARTING], 1);
-	ck_assert_ptr_eq(TAILQ_FIRST(&p->by_state[SLOT_STARTING]), &p->slots[1]);
-	ck_assert_uint_eq(p->slots[1].since_us, 50);
+	ck_assert_ptr_eq(TAILQ_FIRST(&p->by_state[SLOT_STARTING]), p->slots[1]);
+	ck_assert_uint_eq(p->slots[1]->since_us, 50);
 }
 END_TEST
 
 START_TEST(an_illegal_move_is_our_bug)
 {
-	slot_set_state(&p->slots[0], SLOT_BUSY, 1);
+	slot_set_state(p->slots[0], SLOT_BUSY, 1);
 }
 END_TEST
 

@@ -32,7 +32,7 @@ START_TEST(test_every_job_ends_without_memory)
 		jobs[i] = workbench_number(&b, "bench/spin", 300);
 	fault_alloc_rate(ONE_IN, (unsigned long long)_i + 1);
 	for (unsigned n = 0; core_unfinished(&b.core) > 0; n++) {
-		const struct slot *s = &p->slots[n % 2];
+		const struct slot *s = p->slots[n % 2];
 
 		workbench_turn(&b);
 		if (n % 3 == 0 && n_kills < N_KILLS && s->state == SLOT_BUSY) {

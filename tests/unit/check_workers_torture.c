@@ -22,7 +22,7 @@ static uint32_t next_random(uint64_t *seed)
 
 static void kill_one(struct pool *p, uint32_t which, unsigned *n_kills)
 {
-	const struct slot *s = &p->slots[which % p->config.n_workers];
+	const struct slot *s = p->slots[which % p->n_slots];
 
 	if (workers_pid(s) && (s->state == SLOT_BUSY || s->state == SLOT_IDLE)) {
 		kill(workers_pid(s), SIGKILL);
