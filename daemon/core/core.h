@@ -10,6 +10,7 @@
 #include "daemon/core/account.h"
 #include "daemon/core/future.h"
 #include "daemon/core/pool.h"
+#include "daemon/core/terms.h"
 
 enum {
 	CORE_E_QUOTA = ACCOUNT_E_QUOTA,
@@ -116,6 +117,7 @@ struct submission {
 	uint64_t timeout_us; /* 0: the pool's */
 	uint64_t grace_us;   /* 0: the pool's */
 	uint64_t ttl_us;
+	struct wishes wishes; /* of a job */
 };
 
 /* Room for one result must remain beside what waiting jobs hold, so that none of them waits for

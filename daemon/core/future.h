@@ -20,6 +20,7 @@ struct function;
 struct lane;
 struct pool;
 struct slot;
+struct terms;
 
 /* The shell's: bytes and fds of a value, and texts that the core does not look at. */
 struct payload;
@@ -97,6 +98,7 @@ struct future {
 	struct payload *input;	   /* gone at the end */
 	struct payload *value;	   /* result, or details of a failure */
 	struct future_extra *extra;
+	struct terms *terms; /* NULL: an ordinary job, or an object */
 	struct waiters waiters;
 
 	enum future_state state : 8;

@@ -29,9 +29,9 @@ int life_add_timer(struct core *c)
 /* Sparse memfds may claim any size: a sum that wrapped around would fit in every quota. */
 static uint64_t bytes_of(const struct submission *s)
 {
-	uint64_t sum;
+	uint64_t sum, texts_bytes = s->extra_bytes + terms_bytes(&s->wishes);
 
-	return __builtin_add_overflow(s->input_bytes, s->extra_bytes, &sum) ? UINT64_MAX : sum;
+	return __builtin_add_overflow(s->input_bytes, texts_bytes, &sum) ? UINT64_MAX : sum;
 }
 
 static struct amounts amounts_of(const struct submission *s)
@@ -55,6 +55,28 @@ static int take(const struct submission *s, const struct amounts *want, struct r
 	return account_take_job(s->account, want, &result, ret_refusal);
 }
 
+static struct future *future_new(const struct submission *s, uint64_t now_us)
+{
+	struct future *f = calloc(1, sizeof(*f));
+
+	if (f && terms_bytes(&s->wishes)) {
+		f->terms = terms_new(&s->wishes, now_us);
+		if (!f->terms) {
+			free(f);
+			return NULL;
+		}
+	}
+	return f;
+}
+
+static struct future *future_free(struct future *f)
+{
+	if (f)
+		terms_free(f->terms);
+	free(f);
+	return NULL;
+}
+
 static int birth(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
 	struct refusal *ret_refusal)
 {
@@ -69,10 +91,10 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	r = take(s, &want, ret_refusal);
 	if (r)
 		return r;
-	f = calloc(1, sizeof(*f));
+	f = future_new(s, now_us);
 	r = f ? life_add_timer(c) : -ENOMEM;
 	if (r < 0) {
-		free(f);
+		future_free(f);
 		if (s->pool)
 			account_job_over(s->account, &want);
 		account_give(s->account, &want);
@@ -81,7 +103,7 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	f->id = c->next_id++;
 	f->account = account_ref(s->account);
 	f->extra = s->extra;
-	f->kept_bytes = s->extra_bytes;
+	f->kept_bytes = s->extra_bytes + terms_bytes(&s->wishes);
 	f->in = s->in;
 	f->ttl_us = s->ttl_us;
 	f->submitted_us = now_us;
@@ -170,7 +192,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	f->grace_us = s->grace_us ? s->grace_us : p->config.grace_us;
 	f->input_bytes = s->input_bytes;
 	f->input_fds = s->input_fds;
-	f->texts_bytes = s->extra_bytes;
+	f->texts_bytes = (uint32_t)f->kept_bytes;
 	c->n_unfinished++;
 	r = queue_push(&p->queue, f);
 	if (r < 0) {
@@ -329,7 +351,7 @@ void core_sweep(struct core *c)
 
 	while ((f = TAILQ_FIRST(&c->freed))) {
 		TAILQ_REMOVE(&c->freed, f, in_line);
-		free(f);
+		future_free(f);
 	}
 }
 

@@ -1,0 +1,48 @@
+/* What a job asked for beyond the ordinary: further clocks, a delay, further attempts. Most jobs
+ * have none of it: f->terms is NULL. Charged to the owner while the record is kept. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/core/heap.h"
+
+struct future;
+
+/* Which ends of an attempt permit another one. */
+enum {
+	RETRY_ON_LOST = 1 << 0,
+	RETRY_ON_FAILED = 1 << 1,
+	RETRY_ON_TIMEOUT = 1 << 2,
+};
+
+/* As a submit says it: spans from then on; 0: not asked for. */
+struct wishes {
+	uint64_t delay_us;
+	uint64_t start_within_us;
+	uint64_t deadline_us;
+	uint64_t backoff_us;
+	uint64_t retry_of; /* the job that this one repeats */
+	uint16_t retries;
+	uint8_t retry_on;
+};
+
+/* Times are absolute; HEAP_NEVER: none. */
+struct terms {
+	uint64_t not_before_us; /* delayed until then */
+	uint64_t start_by_us;	/* of this stay in the queue */
+	uint64_t deadline_us;
+	struct wishes wishes;
+};
+
+/* What the terms of these wishes count for; 0: none are needed. */
+size_t terms_bytes(const struct wishes *w);
+/* NULL: no memory. */
+struct terms *terms_new(const struct wishes *w, uint64_t now_us);
+/* Takes NULL, returns NULL. */
+struct terms *terms_free(struct terms *t);
+
+/* The earliest clock that counts in the future's state: HEAP_NEVER if none does. Not of
+ * `cancelling`. */
+uint64_t terms_next_us(const struct future *f);
