@@ -33,6 +33,14 @@ uint64_t loop_now(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+double loop_unix_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 uint64_t loop_until(uint64_t timeout_us)
 {
 	uint64_t now = loop_now();

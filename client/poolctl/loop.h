@@ -14,6 +14,8 @@ enum {
 must_check int loop_catch_signals(struct ctl *ctl);
 /* Monotonic microseconds. */
 uint64_t loop_now(void);
+/* Unix seconds. */
+double loop_unix_now(void);
 /* Now + timeout; POOLD_FOREVER stays. */
 uint64_t loop_until(uint64_t timeout_us);
 /* Does one round of the library's work; if there is none, waits for the connection, a signal,

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "client/poolctl/json.h"
+#include "client/poolctl/loop.h"
 #include "client/poolctl/map_command.h"
 #include "client/poolctl/output.h"
 
@@ -68,14 +68,6 @@ static int make_input(const struct map_spec *spec, struct map_item *item, struct
 	return input_text(ret, item->argument);
 }
 
-static double unix_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 int map_item_hand_in(struct ctl *ctl, const struct map_spec *spec, struct map_item *item,
 	poold_callback on_settled)
 {
@@ -85,7 +77,7 @@ int map_item_hand_in(struct ctl *ctl, const struct map_spec *spec, struct map_it
 	r = make_input(spec, item, &in);
 	if (r < 0)
 		return r;
-	item->started = unix_now();
+	item->started = loop_unix_now();
 	r = job_submit(ctl, spec->function, &in, &spec->options, &item->f);
 	input_deinit(&in);
 	return r < 0 ? r : poold_future_set_callback(item->f, on_settled, item);

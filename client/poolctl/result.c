@@ -2,6 +2,7 @@
 
 #include "client/poolctl/ids.h"
 #include "client/poolctl/job.h"
+#include "client/poolctl/json.h"
 #include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"
 #include "client/poolctl/stream.h"
@@ -25,16 +26,11 @@ static const struct opt options[] = {
 static int print_output(struct ctl *ctl, uint64_t id, bool *ret_any)
 {
 	struct stream s = {.ctl = ctl, .id = id, .name = "stdout"};
-	int r;
+	int r = stream_read(&s);
 
-	r = stream_start(&s);
-	while (r >= 0 && !s.over)
-		r = loop_turn(ctl, -1, POOLD_FOREVER);
-	if (r >= 0)
-		r = s.error;
 	*ret_any = s.any;
 	stream_deinit(&s);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 /* What there is of a job that is not done. True if it was anything. */
@@ -71,13 +67,59 @@ static bool has_output(poold_future *f)
 	return poold_future_get_output(f, 1, &bytes, &len, NULL) >= 0 && len > 0;
 }
 
+/* One stream of a command that was stopped or lost, into the document; of what is no command,
+ * nothing. */
+static int add_stream(
+	struct ctl *ctl, uint64_t id, const char *name, json_t *document, bool *ret_any)
+{
+	struct buf bytes = BUF_INIT(SIZE_MAX);
+	struct stream s = {.ctl = ctl, .id = id, .name = name, .into = &bytes};
+	int r = stream_read(&s);
+
+	if (r == 0 && !s.refusal &&
+		json_object_set_new(
+			document, name, json_from_bytes(buf_head(&bytes), buf_used(&bytes))) < 0)
+		r = -ENOMEM;
+	*ret_any = s.any;
+	stream_deinit(&s);
+	buf_deinit(&bytes);
+	return r;
+}
+
+static int add_remains(struct ctl *ctl, poold_future *f, json_t *document, bool *ret_any)
+{
+	uint64_t id = poold_future_get_id(f);
+	struct value details;
+	bool any;
+	int r;
+
+	if (value_of_details(&details, f) && value_is_of_command(&details)) {
+		*ret_any = has_output(f);
+		return 0;
+	}
+	r = add_stream(ctl, id, "stdout", document, ret_any);
+	return r < 0 ? r : add_stream(ctl, id, "stderr", document, &any);
+}
+
 static int print_document(struct ctl *ctl, poold_future *f)
 {
 	struct ending e = ending_of(ctl, f);
+	json_t *document = ending_document(&e, f, true);
+	bool any = false;
+	int r = 0;
 
-	if (e.state != POOLD_DONE)
-		e.exit.code = has_output(f) ? EXITCODE_OK : EXITCODE_FALSE;
-	output_document(ending_document(&e, f, true));
+	if (e.state != POOLD_DONE && document) {
+		r = add_remains(ctl, f, document, &any);
+		e.exit.code = any ? EXITCODE_OK : EXITCODE_FALSE;
+		if (r == 0 &&
+			json_object_set_new(document, "exit_code", json_integer(e.exit.code)) < 0)
+			r = -ENOMEM;
+	}
+	if (r < 0) {
+		json_decref(document);
+		return ctl_call_failed(ctl, r);
+	}
+	output_document(document);
 	return e.exit.code;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/poolctl/json.h"
+#include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"
 
 #define PIECE_BYTES (256u * 1024u)
@@ -12,17 +13,75 @@
 
 static int ask(struct stream *s);
 
-static void print_piece(struct stream *s, const void *bytes, size_t len)
+/* How many bytes at the end are the beginning of a UTF-8 character. */
+static size_t cut_character(const uint8_t *bytes, size_t len)
 {
+	size_t n, need;
+
+	for (n = 1; n <= STREAM_TAIL_MAX && n <= len; n++) {
+		uint8_t b = bytes[len - n];
+
+		if ((b & 0xc0) == 0x80)
+			continue;
+		need = b >= 0xf5 ? 1 : b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : b >= 0xc2 ? 2 : 1;
+		return need > n ? n : 0;
+	}
+	return 0;
+}
+
+/* at: where in the stream. */
+static void print_document(const struct stream *s, uint64_t at, const void *bytes, size_t len)
+{
+	output_document(json_pack("{s:I, s:s, s:I, s:o}", "id", (json_int_t)s->id, "stream",
+		s->name, "offset", (json_int_t)at, "data", json_from_bytes(bytes, len)));
+}
+
+/* A character that is cut waits for the next piece, so that text stays text. */
+static int print_text(struct stream *s, const void *bytes, size_t len)
+{
+	struct buf b = BUF_INIT(SIZE_MAX);
+	int r;
+
+	r = buf_append(&b, s->tail, s->tail_len);
+	if (r == 0)
+		r = buf_append(&b, bytes, len);
+	if (r == 0) {
+		uint64_t at = s->offset - s->tail_len;
+
+		len = buf_used(&b);
+		s->tail_len = cut_character(buf_head(&b), len);
+		len -= s->tail_len;
+		memcpy(s->tail, buf_head(&b) + len, s->tail_len);
+		if (len > 0)
+			print_document(s, at, buf_head(&b), len);
+	}
+	buf_deinit(&b);
+	return r;
+}
+
+/* Nothing more comes. */
+static void print_tail(struct stream *s)
+{
+	if (s->tail_len > 0)
+		print_document(s, s->offset - s->tail_len, s->tail, s->tail_len);
+	s->tail_len = 0;
+	output_flush();
+}
+
+static int take_bytes(struct stream *s, const void *bytes, size_t len)
+{
+	int r = 0;
+
+	if (s->into)
+		return buf_append(s->into, bytes, len);
 	if (output_is_json())
-		output_document(json_pack("{s:I, s:s, s:I, s:o}", "id", (json_int_t)s->id, "stream",
-			s->name, "offset", (json_int_t)s->offset, "data",
-			json_from_bytes(bytes, len)));
+		r = print_text(s, bytes, len);
 	else if (s->to_stderr)
 		output_stderr(bytes, len);
 	else
 		output_bytes(bytes, len);
 	output_flush();
+	return r;
 }
 
 /* The answer is [bytes, eof]. */
@@ -37,33 +96,41 @@ static bool take_piece(poold_reply *reply, struct value *ret_bytes, bool *ret_eo
 	return cursor_skip(&v.c, &ret_bytes->c) && cursor_bool(&v.c, ret_eof);
 }
 
-static int on_piece(poold_reply *reply, void *userdata)
+/* What an answer says; s->over if it was the last one. */
+static int take_answer(struct stream *s, poold_reply *reply)
 {
-	struct stream *s = userdata;
 	const void *bytes;
 	struct value piece;
 	size_t len;
 	bool eof;
+	int r = 0;
 
 	if (poold_reply_get_error(reply, NULL, NULL) == 1) {
 		s->refusal = poold_reply_ref(reply);
 		s->over = true;
 		return 0;
 	}
-	if (!take_piece(reply, &piece, &eof) || !value_bytes(&piece, &bytes, &len)) {
-		s->error = -EPROTO;
-		s->over = true;
-		return 0;
-	}
+	if (!take_piece(reply, &piece, &eof) || !value_bytes(&piece, &bytes, &len))
+		return -EPROTO;
 	if (len > 0) {
-		print_piece(s, bytes, len);
+		r = take_bytes(s, bytes, len);
 		s->offset += len;
 		s->any = true;
 	}
 	s->over = eof || (len == 0 && !s->follow) || output_has_failed();
-	if (!s->over)
+	return r;
+}
+
+static int on_piece(poold_reply *reply, void *userdata)
+{
+	struct stream *s = userdata;
+
+	s->error = take_answer(s, reply);
+	if (s->error == 0 && !s->over)
 		s->error = ask(s);
 	s->over |= s->error < 0;
+	if (s->over)
+		print_tail(s);
 	return 0;
 }
 
@@ -97,6 +164,15 @@ static int ask(struct stream *s)
 int stream_start(struct stream *s)
 {
 	return ask(s);
+}
+
+int stream_read(struct stream *s)
+{
+	int r = stream_start(s);
+
+	while (r >= 0 && !s->over)
+		r = loop_turn(s->ctl, -1, POOLD_FOREVER);
+	return r < 0 ? r : s->error;
 }
 
 void stream_deinit(struct stream *s)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"
 #include "proto/quantity.h"
 #include "client/poolctl/table.h"
@@ -28,14 +29,6 @@ const json_t *view_find(const json_t *map, const char *path)
 			return map;
 		path += len + 1;
 	}
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static char *join_texts(const json_t *array)
@@ -92,7 +85,7 @@ static void add_cell(struct table *t, const json_t *value, enum view_kind kind)
 	else if (kind == VIEW_SPAN)
 		table_cell(t, "%s", quantity_time_text(number, text));
 	else if (kind == VIEW_AGE)
-		table_cell(t, "%s", quantity_time_text(now() - number / 1e9, text));
+		table_cell(t, "%s", quantity_time_text(loop_unix_now() - number / 1e9, text));
 	else if (kind == VIEW_SIZE)
 		table_cell(t, "%s", quantity_size_text(number > 0 ? (uint64_t)number : 0, text));
 	else

@@ -12,3 +12,14 @@ id=$(submit --timeout 100ms -- sh -c 'echo before; exec sleep 60')
 run_ctl 124 wait "$id"
 run_ctl 0 result "$id"
 expect_out before
+run_ctl 0 --json result "$id"
+expect_json 'd["state"] == "timeout" and d["stdout"] == "before\n" and d["stderr"] == ""'
+id=$(submit --timeout 100ms -- sh -c 'echo trouble >&2; exec sleep 60')
+run_ctl 124 wait "$id"
+run_ctl 1 --json result "$id"
+expect_json 'd["stdout"] == "" and d["stderr"] == "trouble\n" and d["exit_code"] == 1'
+# What is no command has no such keys.
+id=$(submit --timeout 100ms -f bench/sleep --json-arg 60000000)
+run_ctl 124 wait "$id"
+run_ctl 1 --json result "$id"
+expect_json '"stdout" not in d and d["error"]["details"]["clock"] == "timeout"'

@@ -30,3 +30,21 @@ expect_out three
 run_ctl 0 logs --json "$id"
 expect_json '"".join(x["data"] for x in every if x["stream"] == "stdout") == "one\nthree\n"'
 run_ctl 3 logs 9007199254740991
+
+# A character of three bytes in three pieces stays text; one that never becomes whole, and other bytes, do not.
+mkfifo "$dir/step"
+id=$(submit -- sh -c "
+	printf 'a\\342'; read _ <'$dir/step'; printf '\\202'; read _ <'$dir/step'; printf '\\254z\\303'")
+rm "$dir/live"
+mkfifo "$dir/live"
+poolctl logs --json --stdout -f "$id" >"$dir/live" 2>"$dir/err" &
+follower=$!
+exec 7<"$dir/live"
+read -r line <&7
+echo go >"$dir/step"
+while [ "$(poolctl logs --stdout "$id" | wc -c)" -lt 3 ]; do :; done
+echo go >"$dir/step"
+{ printf '%s\n' "$line"; cat <&7; } >"$dir/out"
+wait $follower
+expect_json '[x["data"] for x in every] == ["a", "\u20acz", {"base64": "ww=="}]'
+expect_json '[x["offset"] for x in every] == [0, 1, 5]'
