@@ -9,6 +9,9 @@
 #include "client/poolctl/opt.h"
 #include "proto/base.h"
 
+/* For an answer that the daemon need not wait for: one that takes longer hangs. */
+#define CTL_PATIENCE_US 30000000u
+
 struct ctl {
 	const char *socket; /* --socket; NULL: looked up */
 	const char *color;
@@ -21,6 +24,7 @@ struct ctl {
 	poold *client;	       /* NULL until ctl_connect() */
 	int signal_fd;	       /* of loop_catch_signals(); -1 */
 	uint64_t signal_at_us; /* when the last one came */
+	bool has_pong;	       /* of loop_ping() */
 };
 
 /* The global options; they fill struct ctl. */
@@ -46,8 +50,8 @@ must_check int ctl_hello(struct ctl *ctl, json_t **ret);
 /* Is it the user's own daemon? Only that one gets working directory and environment. 0 or the exit
  * code. */
 must_check int ctl_is_own(struct ctl *ctl, bool *ret);
-/* A call to the library returned r: says so, the connection being lost or not. Returns the exit
- * code. */
+/* A call to the library returned r: says so, be it that the connection is lost, that the daemon does
+ * not answer (-ETIMEDOUT), or that a signal came (-EINTR). Returns the exit code. */
 int ctl_call_failed(struct ctl *ctl, int r);
 /* The daemon answered with an error: says which. Returns the exit code. */
 int ctl_refused(struct ctl *ctl, poold_reply *reply);

@@ -102,7 +102,9 @@ int job_await(
 	}
 	state = poold_future_get_state(f);
 	if (!is_settled(f) && (came & LOOP_TIME)) {
-		r = job_ask(ctl, f, &state);
+		r = loop_ping(ctl);
+		if (r == 0)
+			r = job_ask(ctl, f, &state);
 		if (r < 0)
 			return ctl_call_failed(ctl, r);
 	}

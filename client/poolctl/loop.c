@@ -115,3 +115,31 @@ int loop_turn(struct ctl *ctl, int input_fd, uint64_t until_us)
 		came |= LOOP_TIME;
 	return came;
 }
+
+static int on_pong(poold_reply *reply, void *userdata)
+{
+	struct ctl *ctl = userdata;
+
+	(void)reply;
+	ctl->has_pong = true;
+	return 0;
+}
+
+int loop_ping(struct ctl *ctl)
+{
+	uint64_t until_us = loop_until(CTL_PATIENCE_US);
+	int r, came = 0;
+
+	ctl->has_pong = false;
+	r = poold_request_async(ctl->client, "ping", NULL, on_pong, ctl);
+	if (r < 0)
+		return r == -EAGAIN ? -ETIMEDOUT : r; /* what was sent before is not even read */
+	while (!ctl->has_pong && !came) {
+		came = loop_turn(ctl, -1, until_us);
+		if (came < 0)
+			return came;
+	}
+	if (ctl->has_pong)
+		return 0;
+	return came & LOOP_SIGNAL ? -EINTR : -ETIMEDOUT;
+}

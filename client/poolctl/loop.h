@@ -21,3 +21,6 @@ uint64_t loop_until(uint64_t timeout_us);
 /* Does one round of the library's work; if there is none, waits for the connection, a signal,
  * input_fd (-1: none) or the time until_us. Returns the LOOP_ bits of what came, or -errno. */
 must_check int loop_turn(struct ctl *ctl, int input_fd, uint64_t until_us);
+/* Asks whether the daemon answers at all, before calls of the library during which no signal is
+ * read. 0, -ETIMEDOUT, -EINTR (a signal came), or -errno. */
+must_check int loop_ping(struct ctl *ctl);

@@ -41,10 +41,11 @@ static bool is_over(const struct running *run)
 	       run->streams[1].over;
 }
 
-/* The first signal asks the job to end, the second one does not ask. */
+/* The first signal asks the job to end, the second one does not ask, the third one is for poolctl. */
 static int pass_signal_on(struct running *run)
 {
-	run->n_signals++;
+	if (++run->n_signals > 2)
+		return -EINTR;
 	return poold_future_cancel(run->f,
 		run->n_signals > 1 ? POOLD_CANCEL_KILL : POOLD_CANCEL_TERM,
 		"poolctl was interrupted");

@@ -73,6 +73,11 @@ int ctl_call_failed(struct ctl *ctl, int r)
 {
 	const char *text = poold_get_error_text(ctl->client);
 
+	if (r == -EINTR)
+		return ctl_fail(exitcode_of_interrupt(), "interrupted", NULL, "interrupted");
+	if (r == -ETIMEDOUT)
+		return ctl_fail(exitcode_of_connection(ctl->for_job), "no_answer", NULL,
+			"the daemon at %s does not answer", poold_get_socket(ctl->client));
 	if (r != -ENOTCONN && r != -EPROTO)
 		return ctl_own_failure(ctl, r, text && *text ? text : NULL);
 	return ctl_fail(exitcode_of_connection(ctl->for_job), "no_connection", NULL,
@@ -130,7 +135,7 @@ int ctl_ask(struct ctl *ctl, const char *method, json_t *params, json_t **ret)
 	if (code == 0) {
 		args.params = buf_head(&b);
 		args.params_len = buf_used(&b);
-		r = poold_request(ctl->client, method, &args, POOLD_FOREVER, &reply);
+		r = poold_request(ctl->client, method, &args, CTL_PATIENCE_US, &reply);
 		code = r < 0 ? ctl_call_failed(ctl, r) : take_answer(ctl, reply, ret);
 	}
 	buf_deinit(&b);
@@ -142,7 +147,7 @@ int ctl_hello(struct ctl *ctl, json_t **ret)
 	cleanup(reply_freep) poold_reply *reply = NULL;
 	int r;
 
-	r = poold_hello(ctl->client, POOLD_FOREVER, &reply);
+	r = poold_hello(ctl->client, CTL_PATIENCE_US, &reply);
 	return r < 0 ? ctl_call_failed(ctl, r) : take_answer(ctl, reply, ret);
 }
 

@@ -116,7 +116,7 @@ static int finish_in_time(struct waiting *w, const struct args *a)
 {
 	poold_state *states = calloc(w->n, sizeof(*states));
 	size_t i;
-	int r = states ? 0 : -ENOMEM;
+	int r = states ? loop_ping(w->ctl) : -ENOMEM;
 
 	for (i = 0; r >= 0 && i < w->n; i++) {
 		if (poold_future_get_state(w->futures[i]) < POOLD_DONE)
