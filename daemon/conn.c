@@ -8,8 +8,8 @@
  * room, so a slow reader holds no more than that. Everything is written once a turn, in
  * conns_flush().
  *
- * The same pause holds when requests that go through many records have had their share of a turn:
- * the rest, of whatever client, is handled in the next ones.
+ * Requests of one uid have a share of each turn, by the time that they take; what comes when it is used
+ * up is handled in the next ones.
  *
  * Events are edge-triggered: so nothing has to be changed in the kernel when a client is paused, and the edge of
  * writability tells when a peer read fds or hung up. libevent does not mix both kinds on one fd.
@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "proto/rpc.h"
 
@@ -130,25 +131,49 @@ static void conn_fault(struct conn *c, const struct inbox_fault *fault)
 	conn_fatal(c, fault->code, "%s", fault->message);
 }
 
+/* It goes on in the next turn. */
+static void resume(struct conn *c)
+{
+	if (c->is_resumed || c->state > CONN_ENDED)
+		return;
+	c->is_resumed = true;
+	TAILQ_INSERT_TAIL(&c->conns->resumed, c, in_resumed);
+}
+
+/* One message, and the time that it took from its uid's share of the turn. Returns the time after it. */
+static uint64_t handle(struct conn *c, const struct inbox_message *m, uint64_t now_us)
+{
+	struct conns *cs = c->conns;
+	uint64_t end_us;
+
+	if (cs->ops->on_message(cs->userdata, c, m->bytes, m->scan, m->fds, m->n_fds, now_us) != 0)
+		conn_fatal(c, "bad_request", "not a MessagePack-RPC message");
+	inbox_pop(&c->in);
+	end_us = clock_now_us();
+	conns_spend(cs, c->uid, end_us - now_us);
+	return end_us;
+}
+
 /* Handles the complete messages that lie in the inbox. */
 static void process(struct conn *c)
 {
+	uint64_t now_us = clock_now_us();
 	struct inbox_message m;
 	struct inbox_fault fault;
 	int r = 0;
 
 	while (r == 0 && c->state <= CONN_ENDED) {
-		if (!has_room(c) || conns_are_tired(c->conns)) {
+		if (!has_room(c)) {
 			c->is_paused = true;
 			break;
 		}
-		r = inbox_next(&c->in, &m, &fault);
-		if (r)
+		if (!conns_have_time(c->conns, c->uid)) {
+			resume(c);
 			break;
-		if (c->conns->ops->on_message(
-			    c->conns->userdata, c, m.bytes, m.scan, m.fds, m.n_fds) != 0)
-			conn_fatal(c, "bad_request", "not a MessagePack-RPC message");
-		inbox_pop(&c->in);
+		}
+		r = inbox_next(&c->in, &m, &fault);
+		if (r == 0)
+			now_us = handle(c, &m, now_us);
 	}
 	if (r != INBOX_E_FAULT && c->state <= CONN_ENDED)
 		r = inbox_settle(&c->in, &fault);
@@ -177,15 +202,6 @@ static void input_ended(struct conn *c)
 	conn_touch(c);
 }
 
-/* It goes on in the next turn. */
-static void resume(struct conn *c)
-{
-	if (c->is_resumed || c->state > CONN_ENDED)
-		return;
-	c->is_resumed = true;
-	TAILQ_INSERT_TAIL(&c->conns->resumed, c, in_resumed);
-}
-
 /* Reads once. False: there is no more for now. */
 static bool read_and_process(struct conn *c)
 {
@@ -201,16 +217,16 @@ static bool read_and_process(struct conn *c)
 		input_ended(c);
 	else if (r != -EAGAIN && r != -EINTR)
 		conn_close(c, strerror(-r));
-	return r == 0 && c->state == CONN_OPEN && !c->is_paused;
+	return r == 0 && c->state == CONN_OPEN && !c->is_paused && !c->is_resumed;
 }
 
 /* Reads until there is no more, since readability is told by its edge only. A client that has more to say than
- * READS_A_TURN goes on in the next turn, after the others. */
+ * READS_A_TURN, or whose requests took its uid's share of the turn, goes on in the next turn, after the others. */
 static void read_on(struct conn *c)
 {
 	int left = READS_A_TURN;
 
-	while (c->state == CONN_OPEN && !c->is_paused && read_and_process(c))
+	while (c->state == CONN_OPEN && !c->is_paused && !c->is_resumed && read_and_process(c))
 		if (--left == 0) {
 			resume(c);
 			break;

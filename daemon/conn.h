@@ -34,7 +34,7 @@ struct conn_ops {
 	/* One complete message, scanned; fds are the callee's. 0, or positive: the bytes are no
 	 * MessagePack-RPC. */
 	int (*on_message)(void *userdata, struct conn *c, const uint8_t *bytes,
-		const struct scan *scan, const int *fds, unsigned n_fds);
+		const struct scan *scan, const int *fds, unsigned n_fds, uint64_t now_us);
 };
 
 /* Log lines that clients can cause. */
@@ -44,6 +44,8 @@ enum conns_line {
 	CONNS_FAILED,
 	_CONNS_LINE_MAX,
 };
+
+#define CONNS_SHARES 64u
 
 /* All connections. */
 struct conns {
@@ -61,9 +63,10 @@ struct conns {
 	unsigned n;
 	uint64_t
 		look_at_us; /* when to look whether peers have read their fds; HEAP_NEVER: no need */
-	uint64_t n_looked;  /* records gone through in this turn for requests */
 	uint64_t next_number;
 	struct log_limit lines[_CONNS_LINE_MAX];
+	/* On requests of this uid, and of those that share its place. */
+	uint64_t spent_us[CONNS_SHARES];
 	uint64_t n_accepted, n_refused, n_fatal;
 };
 
@@ -109,8 +112,6 @@ bool conns_flush(struct conns *cs, uint64_t now_us);
 void conns_sweep(struct conns *cs, uint64_t now_us);
 /* Counts what peers have read meanwhile: nobody tells. */
 void conns_look(struct conns *cs);
-/* A request went through n records. When they are many, requests wait for the next turn. */
-void conns_looked(struct conns *cs, size_t n);
 /* When conns_turn() must be called next; HEAP_NEVER. */
 uint64_t conns_next_us(const struct conns *cs);
 /* Nothing is owed to anybody: all outboxes are empty, nothing is ready. */
@@ -126,10 +127,14 @@ void conn_close(struct conn *c, const char *reason);
 
 /* ---- between conn.c and conns.c ---- */
 
-/* No further request is handled in this turn. */
-bool conns_are_tired(const struct conns *cs);
 /* May a line of this kind go to the log? */
 bool conns_may_log(struct conns *cs, enum conns_line line);
+/* Have the requests of this uid some of their share of the turn left? So one that sends many that are costly
+ * (a `list` over a million futures) keeps others waiting for a moment only. */
+bool conns_have_time(const struct conns *cs, uid_t uid);
+/* This much of it is gone. */
+void conns_spend(struct conns *cs, uid_t uid, uint64_t us);
+
 /* Consumes fd; it has no account and reads nothing yet. -ENOMEM. */
 must_check int conn_new(struct conns *cs, int fd, struct conn **ret);
 struct conn *conn_free(struct conn *c);

@@ -17,12 +17,13 @@
 #include "daemon/conn.h"
 #include "daemon/log.h"
 
+/* What requests of one uid may take of a turn: once of those that were held back, once of new ones. The
+ * last one may take longer. */
+#define SHARE_US 5000
 /* How soon to look again whether fds were read, while somebody waits for that. */
 #define LOOK_US 5000
 /* The same for closed connections. */
 #define LINGER_LOOK_US 100000
-/* Records that requests may go through in a turn; the last request may exceed it. */
-#define LOOKED_A_TURN 10000
 
 bool conn_is_member(const struct conn *c, gid_t gid)
 {
@@ -32,16 +33,6 @@ bool conn_is_member(const struct conn *c, gid_t gid)
 		if (c->groups[i] == gid)
 			return true;
 	return false;
-}
-
-void conns_looked(struct conns *cs, size_t n)
-{
-	cs->n_looked += n;
-}
-
-bool conns_are_tired(const struct conns *cs)
-{
-	return cs->n_looked >= LOOKED_A_TURN;
 }
 
 bool conns_may_log(struct conns *cs, enum conns_line line)
@@ -137,9 +128,24 @@ static void look_again(struct conns *cs, uint64_t now_us)
 			conn_touch(c);
 }
 
+bool conns_have_time(const struct conns *cs, uid_t uid)
+{
+	return cs->spent_us[uid % CONNS_SHARES] < SHARE_US;
+}
+
+void conns_spend(struct conns *cs, uid_t uid, uint64_t us)
+{
+	cs->spent_us[uid % CONNS_SHARES] += us;
+}
+
+static void renew_shares(struct conns *cs)
+{
+	memset(cs->spent_us, 0, sizeof(cs->spent_us));
+}
+
 void conns_turn(struct conns *cs, uint64_t now_us)
 {
-	struct conn *c;
+	struct conn *c, *next;
 	unsigned n = 0;
 
 	pendings_turn(&cs->timers, now_us);
@@ -152,8 +158,11 @@ void conns_turn(struct conns *cs, uint64_t now_us)
 	 * that had none in this one. */
 	TAILQ_FOREACH (c, &cs->resumed, in_resumed)
 		n++;
-	for (; n > 0 && !conns_are_tired(cs); n--) {
-		c = TAILQ_FIRST(&cs->resumed);
+	renew_shares(cs);
+	for (c = TAILQ_FIRST(&cs->resumed); c && n > 0; n--, c = next) {
+		next = TAILQ_NEXT(c, in_resumed);
+		if (!conns_have_time(cs, c->uid))
+			continue; /* it stands before those that had their turn */
 		TAILQ_REMOVE(&cs->resumed, c, in_resumed);
 		c->is_resumed = false;
 		conn_go_on(c);
@@ -171,7 +180,7 @@ bool conns_flush(struct conns *cs, uint64_t now_us)
 		if (c->state < CONN_CLOSED && c->out.is_blocked_by_share)
 			look_in(cs, LOOK_US, now_us);
 	}
-	cs->n_looked = 0;
+	renew_shares(cs);
 	return !TAILQ_EMPTY(&cs->resumed);
 }
 

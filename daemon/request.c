@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "daemon/reply.h"
-#include "daemon/clock.h"
 
 struct method {
 	const char *name;
@@ -57,7 +56,7 @@ static void dispatch(struct request *r, const struct rpc *m)
 }
 
 int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
-	const struct scan *scan, const int *fds, unsigned n_fds)
+	const struct scan *scan, const int *fds, unsigned n_fds, uint64_t now_us)
 {
 	struct request r = {
 		.server = userdata,
@@ -65,7 +64,7 @@ int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
 		.n_fds = n_fds,
 		.has_future_ext = scan->has_future_ext,
 		.has_value_ext = scan->has_value_ext,
-		.now_us = clock_now_us(),
+		.now_us = now_us,
 	};
 	struct rpc m;
 	int bad;

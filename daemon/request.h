@@ -24,7 +24,7 @@ struct request {
 
 /* For conn_ops: userdata is the server. */
 int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
-	const struct scan *scan, const int *fds, unsigned n_fds);
+	const struct scan *scan, const int *fds, unsigned n_fds, uint64_t now_us);
 
 /* Handlers: exactly one answer each, now or by a pending. */
 #define X(name, fewest, most) void request_##name(struct request *r);

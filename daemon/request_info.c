@@ -297,14 +297,11 @@ static struct future *list_begin(struct request *r, const struct list_filter *l)
 static size_t collect(struct request *r, const struct list_filter *l, const struct future **found)
 {
 	struct future *f = list_begin(r, l);
-	size_t n = 0, n_looked = 0;
+	size_t n = 0;
 
-	for (; f && n < l->limit && f->id > l->after; f = list_prev(l, f)) {
-		n_looked++;
+	for (; f && n < l->limit && f->id > l->after; f = list_prev(l, f))
 		if (matches(f, l))
 			found[n++] = f;
-	}
-	conns_looked(&r->server->conns, n_looked);
 	return n;
 }
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import socket
 import sys
 import time
@@ -125,6 +126,19 @@ class Hostile(DaemonCase):
             c.send_raw(b"\x94\x00\x01\xa4ping\x91\xdb\x00\x0f\xff\x00" + b"x" * 100_000)
             self.assertEqual(self.honest.call("ping"), "pong")
             self.assert_grew_less(before, MIB)
+
+    def test_costly_requests_of_one_do_not_keep_the_others_waiting(self):
+        n = 300
+        with Client(self.folder.socket) as c:
+            value = c.call("put", [1] * 60_000)  # each read goes over all of its elements
+            before = self.honest.call("stats")["counters"]["requests"]
+            # both lie there when the daemon looks
+            os.kill(self.poold.process.pid, signal.SIGSTOP)
+            c.send_raw(pack([2, "read", [value, 0, 1]]) * n)
+            msgid = self.honest.send("stats")
+            os.kill(self.poold.process.pid, signal.SIGCONT)
+            self.assertLess(self.honest.answer(msgid)["counters"]["requests"] - before, n)
+            self.assertEqual(c.call("release", [value]), 1)
 
     def test_half_messages_of_many_connections_are_charged(self):
         clients = [Client(self.folder.socket) for _ in range(50)]
