@@ -8,6 +8,9 @@ document is one shell session, in an empty folder, with a daemon of its own.
 
 A fenced block after <!-- build --> (in .scd: a line "; build") is a C program that must compile and
 link; with <!-- build run --> it must also exit with 0; <!-- build module --> makes a module of it.
+
+A fenced block after <!-- config --> has the pools that the document speaks of: its daemon serves these
+and no others, instead of those that the other tests have.
 """
 
 import os
@@ -17,10 +20,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import BUILD, PATH, PATIENCE, SRC, Folder, Poold  # noqa: E402
+from pooldtest import BUILD, PATH, PATIENCE, POOLS, SRC, Folder, Poold  # noqa: E402
 
 FENCE = re.compile(r"^\s*```")
-MARK = re.compile(r"^(?:<!-- (run|build[a-z ]*) -->|; (run|build[a-z ]*))\s*$")
+MARK = re.compile(r"^(?:<!-- (run|config|build[a-z ]*) -->|; (run|config|build[a-z ]*))\s*$")
 
 
 class Command:
@@ -168,17 +171,19 @@ def main():
     n_commands = n_programs = bad = 0
     for path in paths:
         name = os.path.basename(path)
-        session, programs = [], []
+        session, programs, pools = [], [], POOLS
         for mark, start, lines in blocks(path):
             if mark == "run":
                 session += commands(start, lines)
+            elif mark == "config":
+                pools = "\n".join(lines) + "\n"
             elif mark.startswith("build"):
                 programs.append((start, mark, lines))
         if not session and not programs:
             print(f"{name}: no example that can be run")
             bad += 1
             continue
-        with Folder() as folder, Poold(folder):
+        with Folder(pools) as folder, Poold(folder):
             env = dict(os.environ, POOLD_SOCKET=folder.socket, LC_ALL="C.UTF-8",
                        HOME=folder.path, XDG_RUNTIME_DIR=folder.path,
                        XDG_CONFIG_HOME=folder.path, XDG_STATE_HOME=folder.path,
