@@ -96,18 +96,18 @@ static int set_socket(struct config_parse *p, const struct config_override *o)
 	return config_text(&c->socket, "%s/poold/poold.sock", runtime);
 }
 
-static int check_socket(struct config_parse *p)
+static int check_socket(struct config_parse *p, const struct config_override *o)
 {
-	const struct config_origin *origin = &p->keys[KEY_DAEMON_socket];
+	static const struct config_origin nowhere;
+	const struct config_origin *origin = o->socket ? &nowhere : &p->keys[KEY_DAEMON_socket];
 	size_t n = strlen(p->config->socket),
 	       most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
 
 	if (n <= most && p->config->socket[n - 1] != '/')
 		return 0;
 	return config_fail(p, origin->file ? origin->file : "", origin->line,
-		n > most ? "socket = %s: has %zu bytes: at most %zu"
-			 : "socket = %s: is a directory",
-		p->config->socket, n, most);
+		n > most ? "%s%s: has %zu bytes: at most %zu" : "%s%s: is a directory",
+		o->socket ? "--socket " : "socket = ", p->config->socket, n, most);
 }
 
 static int set_state_dir(struct config *c, const struct config_override *o)
@@ -205,7 +205,7 @@ int config_set_rest(struct config_parse *p, const struct config_override *o)
 
 	r = set_socket(p, o);
 	if (r == 0)
-		r = check_socket(p);
+		r = check_socket(p, o);
 	if (r == 0)
 		r = set_state_dir(c, o);
 	if (r == 0 && !c->worker)

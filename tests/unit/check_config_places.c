@@ -130,6 +130,10 @@ START_TEST(the_command_line_decides_over_the_file)
 	ck_assert_int_eq(load("/x/y/z.sock"), 0);
 	ck_assert_str_eq(config->state_dir, "/s");
 	ck_assert_int_eq(load(""), 1);
+	/* The file is not to blame for what the command line says. */
+	ck_assert_str_eq(error.file, "");
+	ck_assert_int_eq(error.line, 0);
+	ck_assert_ptr_nonnull(strstr(error.message, "--socket"));
 }
 END_TEST
 
