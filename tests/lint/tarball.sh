@@ -16,7 +16,7 @@ make -C "$build" distdir distdir="$tmp/dist" >"$tmp/said" 2>&1 ||
 git -C "$src" ls-files --cached | LC_ALL=C sort | while read -r file; do
 	# Deleted but not yet committed is no fault of the list.
 	[ -e "$src/$file" ] && printf '%s\n' "$file"
-done | grep -vxE '\.gitignore|\.gitattributes|\.ci/.*' >"$tmp/git"
+done | grep -vxE '(m4/)?\.gitignore|\.gitattributes|\.ci/.*' >"$tmp/git"
 (cd "$tmp/dist" && find . -type f | sed 's|^\./||' | LC_ALL=C sort) >"$tmp/tar"
 LC_ALL=C comm -23 "$tmp/git" "$tmp/tar" >"$tmp/missing"
 if [ -s "$tmp/missing" ]; then
