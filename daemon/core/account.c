@@ -21,6 +21,7 @@
 struct account {
 	uint32_t uid;
 	unsigned n_refs;
+	uint64_t n_gives;
 	struct accounts *all;
 	struct amounts used;
 	struct amounts by_jobs;
@@ -93,6 +94,11 @@ uint32_t account_uid(const struct account *a)
 const struct amounts *account_used(const struct account *a)
 {
 	return &a->used;
+}
+
+uint64_t account_n_gives(const struct account *a)
+{
+	return a->n_gives;
 }
 
 struct futures *account_futures(struct account *a)
@@ -172,6 +178,7 @@ int account_take_one(
 void account_give_one(struct account *a, enum account_kind k, uint64_t n)
 {
 	assert(a->used.n[k] >= n);
+	a->n_gives++;
 	a->all->n_gives++;
 	a->used.n[k] -= n;
 	a->all->used.n[k] -= n;

@@ -75,6 +75,8 @@ struct account *account_unref(struct account *a);
 
 uint32_t account_uid(const struct account *a);
 const struct amounts *account_used(const struct account *a);
+/* Goes up whenever this account gave something back. */
+uint64_t account_n_gives(const struct account *a);
 /* All futures of this uid, by ID: the core's list, kept here. */
 struct futures *account_futures(struct account *a);
 

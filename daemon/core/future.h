@@ -107,6 +107,7 @@ struct future {
 	enum cancel_mode cancel_mode : 8;
 	bool is_released : 1; /* nobody finds it any more; it goes when its last waiter is told */
 	bool is_reserved : 1; /* room for its result is taken */
+	bool is_ranked : 1;   /* in its lane's heap when it waits, not in the list */
 	uint16_t attempt;
 	uint32_t n_pins; /* the shell still sends from it */
 	int32_t priority;
@@ -118,7 +119,7 @@ struct future {
 	TAILQ_ENTRY(future) in_line; /* queue, slot, or the list of what is to be freed */
 	TAILQ_ENTRY(future) in_uid;  /* all of one uid, by ID */
 	TAILQ_ENTRY(future) in_all;  /* all, by ID */
-	struct heap_node rank;	     /* in its lane, if its priority is not 0 */
+	struct heap_node rank;	     /* when its turn comes in its lane; the queue's */
 	struct heap_node timer;	     /* run time, grace, or time to live: whatever is next */
 
 	uint64_t input_bytes; /* charged to the account while the input is kept */

@@ -44,7 +44,7 @@ bool handover_never_fits(const struct pool *p)
 	return false;
 }
 
-/* queue_first() saw that it fits. */
+/* first_with_room() saw that it fits. */
 static void reserve(struct future *f)
 {
 	struct amounts want = handover_reservation(f->pool);
@@ -65,16 +65,25 @@ static void unreserve(struct future *f)
 	f->is_reserved = false;
 }
 
-/* For queue_first(): whose jobs cannot start now. One that can never start is not skipped, but
- * failed. */
-static bool has_no_room(struct future *f)
+/* The next job that can start as far as its owner's account goes, or that can never start. What one
+ * result takes is the same for all jobs of a pool: without room in an account all of that uid stand
+ * aside, without room in all together nobody can start. */
+static struct future *first_with_room(struct pool *p)
 {
-	struct amounts want = handover_reservation(f->pool);
+	struct amounts want = handover_reservation(p);
+	struct future *f;
+	int r;
 
-	if (account_check(f->account, &want, NULL) == 0 || handover_never_fits(f->pool))
-		return false;
-	f->pool->core->is_short = true;
-	return true;
+	while ((f = queue_first(&p->queue))) {
+		r = account_check(f->account, &want, NULL);
+		if (r == 0 || handover_never_fits(p))
+			return f;
+		p->core->is_short = true;
+		if (r == ACCOUNT_E_FULL)
+			return NULL;
+		queue_stand_aside(&p->queue, f);
+	}
+	return NULL;
 }
 
 /* ---- the line -----------------------------------------------------------------------------------
@@ -113,11 +122,19 @@ static void line_remove(struct future *f)
 	heap_clear(&s->pool->core->timers, &f->timer);
 }
 
-void handover_end(struct future *f)
+/* No job that a worker worked on is free of charge. */
+static uint64_t used_us(const struct future *f, uint64_t end_us)
+{
+	if (!f->head_us)
+		return 0;
+	return end_us > f->head_us ? end_us - f->head_us : 1;
+}
+
+void handover_end(struct future *f, uint64_t end_us)
 {
 	line_remove(f);
 	unreserve(f);
-	queue_leave(&f->pool->queue, f);
+	queue_leave(&f->pool->queue, f, used_us(f, end_us));
 }
 
 struct future *slot_first(const struct slot *s)
@@ -206,7 +223,7 @@ static void hand_over(struct slot *s, struct future *f, uint64_t now_us)
 		p->core->want_turn = true;
 		return;
 	}
-	queue_pop(&p->queue, f);
+	queue_pop(&p->queue, f, f->function->mean_run_us);
 	s->next_msgid++;
 	line_append(s, f, now_us);
 	if (s->state == SLOT_IDLE)
@@ -218,7 +235,9 @@ static void assign(struct pool *p, uint64_t now_us)
 	struct future *f;
 	struct slot *s;
 
-	while ((f = queue_first(&p->queue, has_no_room))) {
+	if (queue_rejoin(&p->queue))
+		p->core->is_short = true;
+	while ((f = first_with_room(p))) {
 		if (handover_never_fits(f->pool)) {
 			queue_remove(&p->queue, f);
 			life_finish(p->core, f, FUTURE_FAILED, FAILURE_QUOTA, now_us);
@@ -295,7 +314,7 @@ void handover_abort(struct pool *p, enum future_failure why, uint64_t now_us)
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slots[i]->state == SLOT_BUSY && p->slots[i]->n_line > 1)
 			handover_take_back(p->slots[i], now_us);
-	while ((f = queue_first(&p->queue, NULL))) {
+	while ((f = queue_any(&p->queue))) {
 		queue_remove(&p->queue, f);
 		life_finish(p->core, f, FUTURE_ABORTED, why, now_us);
 	}

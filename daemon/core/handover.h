@@ -20,9 +20,9 @@ void handover_line_moved(struct slot *s, uint64_t now_us);
 void handover_dismiss(struct slot *s, uint64_t now_us);
 /* Aborts what waits: in the queue, and in inboxes. */
 void handover_abort(struct pool *p, enum future_failure why, uint64_t now_us);
-/* f is out of its slot's line for good: the reservation and its place in the queue are given back.
- */
-void handover_end(struct future *f);
+/* f is out of its slot's line for good: the reservation and its place in the queue are given back. Its
+ * worker was busy with it until then. */
+void handover_end(struct future *f, uint64_t end_us);
 
 /* Final, by what it was ended for. It is in no line. */
 void handover_finish(struct future *f, uint64_t now_us);

@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #define MAX_NODES (1u << 30)
@@ -36,11 +35,6 @@ int heap_reserve(struct heap *h, uint32_t n)
 	return 0;
 }
 
-static bool before(const struct heap_node *a, const struct heap_node *b)
-{
-	return a->key != b->key ? a->key < b->key : a->order < b->order;
-}
-
 static void put(struct heap *h, uint32_t i, struct heap_node *node)
 {
 	h->nodes[i] = node;
@@ -49,7 +43,7 @@ static void put(struct heap *h, uint32_t i, struct heap_node *node)
 
 static void sift_up(struct heap *h, uint32_t i, struct heap_node *node)
 {
-	while (i > 0 && before(node, h->nodes[(i - 1) / 2])) {
+	while (i > 0 && heap_before(node, h->nodes[(i - 1) / 2])) {
 		put(h, i, h->nodes[(i - 1) / 2]);
 		i = (i - 1) / 2;
 	}
@@ -61,9 +55,9 @@ static void sift_down(struct heap *h, uint32_t i, struct heap_node *node)
 	for (;;) {
 		uint32_t child = 2 * i + 1;
 
-		if (child + 1 < h->n && before(h->nodes[child + 1], h->nodes[child]))
+		if (child + 1 < h->n && heap_before(h->nodes[child + 1], h->nodes[child]))
 			child++;
-		if (child >= h->n || !before(h->nodes[child], node))
+		if (child >= h->n || !heap_before(h->nodes[child], node))
 			break;
 		put(h, i, h->nodes[child]);
 		i = child;
@@ -74,7 +68,7 @@ static void sift_down(struct heap *h, uint32_t i, struct heap_node *node)
 /* Puts a node where its key belongs, starting from place i. */
 static void place(struct heap *h, uint32_t i, struct heap_node *node)
 {
-	if (i > 0 && before(node, h->nodes[(i - 1) / 2]))
+	if (i > 0 && heap_before(node, h->nodes[(i - 1) / 2]))
 		sift_up(h, i, node);
 	else
 		sift_down(h, i, node);
@@ -105,4 +99,24 @@ void heap_clear(struct heap *h, struct heap_node *node)
 	last = h->nodes[--h->n];
 	if (last != node)
 		place(h, i, last);
+}
+
+/* Depth first: below a node that does not come before, none does. */
+uint32_t heap_count_before(const struct heap *h, const struct heap_node *node, uint32_t most)
+{
+	uint32_t i = 0, n = 0;
+
+	while (n < most) {
+		if (i < h->n && heap_before(h->nodes[i], node)) {
+			n++;
+			i = 2 * i + 1;
+			continue;
+		}
+		while (i > 0 && i % 2 == 0) /* up from second children */
+			i = (i - 1) / 2;
+		if (i == 0)
+			break;
+		i++;
+	}
+	return n;
 }

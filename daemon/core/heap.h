@@ -1,6 +1,7 @@
 /* What comes first: a heap of nodes, each embedded in the object that it stands for. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,15 @@ __attribute__((warn_unused_result)) int heap_reserve(struct heap *h, uint32_t n)
 void heap_set(struct heap *h, struct heap_node *node, uint64_t key, uint64_t order);
 /* Takes a node out; one that is in no heap is fine. */
 void heap_clear(struct heap *h, struct heap_node *node);
+/* Whether a comes before b. */
+static inline bool heap_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return a->key != b->key ? a->key < b->key : a->order < b->order;
+}
+
+/* How many nodes come before this one, which need not be in the heap; counted up to `most`, at
+ * O(that number). */
+uint32_t heap_count_before(const struct heap *h, const struct heap_node *node, uint32_t most);
 /* The first node, or NULL. */
 static inline struct heap_node *heap_first(const struct heap *h)
 {

@@ -194,7 +194,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	f->input_fds = s->input_fds;
 	f->texts_bytes = (uint32_t)f->kept_bytes;
 	c->n_unfinished++;
-	r = queue_push(&p->queue, f);
+	r = queue_push(&p->queue, f, now_us);
 	if (r < 0) {
 		f->extra = NULL;
 		give_job(f);
@@ -358,7 +358,7 @@ void core_sweep(struct core *c)
 static void drop_all(struct core *c, struct future *f)
 {
 	if (f->slot)
-		handover_end(f);
+		handover_end(f, f->head_us);
 	if (f->lane)
 		queue_remove(&f->pool->queue, f);
 	if (!future_state_is_final(f->state))

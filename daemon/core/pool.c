@@ -77,7 +77,7 @@ int pool_new(struct core *core, const struct pool_config *config, void *shell, s
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	queue_init(&p->queue);
+	queue_init(&p->queue, config->ageing_us);
 	for (int s = 0; s < _SLOT_STATE_MAX; s++)
 		TAILQ_INIT(&p->by_state[s]);
 	p->name = strdup(config->name);

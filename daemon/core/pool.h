@@ -72,6 +72,7 @@ struct pool_config {
 	uint16_t max_result_fds;
 	uint64_t grace_us;   /* default of its jobs */
 	uint64_t timeout_us; /* default of its jobs; 0: none */
+	uint64_t ageing_us; /* what one step of priority weighs, as time waited; 0: more than any */
 };
 
 struct pool {

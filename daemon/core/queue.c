@@ -1,9 +1,18 @@
-/* Lanes: one per uid, served in turn, so that a uid with a million jobs does not keep one with a
- * single job waiting.
+/* Lanes: one per uid, each with a time of its own, the sum of what workers spent on its jobs. The
+ * lane whose time is least is served next, so that a uid with a million jobs, or with long ones,
+ * does not keep one with a single short job waiting (start-time fair queueing).
  *
- * Within a lane, jobs of priority 0 (nearly all) stand in a list: in and out at O(1) and in order
- * of memory. Others stand in a heap by priority and age. A job that comes back from a worker's
- * inbox keeps its age (its ID), so it stands before those that were behind it.
+ * When a job is handed over its lane is charged what its function took so far; when it is over the
+ * charge is replaced by what it really took. A lane that had nothing to do and gets a job begins
+ * where the queue stands, so idleness saves nothing up; one that left with its time ahead of the
+ * queue's is remembered until the queue gets there, so leaving and coming back forgives nothing.
+ * With no job in any lane there is nobody to be fair to, and all is forgotten.
+ *
+ * Within a lane a job's rank is the time at which it entered, less its priority times the ageing of
+ * the pool. Everybody ages alike, so ranks never change and ageing costs nothing. Jobs of priority
+ * 0 (nearly all) stand in a list: in and out at O(1) and in order of memory. Others stand in a
+ * heap. Places, given at entering, order what has equal ranks. A job that comes back from a
+ * worker's inbox keeps both, so it stands before those that were behind it.
  *
  * A lane lives as long as some job waits in it or may come back to it, so that putting a job back
  * never allocates.
@@ -16,35 +25,65 @@
 
 #include "daemon/core/uidhash.h"
 
+/* Ranks count from here: with ageing below 2^32 µs no priority reaches an end of the scale. */
+#define RANK_ZERO (UINT64_C(1) << 63)
+
 struct lane {
 	uint32_t uid;
 	uint32_t n_users; /* jobs that may come back here: waiting or handed over */
 	uint64_t n;	  /* jobs that wait */
+	uint64_t time_us;
+	uint64_t lifted_us; /* of it, what no worker spent (yet): charges come off this first */
+	uint64_t n_gives;   /* aside: what its account had given back then */
+	bool is_aside;
+	struct heap_node node; /* ready, or owing */
 	struct futures plain;
 	struct heap ranked;
-	TAILQ_ENTRY(lane) in_waiting;
+	TAILQ_ENTRY(lane) in_aside;
 	UT_hash_handle hh;
 };
 
-void queue_init(struct queue *q)
+void queue_init(struct queue *q, uint64_t ageing_us)
 {
-	*q = (struct queue){0};
-	TAILQ_INIT(&q->waiting);
-}
-
-static void lane_free_if_unused(struct queue *q, struct lane *l)
-{
-	if (l->n_users > 0)
-		return;
-	HASH_DEL(q->by_uid, l);
-	heap_deinit(&l->ranked);
-	free(l);
+	*q = (struct queue){.ageing_us = ageing_us};
+	TAILQ_INIT(&q->aside);
 }
 
 void queue_deinit(struct queue *q)
 {
 	assert(!q->by_uid);
-	(void)q;
+	heap_deinit(&q->ready);
+	heap_deinit(&q->owing);
+}
+
+/* ---- lanes --------------------------------------------------------------------------------------
+ */
+
+static struct lane *of_node(struct heap_node *node)
+{
+	return (struct lane *)(void *)((char *)node - offsetof(struct lane, node));
+}
+
+static int lane_new(struct queue *q, uint32_t uid, struct lane **ret)
+{
+	struct lane *l;
+
+	if (heap_reserve(&q->ready, q->n_lanes + 1) < 0 ||
+		heap_reserve(&q->owing, q->n_lanes + 1) < 0)
+		return -ENOMEM;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->uid = uid;
+	TAILQ_INIT(&l->plain);
+	HASH_ADD(hh, q->by_uid, uid, sizeof(l->uid), l);
+	if (!l->hh.tbl) {
+		free(l);
+		return -ENOMEM;
+	}
+	q->n_lanes++;
+	*ret = l;
+	return 0;
 }
 
 static int lane_get(struct queue *q, uint32_t uid, struct lane **ret)
@@ -52,39 +91,98 @@ static int lane_get(struct queue *q, uint32_t uid, struct lane **ret)
 	struct lane *l;
 
 	HASH_FIND(hh, q->by_uid, &uid, sizeof(uid), l);
-	if (!l) {
-		l = calloc(1, sizeof(*l));
-		if (!l)
-			return -ENOMEM;
-		l->uid = uid;
-		TAILQ_INIT(&l->plain);
-		HASH_ADD(hh, q->by_uid, uid, sizeof(l->uid), l);
-		if (!l->hh.tbl) {
-			free(l);
-			return -ENOMEM;
-		}
-	}
+	if (!l)
+		return lane_new(q, uid, ret);
 	*ret = l;
 	return 0;
 }
+
+static void lane_free(struct queue *q, struct lane *l)
+{
+	heap_clear(&q->owing, &l->node);
+	HASH_DEL(q->by_uid, l);
+	q->n_lanes--;
+	heap_deinit(&l->ranked);
+	free(l);
+}
+
+/* Lanes that owe nothing any more; all of them when nobody is left to owe it to. */
+static void forgive(struct queue *q)
+{
+	struct heap_node *node;
+
+	while ((node = heap_first(&q->owing)) && (q->n_users == 0 || node->key <= q->time_us))
+		lane_free(q, of_node(node));
+}
+
+static void lane_unused(struct queue *q, struct lane *l)
+{
+	if (l->n_users > 0)
+		return;
+	if (l->time_us > q->time_us)
+		heap_set(&q->owing, &l->node, l->time_us, 0);
+	else
+		lane_free(q, l);
+	if (q->n_users == 0)
+		forgive(q);
+}
+
+/* Its time changed, or it has jobs again. */
+static void lane_place(struct queue *q, struct lane *l, uint64_t turn)
+{
+	if (l->n > 0 && !l->is_aside)
+		heap_set(&q->ready, &l->node, l->time_us, turn);
+}
+
+/* It has nothing to do, and gets a job: it begins where the queue stands. */
+static void lane_lift(const struct queue *q, struct lane *l)
+{
+	if (l->n == 0 && l->time_us < q->time_us) {
+		l->lifted_us += q->time_us - l->time_us;
+		l->time_us = q->time_us;
+	}
+	if (l->n_users == 0)
+		l->lifted_us = 0;
+}
+
+/* One of its jobs took more or less than was thought. What it took while the lane was lifted past
+ * that very time is not counted twice. */
+static void lane_correct(struct lane *l, uint64_t charged_us, uint64_t used_us)
+{
+	uint64_t more_us = used_us > charged_us ? used_us - charged_us : 0;
+	uint64_t paid_us = more_us < l->lifted_us ? more_us : l->lifted_us;
+
+	l->lifted_us -= paid_us;
+	l->time_us += used_us - charged_us - paid_us;
+}
+
+static void lane_leave_aside(struct queue *q, struct lane *l)
+{
+	TAILQ_REMOVE(&q->aside, l, in_aside);
+	l->is_aside = false;
+}
+
+/* ---- within a lane ------------------------------------------------------------------------------
+ */
 
 static struct future *of_rank(struct heap_node *node)
 {
 	return (struct future *)(void *)((char *)node - offsetof(struct future, rank));
 }
 
-/* Higher priority is smaller rank. */
-static uint64_t rank_key(int32_t priority)
+static uint64_t rank_key(const struct queue *q, uint64_t entered_us, int32_t priority)
 {
-	return (uint64_t)((int64_t)INT32_MAX - priority);
+	if (!q->ageing_us)
+		return RANK_ZERO - (uint64_t)priority;
+	return RANK_ZERO + entered_us - (uint64_t)priority * q->ageing_us;
 }
 
-/* By ID. Only those that came back just before can be older, so this looks at few. */
+/* By place. Only those that came back just before can be older, so this looks at few. */
 static void insert_back(struct lane *l, struct future *f)
 {
 	struct future *next = TAILQ_FIRST(&l->plain);
 
-	while (next && next->id < f->id)
+	while (next && next->rank.order < f->rank.order)
 		next = TAILQ_NEXT(next, in_line);
 	if (next)
 		TAILQ_INSERT_BEFORE(next, f, in_line);
@@ -94,66 +192,32 @@ static void insert_back(struct lane *l, struct future *f)
 
 static void insert(struct queue *q, struct lane *l, struct future *f, bool is_back)
 {
-	if (f->priority)
-		heap_set(&l->ranked, &f->rank, rank_key(f->priority), f->id);
+	if (f->is_ranked)
+		heap_set(&l->ranked, &f->rank, f->rank.key, f->rank.order);
 	else if (is_back)
 		insert_back(l, f);
 	else
 		TAILQ_INSERT_TAIL(&l->plain, f, in_line);
-	if (l->n++ == 0)
-		TAILQ_INSERT_TAIL(&q->waiting, l, in_waiting);
 	q->n++;
-}
-
-int queue_push(struct queue *q, struct future *f)
-{
-	struct lane *l;
-	int r;
-
-	r = lane_get(q, future_uid(f), &l);
-	if (r < 0)
-		return r;
-	if (f->priority && heap_reserve(&l->ranked, l->n_users + 1) < 0) {
-		lane_free_if_unused(q, l);
-		return -ENOMEM;
-	}
-	l->n_users++;
-	f->lane = l;
-	insert(q, l, f, false);
-	return 0;
-}
-
-void queue_put_back(struct queue *q, struct future *f)
-{
-	insert(q, f->lane, f, true);
+	if (l->n++ == 0)
+		lane_place(q, l, ++q->n_turns);
 }
 
 static void take_out(struct queue *q, struct future *f)
 {
 	struct lane *l = f->lane;
 
-	if (f->priority)
+	if (f->is_ranked)
 		heap_clear(&l->ranked, &f->rank);
 	else
 		TAILQ_REMOVE(&l->plain, f, in_line);
-	if (--l->n == 0)
-		TAILQ_REMOVE(&q->waiting, l, in_waiting);
 	q->n--;
-}
-
-void queue_leave(struct queue *q, struct future *f)
-{
-	struct lane *l = f->lane;
-
-	f->lane = NULL;
-	l->n_users--;
-	lane_free_if_unused(q, l);
-}
-
-void queue_remove(struct queue *q, struct future *f)
-{
-	take_out(q, f);
-	queue_leave(q, f);
+	if (--l->n > 0)
+		return;
+	if (l->is_aside)
+		lane_leave_aside(q, l);
+	else
+		heap_clear(&q->ready, &l->node);
 }
 
 static struct future *lane_first(const struct lane *l)
@@ -163,29 +227,162 @@ static struct future *lane_first(const struct lane *l)
 
 	if (!top)
 		return plain;
-	return !plain || top->key < rank_key(0) ? of_rank(top) : plain;
+	return !plain || heap_before(top, &plain->rank) ? of_rank(top) : plain;
 }
 
-struct future *queue_first(struct queue *q, queue_skip skip)
+/* ---- in and out ---------------------------------------------------------------------------------
+ */
+
+int queue_push(struct queue *q, struct future *f, uint64_t now_us)
 {
+	bool is_ranked = f->priority != 0;
 	struct lane *l;
+	int r;
 
-	TAILQ_FOREACH (l, &q->waiting, in_waiting) {
-		struct future *f = lane_first(l);
-
-		if (!skip || !skip(f))
-			return f;
+	r = lane_get(q, future_uid(f), &l);
+	if (r < 0)
+		return r;
+	if (is_ranked && heap_reserve(&l->ranked, l->n_users + 1) < 0) {
+		lane_unused(q, l);
+		return -ENOMEM;
 	}
-	return NULL;
+	if (l->n_users == 0)
+		heap_clear(&q->owing, &l->node);
+	lane_lift(q, l);
+	l->n_users++;
+	q->n_users++;
+	/* So that places and ranks of equals grow together. */
+	if (q->entered_us < now_us)
+		q->entered_us = now_us;
+	f->lane = l;
+	f->is_ranked = is_ranked;
+	f->rank.key = rank_key(q, q->entered_us, f->priority);
+	f->rank.order = ++q->n_places;
+	insert(q, l, f, false);
+	return 0;
 }
 
-void queue_pop(struct queue *q, struct future *f)
+/* What its lane was charged for f, while f is handed over: kept in a word of the node that is
+ * otherwise unused. */
+static uint32_t *charge_of(struct future *f)
+{
+	return &f->rank.owner;
+}
+
+void queue_pop(struct queue *q, struct future *f, uint64_t charge_us)
 {
 	struct lane *l = f->lane;
 
 	take_out(q, f);
-	if (l->n > 0) {
-		TAILQ_REMOVE(&q->waiting, l, in_waiting);
-		TAILQ_INSERT_TAIL(&q->waiting, l, in_waiting);
+	if (q->time_us < l->time_us)
+		q->time_us = l->time_us;
+	*charge_of(f) = charge_us < UINT32_MAX ? (uint32_t)charge_us : UINT32_MAX;
+	l->time_us += *charge_of(f);
+	lane_place(q, l, ++q->n_turns);
+	forgive(q);
+}
+
+void queue_put_back(struct queue *q, struct future *f)
+{
+	struct lane *l = f->lane;
+
+	l->time_us -= *charge_of(f);
+	*charge_of(f) = 0;
+	lane_place(q, l, l->node.order);
+	insert(q, l, f, true);
+}
+
+void queue_leave(struct queue *q, struct future *f, uint64_t used_us)
+{
+	struct lane *l = f->lane;
+
+	f->lane = NULL;
+	lane_correct(l, *charge_of(f), used_us);
+	*charge_of(f) = 0;
+	lane_place(q, l, l->node.order);
+	l->n_users--;
+	q->n_users--;
+	lane_unused(q, l);
+}
+
+void queue_remove(struct queue *q, struct future *f)
+{
+	take_out(q, f);
+	queue_leave(q, f, 0);
+}
+
+int queue_set_priority(struct queue *q, struct future *f, int32_t priority)
+{
+	uint64_t change = (uint64_t)((int64_t)priority - f->priority);
+	struct lane *l = f->lane;
+
+	/* It may have to come back. */
+	if (heap_reserve(&l->ranked, l->n_users) < 0)
+		return -ENOMEM;
+	f->priority = priority;
+	f->rank.key -= q->ageing_us ? change * q->ageing_us : change;
+	if (f->slot) {
+		f->is_ranked = true;
+		return 0;
 	}
+	if (!f->is_ranked)
+		TAILQ_REMOVE(&l->plain, f, in_line);
+	f->is_ranked = true;
+	heap_set(&l->ranked, &f->rank, f->rank.key, f->rank.order);
+	return 0;
+}
+
+/* ---- who is next --------------------------------------------------------------------------------
+ */
+
+struct future *queue_first(const struct queue *q)
+{
+	struct heap_node *node = heap_first(&q->ready);
+
+	return node ? lane_first(of_node(node)) : NULL;
+}
+
+struct future *queue_any(const struct queue *q)
+{
+	struct future *f = queue_first(q);
+
+	return f || TAILQ_EMPTY(&q->aside) ? f : lane_first(TAILQ_FIRST(&q->aside));
+}
+
+void queue_stand_aside(struct queue *q, struct future *f)
+{
+	struct lane *l = f->lane;
+
+	heap_clear(&q->ready, &l->node);
+	l->n_gives = account_n_gives(f->account);
+	l->is_aside = true;
+	TAILQ_INSERT_TAIL(&q->aside, l, in_aside);
+}
+
+bool queue_rejoin(struct queue *q)
+{
+	struct lane *next;
+
+	for (struct lane *l = TAILQ_FIRST(&q->aside); l; l = next) {
+		next = TAILQ_NEXT(l, in_aside);
+		if (l->n_gives == account_n_gives(lane_first(l)->account))
+			continue;
+		lane_leave_aside(q, l);
+		lane_place(q, l, l->node.order);
+	}
+	return !TAILQ_EMPTY(&q->aside);
+}
+
+uint64_t queue_ahead(const struct future *f, uint64_t most)
+{
+	const struct lane *l = f->lane;
+	uint64_t n = heap_count_before(&l->ranked, &f->rank, most);
+	const struct future *g;
+
+	for (g = TAILQ_FIRST(&l->plain); g && n < most; g = TAILQ_NEXT(g, in_line)) {
+		if (!heap_before(&g->rank, &f->rank))
+			break;
+		n++;
+	}
+	return n;
 }

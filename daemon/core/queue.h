@@ -1,5 +1,5 @@
-/* The order of waiting jobs of one pool: fair between uids, by priority within a uid, first come
- * first served within a priority. */
+/* The order of waiting jobs of one pool: fair between uids by the time that workers spend on their
+ * jobs, by priority and age within a uid, first come first served among equals. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,27 +11,49 @@
 TAILQ_HEAD(lanes, lane);
 
 struct queue {
-	struct lane *by_uid;  /* uthash */
-	struct lanes waiting; /* lanes that have jobs; the first is next */
-	uint64_t n;
+	struct lane *by_uid; /* uthash */
+	struct heap ready;   /* lanes that have jobs, by their time; the first is next */
+	struct lanes aside;  /* lanes that have jobs for which there was no room */
+	struct heap owing;   /* lanes without jobs whose time lies ahead of the queue's */
+	uint64_t n;	     /* jobs that wait */
+	uint64_t n_users;    /* and jobs that may come back */
+	uint32_t n_lanes;
+	uint64_t time_us;    /* where the lane that was served last stood */
+	uint64_t n_places;   /* given so far: to jobs */
+	uint64_t n_turns;    /* likewise: to lanes */
+	uint64_t entered_us; /* when the last one entered */
+	uint64_t ageing_us; /* one step of priority weighs as much as having waited so long; 0: more
+			     * than any wait */
 };
 
-void queue_init(struct queue *q);
+void queue_init(struct queue *q, uint64_t ageing_us);
 /* It holds no jobs any more. */
 void queue_deinit(struct queue *q);
 /* Behind its equals. -ENOMEM. */
-__attribute__((warn_unused_result)) int queue_push(struct queue *q, struct future *f);
+__attribute__((warn_unused_result)) int queue_push(
+	struct queue *q, struct future *f, uint64_t now_us);
 /* A job that was handed over and taken back: where it stood. It was in this queue once, so this
  * cannot fail. */
 void queue_put_back(struct queue *q, struct future *f);
 /* Takes out a job that waits, for good. */
 void queue_remove(struct queue *q, struct future *f);
-/* A job that was popped will not come back. */
-void queue_leave(struct queue *q, struct future *f);
-/* The next job, left where it is. `skip` tells whose jobs cannot start now (NULL: nobody's). NULL
- * if there is none. */
-typedef bool (*queue_skip)(struct future *first);
-struct future *queue_first(struct queue *q, queue_skip skip);
-/* Takes out what queue_first() gave, and lets the next uid have its turn. Until queue_leave() it
- * may be put back. */
-void queue_pop(struct queue *q, struct future *f);
+/* A job that was popped will not come back. A worker spent `used_us` on it. */
+void queue_leave(struct queue *q, struct future *f, uint64_t used_us);
+/* For a job that waits or may come back; it keeps its age. -ENOMEM. */
+__attribute__((warn_unused_result)) int queue_set_priority(
+	struct queue *q, struct future *f, int32_t priority);
+
+/* The next job, left where it is. NULL if there is none. */
+struct future *queue_first(const struct queue *q);
+/* Some job that waits, whether it could start or not. NULL if there is none. */
+struct future *queue_any(const struct queue *q);
+/* There is no room for what queue_first() gave: its uid's lane stands aside until the account gave
+ * something back. */
+void queue_stand_aside(struct queue *q, struct future *f);
+/* Those whose account gave something back compete again. True if others still stand aside. */
+bool queue_rejoin(struct queue *q);
+/* Takes out what queue_first() gave, which is expected to take `charge_us` of a worker. Until
+ * queue_leave() it may be put back. */
+void queue_pop(struct queue *q, struct future *f, uint64_t charge_us);
+/* How many jobs of the same uid stand before it; counted up to `most`. */
+uint64_t queue_ahead(const struct future *f, uint64_t most);

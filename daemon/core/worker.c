@@ -77,7 +77,7 @@ int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 	s->n_done++;
 	s->pool->n_failed_starts = 0;
 	set_times(f, a, now_us);
-	handover_end(f);
+	handover_end(f, f->started_us + f->run_us);
 	settle_answer(c, f, a, now_us);
 	handover_line_moved(s, now_us);
 	return 0;
@@ -89,7 +89,7 @@ static void lose(struct slot *s, struct future *f, uint64_t now_us)
 	struct payload *details;
 	uint64_t bytes = 0;
 
-	handover_end(f);
+	handover_end(f, now_us);
 	if (f->ending) {
 		handover_finish(f, now_us);
 		return;

@@ -131,9 +131,13 @@ static void remember(struct world *w, const struct submission *s, const struct f
 				    .extra_bytes = s->extra_bytes,
 				    .input_fds = s->input_fds,
 				    .timeout_us = f->timeout_us,
+				    .priority = s->priority,
+				    .entered_us = w->fake.now_us,
 				    .submitted_us = w->fake.now_us});
-	if (s->pool)
-		w->n_submitted[world_pool_index(w, s->pool)]++;
+	if (!s->pool)
+		return;
+	w->n_submitted[world_pool_index(w, s->pool)]++;
+	order_entered(w, f);
 }
 
 static struct future *give_birth(struct world *w, bool is_job, uint32_t uid)
@@ -306,6 +310,7 @@ void clients_turn(struct world *w)
 	uint64_t now_us = w->fake.now_us, next_us = core_turn(w->core, now_us);
 
 	check_after_turn(w, now_us, next_us);
+	order_settle(w);
 	core_sweep(w->core);
 }
 

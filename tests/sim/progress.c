@@ -1,6 +1,4 @@
-/* Order and progress: who should start next, and that somebody does. */
-#include <string.h>
-
+/* Progress: what can start does. */
 #include "tests/sim/world.h"
 
 typedef unsigned long long ull;
@@ -22,55 +20,6 @@ bool check_has_room(struct world *w, const struct pool *p, uint32_t uid)
 				       all->n[k] + want[k] > w->limits.all.n[k]))
 			return false;
 	return true;
-}
-
-/* ---- order --------------------------------------------------------------------------------------
- */
-
-static bool is_before(const struct future *a, const struct future *b)
-{
-	return a->priority != b->priority ? a->priority > b->priority : a->id < b->id;
-}
-
-void check_hand_over(struct world *w, const struct future *f)
-{
-	unsigned pool = world_pool_index(w, f->pool);
-	uint32_t uid = future_uid(f);
-	bool does_wait[WORLD_UIDS] = {0};
-	struct future *g;
-
-	TAILQ_FOREACH (g, &w->core->all, in_all) {
-		if (g == f || !waits(g, f->pool))
-			continue;
-		does_wait[future_uid(g)] = true;
-		if (future_uid(g) == uid && is_before(g, f))
-			world_fail(w, "%llu is handed over before %llu", (ull)f->id, (ull)g->id);
-	}
-	for (uint32_t other = 0; other < WORLD_UIDS; other++) {
-		bool *was = &w->overtaken[pool][other][uid];
-
-		if (other == uid || !does_wait[other])
-			continue;
-		if (*was && check_has_room(w, f->pool, other))
-			world_fail(w, "uid %u is served twice while uid %u waits", uid, other);
-		*was = true;
-	}
-	memset(w->overtaken[pool][uid], 0, sizeof(w->overtaken[pool][uid]));
-}
-
-/* A uid for which nothing waits has not been overtaken. */
-void check_overtaken(struct world *w)
-{
-	bool does_wait[WORLD_POOLS][WORLD_UIDS] = {0};
-	struct future *f;
-
-	TAILQ_FOREACH (f, &w->core->all, in_all)
-		if (f->pool && waits(f, f->pool))
-			does_wait[world_pool_index(w, f->pool)][future_uid(f)] = true;
-	for (unsigned p = 0; p < w->n_pools; p++)
-		for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
-			if (!does_wait[p][uid])
-				memset(w->overtaken[p][uid], 0, sizeof(w->overtaken[p][uid]));
 }
 
 /* ---- progress -----------------------------------------------------------------------------------

@@ -61,6 +61,9 @@ static void answer(struct world *w, struct fake_worker *fw)
 	struct fake_answer a = some_answer(w, fw);
 	uint64_t id = fw->held[0].id;
 
+	if (fw->n_held && !w->is_ending && w->slow_in && world_record(w, id)->uid == w->slow_uid &&
+		!world_once_in(w, w->slow_in))
+		return;
 	if (fw->kind == KIND_SILENT || !fake_answer(fw, a))
 		return;
 	world_say(

@@ -128,6 +128,7 @@ static void add_pools(struct world *w)
 			.max_result_fds = (uint16_t)(1 + world_below(w, 2)),
 			.grace_us = 1 + world_below(w, w->long_us),
 			.timeout_us = world_once_in(w, 3) ? 1 + world_below(w, w->long_us) : 0,
+			.ageing_us = world_once_in(w, 3) ? 0 : 1 + world_below(w, w->long_us),
 		};
 
 		if (world_once_in(w, 20)) /* its jobs can never start */
@@ -152,6 +153,8 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 	w->no_memory_in = rate(w) * 2;
 	w->slow_start_in = 1 + rate(w);
 	w->reenter_in = rate(w);
+	w->slow_uid = (uint32_t)world_below(w, WORLD_UIDS);
+	w->slow_in = rate(w);
 	w->may_fail_pool = world_once_in(w, 4);
 	w->long_us = (uint64_t[]){300, 3000, 30000}[world_below(w, 3)];
 	choose_limits(w);

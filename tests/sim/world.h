@@ -48,6 +48,10 @@ struct record {
 	unsigned n_started;
 	bool is_answered; /* sent, perhaps not read */
 	bool is_answer_failure;
+	int32_t priority;
+	uint64_t entered_us; /* the queue */
+	bool is_charged;     /* its uid, with charge_us for this job */
+	uint64_t charge_us;
 	bool is_final;
 	enum future_state state;
 	enum future_failure failure;
@@ -59,6 +63,17 @@ struct world_waiter {
 	struct fake_waiter fake;
 	bool is_waiting;
 	uint64_t id;
+};
+
+/* What the witness knows of the fairness between uids in one pool. */
+struct shares {
+	uint64_t now_us; /* where the uid stood that was served last */
+	struct share {
+		uint64_t time_us;
+		uint64_t lifted_us; /* of it, for idleness while a job was still running */
+	} of[WORLD_UIDS];
+	/* overtaken[a][b]: b was served since a, who waits, was. */
+	bool overtaken[WORLD_UIDS][WORLD_UIDS];
 };
 
 struct world {
@@ -79,8 +94,7 @@ struct world {
 	unsigned first_alive; /* all records before it are gone */
 	struct world_waiter waiters[WORLD_WAITERS];
 	struct future *pins[WORLD_PINS];
-	/* overtaken[pool][a][b]: b was served since a, who waits, was. */
-	bool overtaken[WORLD_POOLS][WORLD_UIDS][WORLD_UIDS];
+	struct shares shares[WORLD_POOLS];
 	uint64_t n_submitted[WORLD_POOLS];
 	/* How this run is: one in so many; 0: never. */
 	unsigned full_in;
@@ -92,6 +106,8 @@ struct world {
 	unsigned no_memory_in;
 	unsigned slow_start_in;
 	unsigned reenter_in;
+	uint32_t slow_uid; /* its jobs take long */
+	unsigned slow_in;
 	uint64_t long_us; /* about how long a time-out is, and how far the clock jumps */
 	bool may_fail_pool;
 	bool is_ending; /* no more mischief: everything must come to its end */
@@ -142,12 +158,16 @@ void workers_move(struct world *w);
 void workers_settle(struct world *w);
 void workers_hooks(struct fake_hooks *hooks);
 
-/* ---- what must hold (invariants.c) ---- */
+/* ---- what must hold (invariants.c, order.c, progress.c) ---- */
 
 /* After every step. */
 void check_always(struct world *w);
 /* After core_turn(now_us), which returned next_us. */
 void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us);
+/* A job has entered its queue. */
+void order_entered(struct world *w, const struct future *f);
+/* Sees which jobs are over, before their records are freed. */
+void order_settle(struct world *w);
 /* When f is handed over: nobody who should have come first was left waiting. */
 void check_hand_over(struct world *w, const struct future *f);
 /* Who waits for nothing has not been overtaken. */

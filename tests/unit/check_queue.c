@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "daemon/core/pool.h"
 #include "tests/lib/check_run.h"
 #include "tests/lib/fault.h"
 
@@ -14,6 +15,7 @@ static struct accounts accounts;
 static struct account *account[3];
 static struct future jobs[N];
 static unsigned n_jobs;
+static uint64_t now_us;
 
 static void setup(void)
 {
@@ -22,8 +24,9 @@ static void setup(void)
 	accounts_init(&accounts, &none);
 	for (uint32_t uid = 0; uid < 3; uid++)
 		ck_assert_int_eq(account_get(&accounts, uid, &account[uid]), 0);
-	queue_init(&q);
+	queue_init(&q, 0);
 	n_jobs = 0;
+	now_us = 1000;
 }
 
 static void teardown(void)
@@ -49,23 +52,29 @@ static struct future *push(uint32_t uid, int32_t priority)
 {
 	struct future *f = job(uid, priority);
 
-	ck_assert_int_eq(queue_push(&q, f), 0);
+	ck_assert_int_eq(queue_push(&q, f, now_us), 0);
+	return f;
+}
+
+/* Thought to take so long. */
+static struct future *pop_for(uint64_t charge_us)
+{
+	struct future *f = queue_first(&q);
+
+	ck_assert_ptr_nonnull(f);
+	queue_pop(&q, f, charge_us);
 	return f;
 }
 
 static struct future *pop(void)
 {
-	struct future *f = queue_first(&q, NULL);
-
-	ck_assert_ptr_nonnull(f);
-	queue_pop(&q, f);
-	return f;
+	return pop_for(0);
 }
 
 /* The next one, gone for good. */
 static void expect(struct future *f)
 {
-	ck_assert_uint_eq(queue_first(&q, NULL)->id, f->id);
+	ck_assert_uint_eq(queue_first(&q)->id, f->id);
 	queue_remove(&q, f);
 	ck_assert_ptr_null(f->lane);
 }
@@ -78,7 +87,7 @@ START_TEST(equals_leave_in_the_order_they_came)
 	expect(a);
 	expect(b);
 	expect(c);
-	ck_assert_ptr_null(queue_first(&q, NULL));
+	ck_assert_ptr_null(queue_first(&q));
 	ck_assert_uint_eq(q.n, 0);
 }
 END_TEST
@@ -107,11 +116,11 @@ START_TEST(uids_take_turns)
 	ck_assert_ptr_eq(pop(), c1);
 	ck_assert_ptr_eq(pop(), a1);
 	ck_assert_ptr_eq(pop(), b2);
-	queue_leave(&q, a1);
-	queue_leave(&q, a2);
-	queue_leave(&q, b1);
-	queue_leave(&q, b2);
-	queue_leave(&q, c1);
+	queue_leave(&q, a1, 0);
+	queue_leave(&q, a2, 0);
+	queue_leave(&q, b1, 0);
+	queue_leave(&q, b2, 0);
+	queue_leave(&q, c1, 0);
 	ck_assert_ptr_null(q.by_uid);
 }
 END_TEST
@@ -151,27 +160,225 @@ START_TEST(putting_back_needs_no_memory)
 }
 END_TEST
 
-static bool is_uid_0(struct future *f)
-{
-	return future_uid(f) == 0;
-}
-
-static bool is_anybody(struct future *f)
-{
-	return true;
-}
-
-START_TEST(a_skipped_uid_keeps_its_turn)
+START_TEST(a_lane_without_room_stands_aside_and_keeps_its_turn)
 {
 	struct future *a = push(0, 0), *b1 = push(1, 0), *b2 = push(1, 0);
 
-	ck_assert_ptr_eq(queue_first(&q, is_uid_0), b1);
-	queue_pop(&q, b1);
-	ck_assert_ptr_null(queue_first(&q, is_anybody));
-	ck_assert_ptr_eq(queue_first(&q, NULL), a);
-	queue_leave(&q, b1);
+	queue_stand_aside(&q, a);
+	ck_assert_ptr_eq(pop(), b1);
+	queue_stand_aside(&q, b2);
+	ck_assert_ptr_null(queue_first(&q));
+	ck_assert_ptr_eq(queue_any(&q), a);
+	ck_assert(queue_rejoin(&q));
+	ck_assert_ptr_null(queue_first(&q));
+	account_give_one(account[0], ACCOUNT_JOBS, 0);
+	ck_assert(queue_rejoin(&q));
+	ck_assert_ptr_eq(queue_first(&q), a);
+	account_give_one(account[1], ACCOUNT_JOBS, 0);
+	ck_assert(!queue_rejoin(&q));
+	queue_leave(&q, b1, 0);
 	expect(a);
 	expect(b2);
+}
+END_TEST
+
+START_TEST(what_is_pushed_or_removed_aside_stays_aside)
+{
+	struct future *a = push(0, 0), *b;
+
+	queue_stand_aside(&q, a);
+	b = push(0, 1);
+	ck_assert_ptr_null(queue_first(&q));
+	queue_remove(&q, a);
+	ck_assert_ptr_null(queue_first(&q));
+	ck_assert_ptr_eq(queue_any(&q), b);
+	queue_remove(&q, b);
+	ck_assert_ptr_null(q.by_uid);
+	expect(push(0, 0));
+}
+END_TEST
+
+/* ---- ageing ---- */
+
+START_TEST(a_step_of_priority_is_worth_the_ageing)
+{
+	struct future *low, *old, *high, *late;
+
+	queue_deinit(&q);
+	queue_init(&q, 100);
+	low = push(0, -1);
+	old = push(0, 0);
+	now_us += 199;
+	high = push(0, 2);
+	late = push(0, 0);
+	expect(high);
+	expect(old);
+	expect(low);
+	now_us += 1;
+	high = push(0, 2);
+	expect(high);
+	expect(late);
+}
+END_TEST
+
+START_TEST(who_waited_long_enough_is_not_overtaken)
+{
+	struct future *low, *high, *most, *least;
+
+	queue_deinit(&q);
+	queue_init(&q, 3600000000);
+	low = push(0, 0);
+	now_us += 5 * 3600000000 + 1;
+	high = push(0, 5);
+	least = push(0, INT32_MIN);
+	most = push(0, INT32_MAX);
+	expect(most);
+	expect(low);
+	expect(high);
+	expect(least);
+}
+END_TEST
+
+/* ---- changing the priority ---- */
+
+START_TEST(a_new_priority_keeps_age_and_place)
+{
+	struct future *a, *b, *c;
+
+	queue_deinit(&q);
+	queue_init(&q, 100);
+	a = push(0, 0);
+	b = push(0, 0);
+	c = push(0, 7);
+	ck_assert_int_eq(queue_set_priority(&q, b, 9), 0);
+	ck_assert_ptr_eq(queue_first(&q), b);
+	ck_assert_int_eq(queue_set_priority(&q, c, 0), 0);
+	ck_assert_int_eq(queue_set_priority(&q, b, INT32_MIN), 0);
+	ck_assert_ptr_eq(queue_first(&q), a);
+	ck_assert_int_eq(queue_set_priority(&q, b, 0), 0);
+	expect(a);
+	expect(b);
+	expect(c);
+}
+END_TEST
+
+START_TEST(a_new_priority_of_one_that_is_handed_over_counts_when_it_returns)
+{
+	struct future *a = push(0, 0), *b = push(0, 0);
+	struct slot slot;
+
+	ck_assert_ptr_eq(pop(), a);
+	ck_assert_ptr_eq(pop(), b);
+	b->slot = &slot;
+	fault_alloc_at(1);
+	ck_assert_int_eq(queue_set_priority(&q, b, 1), -ENOMEM);
+	ck_assert(fault_end());
+	ck_assert_int_eq(b->priority, 0);
+	ck_assert_int_eq(queue_set_priority(&q, b, 1), 0);
+	b->slot = NULL;
+	queue_put_back(&q, a);
+	queue_put_back(&q, b);
+	expect(b);
+	expect(a);
+}
+END_TEST
+
+START_TEST(how_many_stand_before_one)
+{
+	struct future *f[20];
+
+	for (int i = 0; i < 20; i++)
+		f[i] = push(0, i % 4);
+	push(1, 9);
+	ck_assert_uint_eq(queue_ahead(f[3], 100), 0);
+	ck_assert_uint_eq(queue_ahead(f[19], 100), 4);
+	ck_assert_uint_eq(queue_ahead(f[1], 100), 10);
+	ck_assert_uint_eq(queue_ahead(f[16], 100), 19);
+	ck_assert_uint_eq(queue_ahead(f[16], 17), 17);
+	ck_assert_uint_eq(queue_ahead(f[16], 3), 3);
+}
+END_TEST
+
+/* ---- between uids ---- */
+
+START_TEST(uids_share_the_time_of_workers_not_the_number_of_jobs)
+{
+	unsigned n[2] = {0};
+
+	for (int i = 0; i < 20; i++)
+		push((uint32_t)i % 2, 0);
+	/* The jobs of uid 0 take nine times as long. */
+	for (int i = 0; i < 11; i++) {
+		struct future *f = pop_for(500);
+		uint32_t uid = future_uid(f);
+
+		n[uid]++;
+		queue_leave(&q, f, uid == 0 ? 900 : 100);
+	}
+	ck_assert_uint_eq(n[0], 2);
+	ck_assert_uint_eq(n[1], 9);
+}
+END_TEST
+
+START_TEST(a_debt_outlives_the_lane_while_others_wait)
+{
+	struct future *a = push(0, 0), *b = push(1, 0);
+
+	push(1, 0);
+	ck_assert_ptr_eq(pop_for(10), a);
+	queue_leave(&q, a, 1000);
+	a = push(0, 0);
+	for (int i = 0; i < 2; i++) {
+		b = pop_for(400);
+		ck_assert_uint_eq(future_uid(b), 1);
+		queue_leave(&q, b, 400);
+	}
+	ck_assert_ptr_eq(pop_for(10), a);
+	queue_leave(&q, a, 5000);
+	/* With nobody left there is nobody to owe to. */
+	ck_assert_ptr_null(q.by_uid);
+	a = push(0, 0);
+	b = push(1, 0);
+	expect(a);
+	expect(b);
+}
+END_TEST
+
+START_TEST(idleness_saves_nothing_up)
+{
+	struct future *a;
+
+	for (int i = 0; i < 12; i++)
+		push(1, 0);
+	for (int i = 0; i < 10; i++)
+		queue_leave(&q, pop_for(100), 100);
+	a = push(0, 0);
+	push(0, 0);
+	/* It begins where the queue stands: one each. */
+	ck_assert_ptr_eq(pop_for(100), a);
+	ck_assert_uint_eq(future_uid(pop_for(100)), 1);
+	ck_assert_uint_eq(future_uid(pop_for(100)), 0);
+	ck_assert_uint_eq(future_uid(pop_for(100)), 1);
+	for (unsigned i = 0; i < n_jobs; i++)
+		if (jobs[i].lane)
+			queue_leave(&q, &jobs[i], 100);
+}
+END_TEST
+
+START_TEST(what_comes_back_costs_nothing)
+{
+	struct future *a1 = push(0, 0), *b = push(1, 0);
+
+	push(0, 0);
+	ck_assert_ptr_eq(pop_for(1000), a1);
+	queue_put_back(&q, a1);
+	push(1, 0);
+	/* Of equals the one that was not served last. */
+	ck_assert_ptr_eq(pop_for(7), b);
+	ck_assert_ptr_eq(pop_for(6), a1);
+	ck_assert_uint_eq(future_uid(queue_first(&q)), 0);
+	queue_leave(&q, a1, 6);
+	queue_leave(&q, b, 7);
 }
 END_TEST
 
@@ -193,10 +400,10 @@ START_TEST(out_of_memory_leaves_nothing)
 
 	for (unsigned n = 1; r; n++) {
 		fault_alloc_at(n);
-		r = queue_push(&q, f);
+		r = queue_push(&q, f, now_us);
 		ck_assert_int_eq(r, fault_end() ? -ENOMEM : 0);
 		ck_assert_uint_eq(q.n, r == 0);
-		ck_assert_ptr_eq(queue_first(&q, NULL), r == 0 ? f : NULL);
+		ck_assert_ptr_eq(queue_first(&q), r == 0 ? f : NULL);
 		if (r)
 			ck_assert_ptr_null(q.by_uid);
 		ck_assert_uint_le(n, 10);
@@ -224,13 +431,13 @@ START_TEST(any_mixture_keeps_lanes_sorted)
 			is_out[k] = false;
 			continue;
 		}
-		f = queue_first(&q, NULL);
+		f = queue_first(&q);
 		for (k = 0; k < N; k++)
 			if (!is_out[k] && jobs[k].account == f->account &&
 				(!best || jobs[k].priority > best->priority))
 				best = &jobs[k];
 		ck_assert_ptr_eq(f, best);
-		queue_pop(&q, f);
+		queue_pop(&q, f, 1);
 		is_out[f - jobs] = true;
 		if (q.n == 0)
 			for (k = 0; k < N; k++, is_out[k - 1] = false)
@@ -238,7 +445,7 @@ START_TEST(any_mixture_keeps_lanes_sorted)
 	}
 	for (unsigned k = 0; k < N; k++)
 		if (is_out[k])
-			queue_leave(&q, &jobs[k]);
+			queue_leave(&q, &jobs[k], 1);
 }
 END_TEST
 
@@ -253,7 +460,17 @@ int main(void)
 	tcase_add_test(t, uids_take_turns);
 	tcase_add_test(t, what_comes_back_stands_where_it_stood);
 	tcase_add_test(t, putting_back_needs_no_memory);
-	tcase_add_test(t, a_skipped_uid_keeps_its_turn);
+	tcase_add_test(t, a_lane_without_room_stands_aside_and_keeps_its_turn);
+	tcase_add_test(t, what_is_pushed_or_removed_aside_stays_aside);
+	tcase_add_test(t, a_step_of_priority_is_worth_the_ageing);
+	tcase_add_test(t, who_waited_long_enough_is_not_overtaken);
+	tcase_add_test(t, a_new_priority_keeps_age_and_place);
+	tcase_add_test(t, a_new_priority_of_one_that_is_handed_over_counts_when_it_returns);
+	tcase_add_test(t, how_many_stand_before_one);
+	tcase_add_test(t, uids_share_the_time_of_workers_not_the_number_of_jobs);
+	tcase_add_test(t, a_debt_outlives_the_lane_while_others_wait);
+	tcase_add_test(t, idleness_saves_nothing_up);
+	tcase_add_test(t, what_comes_back_costs_nothing);
 	tcase_add_test(t, removing_from_the_middle);
 	tcase_add_test(t, out_of_memory_leaves_nothing);
 	tcase_add_test(t, any_mixture_keeps_lanes_sorted);
