@@ -28,7 +28,8 @@ struct config_pool {
 	enum config_handler handler;
 	char *module; /* absolute path; handler module */
 	unsigned workers;
-	unsigned ahead; /* jobs handed over beyond the running one, at most */
+	unsigned ahead;	    /* jobs handed over beyond the running one, at most */
+	uint64_t ageing_us; /* what one step of priority weighs; 0: more than any wait */
 	uint64_t max_result_bytes;
 	uint64_t output_bytes; /* of stdout, of stderr: more is cut */
 	uint64_t grace_us;

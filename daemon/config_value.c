@@ -160,6 +160,9 @@ static int set_time(const struct value *v)
 	if (us < v->key->least)
 		return refuse(v, "is too short: at least %llu ms",
 			(unsigned long long)v->key->least / 1000);
+	if (us > v->key->most)
+		return refuse(v, "is too long: at most %llu s",
+			(unsigned long long)v->key->most / 1000000);
 	*(uint64_t *)v->at = us;
 	return 0;
 }

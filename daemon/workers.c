@@ -245,6 +245,7 @@ static int add_pool(struct workers *w, const struct config_pool *c)
 		.name = c->name,
 		.n_workers = c->workers,
 		.ahead_max = c->ahead,
+		.ageing_us = c->ageing_us,
 		.max_result_bytes = answer_reserve_bytes(c->max_result_bytes),
 		.max_result_fds = ANSWER_RESERVE_FDS,
 		.grace_us = c->grace_us,

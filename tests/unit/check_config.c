@@ -28,6 +28,7 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
 	ck_assert_int_eq(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
 	ck_assert_uint_eq(config->pools[0].workers, CPU_COUNT(&cpus));
 	ck_assert_uint_eq(config->pools[0].ahead, 2);
+	ck_assert_uint_eq(config->pools[0].ageing_us, 60000000);
 	ck_assert_uint_eq(config->pools[0].max_result_bytes, 64 << 20);
 	ck_assert_uint_eq(config->pools[0].output_bytes, 16 << 20);
 	ck_assert_uint_eq(config->pools[0].grace_us, 5000000);
@@ -76,11 +77,11 @@ START_TEST(every_key_sets_its_member)
 		"total_jobs = 7\ntotal_futures = 8\ntotal_bytes = 9MiB\ntotal_fds = 10\n"
 		"total_connections = 11\ntotal_waits = 12\n",
 		folder.path);
-	strcat(text,
-		"[pool m.0-_x] ; comment\nhandler = module\nmodule = mine\nworkers = 3\nahead = 0\n"
-		"max_result = 1G\noutput = 1\ngrace = 500ms\nstart_timeout = 7s\ntimeout = "
-		"1h30min\ncwd = /tmp\n"
-		"env = A=1 2\nenv = B_2=x=y\nallow = root, 77 @0,owner\n");
+	strcat(text, "[pool m.0-_x] ; comment\nhandler = module\nmodule = mine\nworkers = 3\nahead "
+		     "= 0\nageing = 0\n"
+		     "max_result = 1G\noutput = 1\ngrace = 500ms\nstart_timeout = 7s\ntimeout = "
+		     "1h30min\ncwd = /tmp\n"
+		     "env = A=1 2\nenv = B_2=x=y\nallow = root, 77 @0,owner\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(config_keys); i++)
 		ck_assert_msg(
 			strstr(text, config_keys[i].name), "not tried: %s", config_keys[i].name);
@@ -115,6 +116,7 @@ START_TEST(every_key_sets_its_member)
 	ck_assert_str_eq(p->module, folder_at(&folder, "mine.so"));
 	ck_assert_uint_eq(p->workers, 3);
 	ck_assert_uint_eq(p->ahead, 0);
+	ck_assert_uint_eq(p->ageing_us, 0);
 	ck_assert_uint_eq(p->max_result_bytes, 1 << 30);
 	ck_assert_uint_eq(p->output_bytes, 1);
 	ck_assert_uint_eq(p->grace_us, 500000);

@@ -97,6 +97,7 @@ static const struct broken {
 	{X "workers = 5000\n", 3, {"5000", "at most 4096"}},
 	{X "workers = 2.5\n", 3, {"2.5", "no number"}},
 	{X "ahead = 65\n", 3, {"65", "at most 64"}},
+	{X "ageing = 61m\n", 3, {"61m", "at most 3600 s"}},
 	{X "max_result = 64 megs\n", 3, {"64 megs"}},
 	{X "output = 0\n", 3, {"output = 0", "at least 1"}},
 	/* environments */
