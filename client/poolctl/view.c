@@ -168,6 +168,17 @@ static bool is_for_programs(const char *key)
 	return len > 3 && strcmp(key + len - 3, "_ns") == 0;
 }
 
+/* Seconds, as those of info and of a command's rusage are. */
+static enum view_kind kind_of(const char *path)
+{
+	const char *key = strrchr(path, '.');
+
+	return strncmp(path, "timing.", 7) == 0 ||
+			       (key && (strcmp(key, ".utime") == 0 || strcmp(key, ".stime") == 0))
+		       ? VIEW_SPAN
+		       : VIEW_TEXT;
+}
+
 static int add_pairs(struct table *t, const char *prefix, const json_t *value)
 {
 	const char *key;
@@ -189,7 +200,7 @@ static int add_pairs(struct table *t, const char *prefix, const json_t *value)
 		}
 	} else {
 		table_cell(t, "%s", prefix);
-		add_scalar(t, value);
+		add_cell(t, value, kind_of(prefix));
 	}
 	return r;
 }

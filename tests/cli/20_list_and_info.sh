@@ -30,6 +30,8 @@ expect_json '[f["id"] for f in d["futures"]] == ['"$a, $b"'] and d["futures"][0]
 run_ctl 0 info "$b"
 expect_out_line '^state +failed'
 expect_out_line '^label +second$'
+expect_out_line '^timing\.run +[0-9.]+(us|ms|s)$'
+expect_out_line '^error\.details\.signal +-$'
 run_ctl 0 status --json "$a" "$b"
 expect_json '[x["label"] for x in every] == ["first", "second"] and d["submitted_ns"] > 10**18'
 run_ctl 3 info 9007199254740991
