@@ -32,11 +32,15 @@ static const char *hint_of(int r)
 
 static int connection_failed(struct ctl *ctl, poold *p, int r)
 {
-	const char *socket = poold_get_socket(p), *hint = hint_of(r);
+	const char *socket = poold_get_socket(p), *text = poold_get_error_text(p), *hint;
+	struct exitcode e = exitcode_of_connection(ctl->for_job);
 
-	return ctl_fail(exitcode_of_connection(ctl->for_job), "no_connection", NULL,
-		"cannot connect to %s: %s%s%s", socket ? socket : "the daemon", strerror(-r),
-		hint ? "; " : "", hint ? hint : "");
+	if (!socket) /* there is no such path: the library says why */
+		return ctl_fail(e, "no_connection", NULL, "cannot connect: %s",
+			text && *text ? text : strerror(-r));
+	hint = hint_of(r);
+	return ctl_fail(e, "no_connection", NULL, "cannot connect to %s: %s%s%s", socket,
+		strerror(-r), hint ? "; " : "", hint ? hint : "");
 }
 
 int ctl_connect(struct ctl *ctl)

@@ -20,7 +20,17 @@ full 1 map echo ::: a b
 id=$(submit -- echo hi)
 full 1 result "$id"
 full 1 logs -f "$id"
+full 1 result --json "$id"
 full 125 wait --json "$id"
+full 125 wait "$id" "$id" --json
+full 1 info "$id"
+full 1 stats
+full 1 ping
+full 1 workers
+full 1 submit -- true
+full 125 submit --wait --json -- true
+full 1 cancel "$id" --json
+full 1 release "$id" --json
 
 # The reader goes after one line; the endless job is cancelled.
 got=0
