@@ -136,7 +136,7 @@ int poold_new(poold **ret_handle);
  * Blocks:   no.
  * Owner:    @path is copied.
  * Returns:  0.
- * Errors:   -EISCONN connected already; -ENAMETOOLONG.
+ * Errors:   -EISCONN connected now; -ENAMETOOLONG.
  * Since:    0.1
  */
 int poold_set_socket(poold *p, const char *path);
@@ -151,7 +151,7 @@ int poold_set_socket(poold *p, const char *path);
  * Blocks:   no.
  * Owner:    nothing changes hands.
  * Returns:  0.
- * Errors:   -EISCONN connected already.
+ * Errors:   -EISCONN connected now.
  * Since:    0.1
  */
 int poold_set_server_uid(poold *p, uid_t uid);
@@ -164,7 +164,7 @@ int poold_set_server_uid(poold *p, uid_t uid);
  * Blocks:   no.
  * Owner:    @name is copied.
  * Returns:  0.
- * Errors:   -EISCONN connected already.
+ * Errors:   -EISCONN connected now.
  * Since:    0.1
  */
 int poold_set_client_name(poold *p, const char *name);
@@ -194,7 +194,8 @@ int poold_set_out_max(poold *p, size_t bytes);
  * Returns:  0.
  * Errors:   -EISCONN connected already; -ENOENT, -ECONNREFUSED no daemon there; -EACCES no
  *           permission; -EPERM a daemon of a user who is not trusted; -EAGAIN backlog full;
- *           -EMFILE.
+ *           -ENAMETOOLONG the path is too long for a socket; -EDEADLK called from a callback;
+ *           -EMFILE and others of socket(2) and connect(2).
  * Since:    0.1
  */
 int poold_connect(poold *p);
@@ -211,7 +212,8 @@ int poold_connect(poold *p);
  * Blocks:   as poold_connect().
  * Owner:    nothing changes hands.
  * Returns:  0.
- * Errors:   as poold_connect(); -EISCONN the connection is not lost.
+ * Errors:   as poold_connect(), after which the connection is lost as before; -EISCONN it is not
+ *           lost.
  * Since:    0.1
  */
 int poold_reconnect(poold *p);
@@ -406,7 +408,8 @@ int poold_get_timeout(const poold *p, uint64_t *ret_at_us);
  * Owner:    nothing changes hands; callbacks may drop the last reference to the handle.
  * Returns:  1 it did something, call again; 0 nothing to do, wait.
  * Errors:   -ENOTCONN the daemon closed the connection; -EPROTO it broke the protocol, or says
- *           that we did; -EDEADLK called from a callback; what a callback returned. Since:    0.1
+ *           that we did; -EDEADLK called from a callback; what a callback returned.
+ * Since:    0.1
  */
 int poold_process(poold *p);
 
@@ -466,7 +469,8 @@ poold_input poold_input_nil(void);
  * @bytes:  bytes
  * @len:    how many
  *
- * Above 64 KiB the submit puts them into a sealed memfd: one copy, of which all others are views.
+ * If their encoding, with its head of 3 bytes, is above 64 KiB the submit puts them into a sealed
+ * memfd: one copy, of which all others are views. Such a text or iovec goes the same way.
  *
  * Blocks:   no.
  * Owner:    @bytes is borrowed until the submit returned.
@@ -509,7 +513,9 @@ poold_input poold_input_iov(const struct iovec *iov, size_t n_iov);
  * Blocks:   no.
  * Owner:    @encoded is borrowed until the submit returned.
  * Returns:  the input. The submit answers -EBADMSG if the encoding is not one value of at most 16
- *           levels. Errors:   none. Since:    0.1
+ *           levels.
+ * Errors:   none.
+ * Since:    0.1
  */
 poold_input poold_input_encoded(const void *encoded, size_t len);
 
@@ -618,8 +624,8 @@ typedef struct poold_options {
  * Returns:  0.
  * Errors:   -EAGAIN too much waits to be sent: run the pump (poold_flush()) and try again;
  *           -ENOTCONN, -EPROTO connection lost; -EBADMSG the encoded input is none; -EMSGSIZE
- *           larger than a message may be; -EFBIG file larger than the limit; -EMFILE and others of
- *           making a memfd.
+ *           larger than a message may be; -E2BIG more than 4 fds; -EFBIG file larger than the
+ *           limit; -EMFILE and others of making a memfd.
  * Since:    0.1
  */
 int poold_submit(poold *p, const char *function, poold_input input, const poold_options *options,
@@ -776,7 +782,9 @@ poold_state poold_future_get_state(const poold_future *f);
  * Blocks:   yes, up to @timeout_us; runs the pump, so callbacks may run.
  * Owner:    nothing changes hands.
  * Returns:  1 the ID is known, or the submit was refused (poold_future_get_state()); 0 time is
- *           over. Errors:   as poold_process(). Since:    0.1
+ *           over.
+ * Errors:   as poold_process(); -ENOTCONN also if the future is POOLD_DISCONNECTED without an ID.
+ * Since:    0.1
  */
 int poold_future_wait_id(poold_future *f, uint64_t timeout_us);
 
@@ -1025,9 +1033,11 @@ int poold_set_add(poold_set *s, poold_future *f);
  * come out as POOLD_DISCONNECTED; so a loop until -ENOENT always ends.
  *
  * Blocks:   yes, up to @timeout_us; runs the pump, so callbacks may run. With 0 it sends and
- *           receives what is there without waiting; from within a callback it only looks. Owner:
- *           the caller gets the set's reference. Returns:  1 there is one, 0 time is over. Errors:
- *           -ENOENT the set is empty; as poold_process(). Since:    0.1
+ *           receives what is there without waiting; from within a callback it only looks.
+ * Owner:    the caller gets the set's reference.
+ * Returns:  1 there is one, 0 time is over.
+ * Errors:   -ENOENT the set is empty; as poold_process().
+ * Since:    0.1
  */
 int poold_set_next(poold_set *s, uint64_t timeout_us, poold_future **ret_future);
 

@@ -97,7 +97,11 @@ static int wait_for(poold_future *f, bool (*is_met)(const void *arg), uint64_t t
 
 poold_public int poold_future_wait_id(poold_future *f, uint64_t timeout_us)
 {
-	return f ? wait_for(f, has_answer, timeout_us) : -EINVAL;
+	if (!f)
+		return -EINVAL;
+	if (f->state == POOLD_DISCONNECTED && poold_future_get_id(f) == 0)
+		return lost_error_of(f);
+	return wait_for(f, has_answer, timeout_us);
 }
 
 poold_public int poold_future_wait(poold_future *f, uint64_t timeout_us)

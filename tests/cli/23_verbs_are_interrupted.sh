@@ -18,6 +18,9 @@ os.execvp("poolctl", ["poolctl", *sys.argv[1:]])' "$@" >"$dir/out" 2>"$dir/err" 
 	else
 		while [ "$(connections)" -lt 2 ]; do :; done
 	fi
+	case " $* " in
+	*" wait "*) catches_signals $caller ;;
+	esac
 	kill -INT $caller
 	code=0
 	wait $caller || code=$?

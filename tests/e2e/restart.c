@@ -55,12 +55,14 @@ START_TEST(a_handle_outlives_its_daemon)
 	id = poold_future_get_id(running);
 	say_and_await("up");
 
-	/* killed */
+	/* killed, which the pump has not seen yet */
+	ck_assert_int_eq(poold_submit(p, "bench/noop", poold_input_nil(), NULL, &unsent), 0);
 	ck_assert_int_eq(poold_future_wait(running, POOLD_FOREVER), -ENOTCONN);
 	ck_assert_int_eq(poold_future_get_state(running), POOLD_DISCONNECTED);
 	ck_assert_uint_eq(n_calls, 1);
-	ck_assert_int_eq(
-		poold_submit(p, "bench/noop", poold_input_nil(), NULL, &unsent), -ENOTCONN);
+	ck_assert_int_eq(poold_future_get_state(unsent), POOLD_DISCONNECTED);
+	ck_assert_int_eq(poold_future_wait_id(unsent, POOLD_FOREVER), -ENOTCONN);
+	ck_assert_int_eq(poold_submit(p, "bench/noop", poold_input_nil(), NULL, &next), -ENOTCONN);
 	ck_assert_int_eq(poold_poll(p, id, &state), -ENOTCONN);
 	ck_assert_int_eq(poold_reconnect(p), -ECONNREFUSED);
 	ck_assert_int_eq(poold_future_get_state(running), POOLD_DISCONNECTED);
@@ -75,6 +77,10 @@ START_TEST(a_handle_outlives_its_daemon)
 	ck_assert_int_eq(poold_future_get_state(running), POOLD_ACCEPTED);
 	expect_unknown(running);
 	ck_assert_uint_eq(n_calls, 2);
+	ck_assert_int_eq(poold_future_get_state(unsent), POOLD_DISCONNECTED);
+	ck_assert_int_eq(poold_future_wait_id(unsent, 0), -ENOTCONN);
+	ck_assert_int_eq(poold_future_wait(unsent, 0), -ENOTCONN);
+	poold_future_unref(unsent);
 	ck_assert_int_eq(poold_future_get_state(done), POOLD_DONE);
 	ck_assert_int_eq(poold_poll(p, id, &state), -ENOENT);
 	ck_assert_str_eq(poold_get_error_code(p), "unknown_future");

@@ -129,3 +129,11 @@ assert eval(sys.argv[2]), sys.argv[2]' "$dir/out" "$1" 2>"$dir/why" ||
 submit() {
 	timeout 60 poolctl submit -q "$@" </dev/null
 }
+
+# Waits until this process reads its signals itself; /proc/PID/status has a mask in hexadecimal, SIGTERM is
+# the bit 0x4000.
+catches_signals() {
+	until mask=$(sed -n 's/^SigBlk:[^0-9a-f]*//p' "/proc/$1/status") && [ $((0x$mask & 0x4000)) != 0 ]; do
+		kill -0 "$1" || fail "it ended early"
+	done
+}
