@@ -84,7 +84,7 @@ power_off()
 	wait "$nspawn" || :
 	nspawn='' leader=''
 	# An outer manager would do this; where there is none they stay, empty.
-	our_cgroups | grep -vxFf "$tmp/cgroups" | while read -r group; do
+	our_cgroups | { grep -vxFf "$tmp/cgroups" || :; } | while read -r group; do
 		rmdir "$group" 2>/dev/null || :
 	done
 }
