@@ -14,6 +14,63 @@ static void pack_ids(struct bufpack *p, const uint64_t *ids, size_t n)
 		bufpack_uint(p, ids[i]);
 }
 
+/* What a request is about: these, or those that match. */
+struct targets {
+	const uint64_t *ids;
+	size_t n_ids;
+	const poold_filter *filter;
+	bool is_filter; /* which of both */
+};
+
+static bool is_daemons_state(poold_state state)
+{
+	return (state >= POOLD_DELAYED && state <= POOLD_CANCELLING) ||
+	       (state >= POOLD_DONE && state <= POOLD_ABORTED);
+}
+
+static bool are_sane(const struct targets *t)
+{
+	const poold_filter *fl = t->filter;
+
+	if (!t->is_filter)
+		return t->ids && t->n_ids > 0;
+	if (!fl || fl->size < sizeof(*fl) || (fl->n_states > 0 && !fl->states))
+		return false;
+	for (size_t i = 0; i < fl->n_states; i++)
+		if (!is_daemons_state(fl->states[i]))
+			return false;
+	return true;
+}
+
+static void pack_text_field(struct bufpack *p, const char *key, const char *text)
+{
+	if (!text)
+		return;
+	bufpack_text(p, key);
+	bufpack_text(p, text);
+}
+
+static void pack_targets(struct bufpack *p, const struct targets *t)
+{
+	const poold_filter *fl = t->filter;
+
+	if (!t->is_filter) {
+		pack_ids(p, t->ids, t->n_ids);
+		return;
+	}
+	bufpack_map(p, (fl->group != NULL) + (fl->pool != NULL) + (fl->label != NULL) +
+			       (fl->n_states > 0));
+	pack_text_field(p, "group", fl->group);
+	pack_text_field(p, "pool", fl->pool);
+	pack_text_field(p, "label", fl->label);
+	if (fl->n_states > 0) {
+		bufpack_text(p, "state");
+		bufpack_array(p, fl->n_states);
+	}
+	for (size_t i = 0; i < fl->n_states; i++)
+		bufpack_text(p, poold_state_name(fl->states[i]));
+}
+
 /* A time that is not told is for ever. */
 static void pack_timeout(struct bufpack *p, uint64_t timeout_us)
 {
@@ -112,22 +169,38 @@ static void pack_need(struct bufpack *p, int need)
 	}
 }
 
-poold_public int poold_wait_ids(poold *p, const uint64_t *ids, size_t n_ids, int need,
-	uint64_t timeout_us, poold_reply **ret_reply)
+static int wait_for_targets(
+	poold *p, const struct targets *t, int need, uint64_t timeout_us, poold_reply **ret_reply)
 {
-	bool is_sane = ids && n_ids > 0 && need >= POOLD_FOR_FIRST_FAILURE && ret_reply;
+	bool is_sane = are_sane(t) && need >= POOLD_FOR_FIRST_FAILURE && ret_reply;
 	struct cl_answer a;
 	int r = begin(&a, p, "wait", 2, is_sane);
 
 	if (r < 0)
 		return r;
-	pack_ids(&a.draft.pk, ids, n_ids);
+	pack_targets(&a.draft.pk, t);
 	bufpack_map(&a.draft.pk, timeout_us == POOLD_FOREVER ? 1 : 2);
 	bufpack_text(&a.draft.pk, "for");
 	pack_need(&a.draft.pk, need);
 	if (timeout_us != POOLD_FOREVER)
 		pack_timeout(&a.draft.pk, timeout_us);
 	return cl_answer_wait(&a, POOLD_FOREVER, ret_reply);
+}
+
+poold_public int poold_wait_ids(poold *p, const uint64_t *ids, size_t n_ids, int need,
+	uint64_t timeout_us, poold_reply **ret_reply)
+{
+	struct targets t = {.ids = ids, .n_ids = n_ids};
+
+	return wait_for_targets(p, &t, need, timeout_us, ret_reply);
+}
+
+poold_public int poold_wait_matching(poold *p, const poold_filter *filter, int need,
+	uint64_t timeout_us, poold_reply **ret_reply)
+{
+	struct targets t = {.filter = filter, .is_filter = true};
+
+	return wait_for_targets(p, &t, need, timeout_us, ret_reply);
 }
 
 poold_public int poold_result(
@@ -216,38 +289,68 @@ poold_public int poold_info(poold *p, uint64_t id, poold_reply **ret_reply)
 	return cl_answer_wait(&a, POOLD_FOREVER, ret_reply);
 }
 
-poold_public int poold_cancel(poold *p, const uint64_t *ids, size_t n_ids, poold_cancel_mode mode,
+static int cancel_targets(poold *p, const struct targets *t, poold_cancel_mode mode,
 	const char *reason, poold_reply **ret_reply)
 {
-	bool is_sane = ids && n_ids > 0 && cl_cancel_mode_name(mode) && ret_reply;
+	bool is_sane = are_sane(t) && cl_cancel_mode_name(mode) && ret_reply;
 	struct cl_answer a;
 	int r = begin(&a, p, "cancel", 2, is_sane);
 
 	if (r < 0)
 		return r;
-	pack_ids(&a.draft.pk, ids, n_ids);
+	pack_targets(&a.draft.pk, t);
 	cl_cancel_pack_options(&a.draft.pk, mode, reason, reason ? strlen(reason) : 0);
 	return cl_answer_wait(&a, POOLD_FOREVER, ret_reply);
 }
 
-poold_public int poold_release(poold *p, const uint64_t *ids, size_t n_ids, size_t *ret_n)
+poold_public int poold_cancel(poold *p, const uint64_t *ids, size_t n_ids, poold_cancel_mode mode,
+	const char *reason, poold_reply **ret_reply)
+{
+	struct targets t = {.ids = ids, .n_ids = n_ids};
+
+	return cancel_targets(p, &t, mode, reason, ret_reply);
+}
+
+poold_public int poold_cancel_matching(poold *p, const poold_filter *filter, poold_cancel_mode mode,
+	const char *reason, poold_reply **ret_reply)
+{
+	struct targets t = {.filter = filter, .is_filter = true};
+
+	return cancel_targets(p, &t, mode, reason, ret_reply);
+}
+
+static int release_targets(poold *p, const struct targets *t, size_t *ret_n)
 {
 	struct cl_answer a;
 	cleanup(poold_reply_unrefp) poold_reply *reply = NULL;
 	struct cursor c;
 	uint64_t n;
-	int r = begin(&a, p, "release", 1, ids && n_ids > 0);
+	int r = begin(&a, p, "release", 1, are_sane(t));
 
 	if (r < 0)
 		return r;
-	pack_ids(&a.draft.pk, ids, n_ids);
+	pack_targets(&a.draft.pk, t);
 	r = wait_for_success(&a, POOLD_FOREVER, &reply);
 	if (r < 0)
 		return r;
 	c = cl_value_encoded(&reply->value);
-	if (!cursor_uint(&c, &n) || n > n_ids)
+	if (!cursor_uint(&c, &n) || (!t->is_filter && n > t->n_ids))
 		r = cl_fail(p, -EPROTO, "the daemon answered release with what is no number");
 	else if (ret_n)
 		*ret_n = (size_t)n;
 	return r;
+}
+
+poold_public int poold_release(poold *p, const uint64_t *ids, size_t n_ids, size_t *ret_n)
+{
+	struct targets t = {.ids = ids, .n_ids = n_ids};
+
+	return release_targets(p, &t, ret_n);
+}
+
+poold_public int poold_release_matching(poold *p, const poold_filter *filter, size_t *ret_n)
+{
+	struct targets t = {.filter = filter, .is_filter = true};
+
+	return release_targets(p, &t, ret_n);
 }

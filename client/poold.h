@@ -601,11 +601,13 @@ typedef struct poold_options {
 	int32_t priority;     /* higher first */
 	uint8_t attached;     /* 1: cancelled when the connection closes */
 	uint8_t auto_release; /* 1: the daemon forgets it once its end has arrived here */
+	const char *key;      /* up to 128 bytes: submitted again with the same content, it is the
+				 same future; not for poold_submit_many() */
 } poold_options;
 
 #define POOLD_OPTIONS_INIT                                                                         \
 	{                                                                                          \
-		sizeof(poold_options), 0, 0, 0, NULL, NULL, NULL, 0, 0, 0                          \
+		sizeof(poold_options), 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, NULL                    \
 	}
 
 /**
@@ -653,7 +655,7 @@ int poold_submit_many(poold *p, const char *function, const poold_input *inputs,
  * poold_put() - store a value, to be the input of any number of jobs
  * @p:           handle
  * @value:       the value
- * @options:     of these, ttl_us, group, label and attached; NULL: none
+ * @options:     of these, ttl_us, group, label, key and attached; NULL: none
  * @ret_future:  its future; POOLD_DONE, without a result here, once the daemon has acknowledged it
  *
  * Blocks:   no.
@@ -1521,6 +1523,23 @@ int poold_poll(poold *p, uint64_t id, poold_state *ret_state);
 #define POOLD_FOR_ANY		1
 #define POOLD_FOR_FIRST_FAILURE (-1)
 
+/* Which of one's own futures a request is about. A member that is NULL or 0 leaves all in. Set size,
+ * best by POOLD_FILTER_INIT. */
+typedef struct poold_filter {
+	size_t size; /* of this struct, as the caller knows it */
+	const char *group;
+	const char *pool;
+	const char *label;
+	const poold_state *states; /* of POOLD_DELAYED … POOLD_CANCELLING, POOLD_DONE …
+				      POOLD_ABORTED */
+	size_t n_states;
+} poold_filter;
+
+#define POOLD_FILTER_INIT                                                                          \
+	{                                                                                          \
+		sizeof(poold_filter), NULL, NULL, NULL, NULL, 0                                    \
+	}
+
 /**
  * poold_wait_ids() - wait for futures by their IDs, in the daemon
  * @p:           handle
@@ -1539,6 +1558,25 @@ int poold_poll(poold *p, uint64_t id, poold_state *ret_state);
  * Since:    0.1
  */
 int poold_wait_ids(poold *p, const uint64_t *ids, size_t n_ids, int need, uint64_t timeout_us,
+	poold_reply **ret_reply);
+
+/**
+ * poold_wait_matching() - wait for one's futures that match now, in the daemon
+ * @p:           handle
+ * @filter:      which
+ * @need:        as in poold_wait_ids()
+ * @timeout_us:  longest wait
+ * @ret_reply:   as in poold_wait_ids(); nothing matches: the empty list
+ *
+ * What is submitted later does not count. More than 32768 are refused.
+ *
+ * Blocks:   yes, up to @timeout_us, and until the daemon answers; runs the pump.
+ * Owner:    the caller gets the reply.
+ * Returns:  0, also when time is over.
+ * Errors:   as poold_request().
+ * Since:    0.1
+ */
+int poold_wait_matching(poold *p, const poold_filter *filter, int need, uint64_t timeout_us,
 	poold_reply **ret_reply);
 
 /**
@@ -1610,6 +1648,23 @@ int poold_cancel(poold *p, const uint64_t *ids, size_t n_ids, poold_cancel_mode 
 	const char *reason, poold_reply **ret_reply);
 
 /**
+ * poold_cancel_matching() - cancel one's futures that match
+ * @p:          handle
+ * @filter:     which; the states, if none are given, are all: what had ended is told as too_late
+ * @mode:       how
+ * @reason:     up to 256 bytes, or NULL
+ * @ret_reply:  [[ID, outcome], …], of the oldest 32768 at most: more need further calls
+ *
+ * Blocks:   yes, for one question and answer; runs the pump.
+ * Owner:    the caller gets the reply.
+ * Returns:  0.
+ * Errors:   as poold_request().
+ * Since:    0.1
+ */
+int poold_cancel_matching(poold *p, const poold_filter *filter, poold_cancel_mode mode,
+	const char *reason, poold_reply **ret_reply);
+
+/**
  * poold_release() - let the daemon forget futures at once
  * @p:      handle
  * @ids:    IDs; a job that runs goes on and is forgotten at its end
@@ -1623,6 +1678,20 @@ int poold_cancel(poold *p, const uint64_t *ids, size_t n_ids, poold_cancel_mode 
  * Since:    0.1
  */
 int poold_release(poold *p, const uint64_t *ids, size_t n_ids, size_t *ret_n);
+
+/**
+ * poold_release_matching() - let the daemon forget one's futures that match
+ * @p:       handle
+ * @filter:  which; the oldest 32768 of them at most: more need further calls
+ * @ret_n:   how many were released; may be NULL
+ *
+ * Blocks:   yes, for one question and answer; runs the pump.
+ * Owner:    nothing changes hands.
+ * Returns:  0.
+ * Errors:   as poold_release().
+ * Since:    0.1
+ */
+int poold_release_matching(poold *p, const poold_filter *filter, size_t *ret_n);
 
 #ifdef __cplusplus
 }

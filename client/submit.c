@@ -51,6 +51,7 @@ static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct 
 	set_text(s, JOBSPEC_BIT(GROUP), &s->group, &s->group_len, o->group);
 	set_text(s, JOBSPEC_BIT(LABEL), &s->label, &s->label_len, o->label);
 	set_text(s, JOBSPEC_BIT(TRACE), &s->trace, &s->trace_len, o->trace);
+	set_text(s, JOBSPEC_BIT(KEY), &s->key, &s->key_len, o->key);
 	if (o->priority != 0) {
 		s->set |= JOBSPEC_BIT(PRIORITY);
 		s->priority = o->priority;
@@ -60,14 +61,14 @@ static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct 
 		s->attached = true;
 	}
 	if (s->set & ~allowed)
-		return cl_fail(p, -EINVAL, "an option that only a job can have");
+		return cl_fail(p, -EINVAL, "an option that this cannot have");
 	return 0;
 }
 
-static int make_submit_spec(poold *p, const poold_options *o, struct jobspec *ret)
+static int make_submit_spec(poold *p, const poold_options *o, uint32_t allowed, struct jobspec *ret)
 {
 	*ret = (struct jobspec){.set = JOBSPEC_BIT(DELIVER), .deliver = true};
-	return make_spec(p, o, JOBSPEC_FOR_SUBMIT, ret);
+	return make_spec(p, o, allowed, ret);
 }
 
 static int check_function(poold *p, const char *function)
@@ -151,7 +152,7 @@ poold_public int poold_submit(poold *p, const char *function, poold_input input,
 	int r = check_function(p, function);
 
 	if (r == 0)
-		r = ret_future ? make_submit_spec(p, options, &spec) : -EINVAL;
+		r = ret_future ? make_submit_spec(p, options, JOBSPEC_FOR_SUBMIT, &spec) : -EINVAL;
 	return r < 0 ? r : send_one(p, "submit", function, &input, &spec, options, ret_future);
 }
 
@@ -229,8 +230,9 @@ poold_public int poold_submit_many(poold *p, const char *function, const poold_i
 	int r = check_function(p, function);
 
 	if (r == 0)
-		r = inputs && n_inputs > 0 && ret_futures ? make_submit_spec(p, options, &spec)
-							  : -EINVAL;
+		r = inputs && n_inputs > 0 && ret_futures
+			    ? make_submit_spec(p, options, JOBSPEC_FOR_MANY, &spec)
+			    : -EINVAL;
 	/* an input takes a byte at least: more of them than fit need no futures */
 	if (r == 0 && n_inputs > p->max_message)
 		r = cl_fail(p, -EMSGSIZE, "%zu inputs do not fit into a message", n_inputs);

@@ -18,8 +18,6 @@ size_t extra_size(const struct jobspec *spec)
 {
 	size_t n = 0;
 
-	if (has(spec, JOBSPEC_BIT(GROUP)))
-		n += spec->group_len + 1;
 	if (has(spec, JOBSPEC_BIT(LABEL)))
 		n += spec->label_len + 1;
 	if (has(spec, JOBSPEC_BIT(TRACE)))
@@ -61,8 +59,6 @@ int extra_new(const struct jobspec *spec, struct future_extra **ret)
 		if (!e)
 			return -ENOMEM;
 		at = e->texts;
-		if (has(spec, JOBSPEC_BIT(GROUP)))
-			e->group = put_text(&at, spec->group, spec->group_len);
 		if (has(spec, JOBSPEC_BIT(LABEL)))
 			e->label = put_text(&at, spec->label, spec->label_len);
 		if (has(spec, JOBSPEC_BIT(TRACE)))

@@ -14,8 +14,8 @@ enum extra_stream {
 };
 
 struct future_extra {
-	char *group, *label, *trace; /* NULL: none; in the same block */
-	char *reason;		     /* of its cancelling; NULL: none */
+	char *label, *trace; /* NULL: none; in the same block */
+	char *reason;	     /* of its cancelling; NULL: none */
 	bool has_progress;
 	uint64_t progress_done, progress_total;
 	char *progress_text;	    /* NULL: none */

@@ -177,12 +177,7 @@ bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n)
 	uint32_t n;
 
 	if (!request_next(r) || !cursor_array(&r->params, &n)) {
-		if (cursor_peek(&r->params) == CURSOR_MAP)
-			request_fail(r, OUTCOME_E_BAD_REQUEST,
-				"a filter in place of a list of IDs is not supported by this "
-				"version");
-		else
-			request_fail(r, OUTCOME_E_BAD_REQUEST, "a list of future IDs is wanted");
+		request_fail(r, OUTCOME_E_BAD_REQUEST, "a list of future IDs is wanted");
 		return false;
 	}
 	if (n > PROTO_IDS_MAX) {

@@ -3,7 +3,7 @@
 
 #include "daemon/reply.h"
 #include "daemon/extra.h"
-#include "daemon/option.h"
+#include "daemon/filter.h"
 #include "proto/text.h"
 
 struct cancel_options {
@@ -80,7 +80,7 @@ void request_cancel(struct request *r)
 	struct bufpack *p;
 	size_t n;
 
-	if (!request_ids(r, &ids, &n) ||
+	if (!filter_or_ids(r, true, &ids, &n) ||
 		!option_read(r, cancel_options, ARRAY_SIZE(cancel_options), &o))
 		return;
 	words = calloc(n + 1, sizeof(*words));
@@ -109,7 +109,7 @@ void request_release(struct request *r)
 	uint64_t n_released = 0;
 	size_t n;
 
-	if (!request_ids(r, &ids, &n))
+	if (!filter_or_ids(r, true, &ids, &n))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		f = request_find(r, ids[i], &code);

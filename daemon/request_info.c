@@ -6,7 +6,7 @@
 #include "daemon/clock.h"
 #include "daemon/extra.h"
 #include "daemon/failure.h"
-#include "daemon/option.h"
+#include "daemon/filter.h"
 
 /* A list stops before its answer exceeds a message; an info is far smaller than the difference. */
 #define LIST_BYTES (PROTO_MESSAGE_BYTES - 128u * 1024u)
@@ -107,8 +107,6 @@ static void pack_texts(struct fields *fs, const struct future_extra *e)
 {
 	if (e->label)
 		bufpack_text(field(fs, "label"), e->label);
-	if (e->group)
-		bufpack_text(field(fs, "group"), e->group);
 	if (e->has_progress)
 		pack_progress(field(fs, "progress"), e);
 }
@@ -143,6 +141,8 @@ static void pack_info(struct bufpack *p, const struct future *f)
 	bufpack_text(field(&fs, "state"), outcome_state_name((enum outcome_state)f->state));
 	if (f->pool)
 		pack_job(&fs, f);
+	if (future_group(f))
+		bufpack_text(field(&fs, "group"), future_group(f));
 	if (f->extra)
 		pack_texts(&fs, f->extra);
 	bufpack_uint(field(&fs, "owner"), future_uid(f));
@@ -169,8 +169,7 @@ void request_info(struct request *r)
 /* ---- list ---- */
 
 struct list_filter {
-	uint32_t states; /* 1 << state */
-	struct text_view pool, group, label;
+	struct filter futures;
 	bool all_owners;
 	bool has_owner;
 	uint32_t owner;
@@ -179,39 +178,10 @@ struct list_filter {
 	uint64_t limit;
 };
 
-static bool same_text(const char *have, const struct text_view *want)
-{
-	return !want->text || (have && text_equal(want->text, want->len, have));
-}
-
 static bool matches(const struct future *f, const struct list_filter *l)
 {
-	const struct future_extra *e = f->extra;
-
-	return !f->is_released && (l->states >> f->state & 1) && f->submitted_us >= l->since_us &&
-	       f->id < l->before && (!l->after || f->id > l->after) &&
-	       same_text(f->pool ? f->pool->name : NULL, &l->pool) &&
-	       same_text(e ? e->group : NULL, &l->group) &&
-	       same_text(e ? e->label : NULL, &l->label);
-}
-
-static bool read_states(struct request *r, const char *key, void *into)
-{
-	uint32_t *states = into, n = 1;
-	enum outcome_state s;
-	const char *word;
-	size_t len;
-
-	*states = 0;
-	(void)!cursor_array(&r->params, &n);
-	for (; n > 0; n--) {
-		s = cursor_text(&r->params, &word, &len) ? outcome_state_from(word, len)
-							 : _OUTCOME_STATE_MAX;
-		if (s == _OUTCOME_STATE_MAX)
-			return option_refuse(r, key, "the name of a state, or a list of them,");
-		*states |= 1u << s;
-	}
-	return true;
+	return f->submitted_us >= l->since_us && f->id < l->before &&
+	       (!l->after || f->id > l->after) && filter_matches(&l->futures, f);
 }
 
 static bool read_owner(struct request *r, const char *key, void *into)
@@ -251,10 +221,7 @@ static bool read_since(struct request *r, const char *key, void *into)
 }
 
 static const struct option list_options[] = {
-	OPTION("state", read_states, struct list_filter, states),
-	OPTION("pool", option_text, struct list_filter, pool),
-	OPTION("group", option_text, struct list_filter, group),
-	OPTION("label", option_text, struct list_filter, label),
+	FILTER_OPTIONS(struct list_filter, futures),
 	{"owner", read_owner, 0},
 	OPTION("since", read_since, struct list_filter, since_us),
 	OPTION("before", option_number, struct list_filter, before),
@@ -262,35 +229,32 @@ static const struct option list_options[] = {
 	OPTION("limit", option_number, struct list_filter, limit),
 };
 
-/* The list to walk, newest first. NULL: there is none. */
-static struct futures *list_of(struct request *r, const struct list_filter *l)
+/* Whose futures to go through. NULL: everybody's, or nobody's. */
+static struct account *account_of(struct request *r, const struct list_filter *l)
 {
-	struct core *core = &r->server->core;
-	struct account *a;
-
 	if (l->all_owners)
-		return &core->all;
-	a = l->has_owner ? accounts_find(&core->accounts, l->owner) : r->conn->account;
-	return a ? account_futures(a) : NULL;
+		return NULL;
+	return l->has_owner ? accounts_find(&r->server->core.accounts, l->owner) : r->conn->account;
 }
 
 static struct future *list_prev(const struct list_filter *l, struct future *f)
 {
-	return l->all_owners ? TAILQ_PREV(f, futures, in_all) : TAILQ_PREV(f, futures, in_uid);
+	return l->all_owners ? TAILQ_PREV(f, futures, in_all) : filter_older(&l->futures, f);
 }
 
 /* The newest that may match: a page begins where the last one ended, if that future is still there. */
 static struct future *list_begin(struct request *r, const struct list_filter *l)
 {
-	struct futures *futures = list_of(r, l);
-	struct future *f;
+	struct core *core = &r->server->core;
+	struct account *account = account_of(r, l);
+	struct future *f = core_find(core, l->before);
 
-	if (!futures || TAILQ_EMPTY(futures))
+	if (!account && !l->all_owners)
 		return NULL;
-	f = core_find(&r->server->core, l->before);
-	if (f && (l->all_owners || account_futures(f->account) == futures))
+	if (f && (l->all_owners || (f->account == account && filter_goes_through(&l->futures, f))))
 		return list_prev(l, f);
-	return TAILQ_LAST(futures, futures);
+	return account ? filter_newest(&l->futures, core, account)
+		       : TAILQ_LAST(&core->all, futures);
 }
 
 /* Finds the newest that match, up to the limit; returns how many. */
@@ -325,7 +289,7 @@ static size_t what_fits(const struct future **found, size_t n)
 void request_list(struct request *r)
 {
 	struct list_filter l = {
-		.states = UINT32_MAX, .before = PROTO_ID_END, .limit = PROTO_LIST_MAX};
+		.futures = FILTER_INIT, .before = PROTO_ID_END, .limit = PROTO_LIST_MAX};
 	cleanup_free const struct future **found = NULL;
 	struct bufpack *p;
 	size_t n;

@@ -1,8 +1,7 @@
 /* submit, submit_many, call, put: new futures.
  *
- * The charge comes first (core_submit), then the copy of the input: a job is handed over at the end
- * of the turn at the earliest, so one whose input could not be copied is withdrawn before anybody
- * saw it. submit_many is all or none by the same way.
+ * submit_many is all or none: a job is handed over at the end of the turn at the earliest, so what
+ * was made before a later input is refused is withdrawn before anybody saw it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,21 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/order.h"
 #include "daemon/reply.h"
-#include "daemon/extra.h"
-#include "daemon/payload.h"
-#include "daemon/request.h"
 #include "daemon/subscription.h"
 #include "proto/jobspec.h"
-
-/* What a request asks for, taken apart. */
-struct order {
-	struct request *r;
-	struct pool *pool; /* NULL: put */
-	struct function *function;
-	struct jobspec spec;
-	bool is_single; /* one value: the message's fds are its own */
-};
 
 /* ---- who may, and what ---- */
 
@@ -109,139 +97,6 @@ static bool read_options(struct order *o, uint32_t allowed)
 
 /* ---- inputs ---- */
 
-/* The ext 1s of a value, rewritten in place to count from 0 in order of first use; fds[] are those
- * of the message, from[] which of them the new index stands for. Returns how many. The bytes are
- * the connection's buffer, and each is in one value only. */
-static unsigned renumber_fds(struct cursor value, unsigned from[PROTO_MESSAGE_FDS])
-{
-	unsigned n = 0, i;
-
-	while (!cursor_at_end(&value)) {
-		const uint8_t *index = cursor_fd_index(&value);
-
-		if (!index) {
-			if (!cursor_step(&value))
-				break;
-			continue;
-		}
-		for (i = 0; i < n && from[i] != *index; i++)
-			;
-		if (i == n)
-			from[n++] = *index;
-		*(uint8_t *)(uintptr_t)index = (uint8_t)i;
-	}
-	return n;
-}
-
-/* The fds of one value. Several values of a message may name the same, so those get duplicates. */
-static int take_fds(const struct order *o, const unsigned *from, unsigned n, int *fds)
-{
-	struct request *r = o->r;
-
-	for (unsigned i = 0; i < n; i++) {
-		fds[i] = o->is_single ? take_fd(&r->fds[from[i]])
-				      : fcntl(r->fds[from[i]], F_DUPFD_CLOEXEC, 3);
-		if (fds[i] < 0) {
-			while (i > 0)
-				fd_close(fds[--i]);
-			return -errno;
-		}
-	}
-	return 0;
-}
-
-static void fail_submit(struct order *o, int e, const struct refusal *why)
-{
-	switch (e) {
-	case CORE_E_QUOTA:
-	case CORE_E_FULL: request_refuse(o->r, why); break;
-	case CORE_E_DRAINING:
-		request_fail(
-			o->r, OUTCOME_E_DRAINING, "the daemon is stopping and takes no new jobs");
-		break;
-	case CORE_E_POOL_FAILED:
-		request_fail(o->r, OUTCOME_E_INTERNAL, "pool %s failed: %s", o->pool->name,
-			o->pool->reason ? o->pool->reason : "no reason is known");
-		break;
-	default: request_fail_errno(o->r, e);
-	}
-}
-
-static void undo(struct order *o, struct future *f)
-{
-	if (o->pool)
-		core_withdraw(&o->r->server->core, f);
-	else
-		core_release(&o->r->server->core, f);
-}
-
-/* What was charged: the value, and what else it keeps. Consumes the fds. 0, PAYLOAD_E_FD with
- * *ret_reason, -errno. */
-static int fill_future(struct order *o, struct future *f, struct cursor value, const int *fds,
-	unsigned n_fds, uint64_t charged_bytes, const char **ret_reason)
-{
-	struct payload **into = o->pool ? &f->input : &f->value;
-	int e = payload_new(value.p, cursor_len(&value), fds, n_fds, into, ret_reason);
-
-	if (e)
-		return e;
-	/* An fd that was not sealed yet when it was measured. */
-	if (payload_charge_bytes(*into) > charged_bytes) {
-		*ret_reason = "it grew while it was passed";
-		return PAYLOAD_E_FD;
-	}
-	f->in = payload_moved(*into);
-	return extra_new(&o->spec, &f->extra);
-}
-
-/* Makes the future, then its input. NULL: refused, and nothing is left. */
-static struct future *make_future(struct order *o, struct cursor value)
-{
-	struct request *r = o->r;
-	struct core *core = &r->server->core;
-	unsigned from[PROTO_MESSAGE_FDS], n_fds = renumber_fds(value, from);
-	struct submission s = {
-		.account = r->conn->account,
-		.pool = o->pool,
-		.function = o->function,
-		.priority = o->spec.priority,
-		.timeout_us = o->spec.timeout_us,
-		.grace_us = o->spec.grace_us,
-		.ttl_us = o->spec.set & JOBSPEC_BIT(TTL) ? o->spec.ttl_us
-							 : r->server->config->ttl_us,
-		.extra_bytes = extra_size(&o->spec),
-	};
-	const char *reason;
-	struct refusal why;
-	struct future *f;
-	int fds[PROTO_MESSAGE_FDS], e;
-
-	e = take_fds(o, from, n_fds, fds);
-	if (e < 0) {
-		request_fail_errno(r, e);
-		return NULL;
-	}
-	e = payload_measure(cursor_len(&value), fds, n_fds, &s.input_bytes, &s.input_fds);
-	if (e == 0)
-		e = o->pool ? core_submit(core, &s, r->now_us, &f, &why)
-			    : core_put(core, &s, r->now_us, &f, &why);
-	if (e) {
-		for (unsigned i = 0; i < n_fds; i++)
-			fd_close(fds[i]);
-		fail_submit(o, e, &why);
-		return NULL;
-	}
-	e = fill_future(o, f, value, fds, n_fds, s.input_bytes, &reason);
-	if (e == 0)
-		return f;
-	undo(o, f);
-	if (e == PAYLOAD_E_FD)
-		request_fail(r, OUTCOME_E_BAD_FD, "a passed fd is refused: %s", reason);
-	else
-		request_fail_errno(r, e);
-	return NULL;
-}
-
 /* The bytes of one value, checked. False: it was refused. */
 static bool read_value(struct order *o, struct cursor *ret)
 {
@@ -289,11 +144,11 @@ static void order_one(struct order *o, struct cursor value, unsigned kinds)
 	struct future *f;
 
 	o->is_single = true;
-	f = make_future(o, value);
+	f = order_make(o, value);
 	if (!f)
 		return;
 	if (kinds && !subscription_new(o->r, f, kinds)) {
-		undo(o, f);
+		order_undo(o, f);
 		return;
 	}
 	if (!(kinds & SUBSCRIPTION_CALL))
@@ -317,7 +172,7 @@ void request_call(struct request *r)
 	unsigned kinds = SUBSCRIPTION_CALL;
 
 	if (!read_function(&o) || !request_next(r) || !read_value(&o, &value) ||
-		!has_known_exts(r) || !read_options(&o, JOBSPEC_FOR_SUBMIT))
+		!has_known_exts(r) || !read_options(&o, JOBSPEC_FOR_CALL))
 		return;
 	if (!(o.spec.set & JOBSPEC_BIT(ATTACHED)) || o.spec.attached)
 		kinds |= SUBSCRIPTION_ATTACHED;
@@ -352,7 +207,7 @@ static void batch_undo(struct order *o, struct batch *b)
 	while (b->n_subscribed > 0)
 		pending_remove(b->pendings[--b->n_subscribed], false);
 	while (b->n > 0)
-		undo(o, b->futures[--b->n]);
+		order_undo(o, b->futures[--b->n]);
 }
 
 /* False: refused, and half of it may be there. */
@@ -365,7 +220,7 @@ static bool batch_make(struct order *o, struct batch *b, uint32_t n)
 
 		if (!read_value(o, &value))
 			return false;
-		b->futures[b->n] = make_future(o, value);
+		b->futures[b->n] = order_make(o, value);
 		if (!b->futures[b->n])
 			return false;
 		b->n++;
@@ -407,7 +262,7 @@ void request_submit_many(struct request *r)
 		request_fail(r, OUTCOME_E_BAD_REQUEST, "submit_many takes a list of inputs");
 		return;
 	}
-	if (!has_known_exts(r) || !read_options(&o, JOBSPEC_FOR_SUBMIT))
+	if (!has_known_exts(r) || !read_options(&o, JOBSPEC_FOR_MANY))
 		return;
 	if (n > PROTO_INPUTS_MAX) {
 		request_fail(r, OUTCOME_E_TOO_LARGE, "a list of %u inputs, at most %u", n,

@@ -1,7 +1,7 @@
 /* wait, poll, result, deliver: asking for the end of futures. */
 #include <stdlib.h>
 
-#include "daemon/option.h"
+#include "daemon/filter.h"
 #include "daemon/request.h"
 #include "daemon/subscription.h"
 
@@ -203,7 +203,7 @@ void request_wait(struct request *r)
 	size_t n;
 	int e;
 
-	if (!request_ids(r, &ids, &n))
+	if (!filter_or_ids(r, false, &ids, &n))
 		return;
 	o.n_ids = o.n_needed = n;
 	if (!option_read(r, wait_options, ARRAY_SIZE(wait_options), &o))

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 
 #include "daemon/clock.h"
@@ -140,6 +141,7 @@ static struct event_base *base_new(void)
 
 static int start(struct server *s)
 {
+	struct siphash_key seed;
 	uint64_t first_id, id_end;
 	int r;
 
@@ -151,7 +153,9 @@ static int start(struct server *s)
 	r = idmark_new(s->config->state_dir, &s->idmark, &first_id, &id_end);
 	if (r)
 		return r;
-	r = core_init(&s->core, &s->config->limits, &workers_ops, NULL, first_id, id_end);
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return -errno;
+	r = core_init(&s->core, &s->config->limits, &workers_ops, NULL, first_id, id_end, &seed);
 	if (r < 0)
 		return r;
 	s->has_core = true;

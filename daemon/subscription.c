@@ -76,6 +76,9 @@ static struct pending *hold_new(struct request *r, struct future *f)
 		request_fail_charge(r, e, &why);
 		return NULL;
 	}
+	/* Put again, by its key: it goes with the connection that said so last. */
+	if (f->extra->hold)
+		pending_remove(f->extra->hold, false);
 	h->future = f;
 	f->extra->hold = &h->pending;
 	return &h->pending;

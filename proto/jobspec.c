@@ -55,6 +55,7 @@ static const struct option options[] = {
 	[JOBSPEC_TTL] = VALUE(KIND_TIME, ttl_us),
 	[JOBSPEC_PRIORITY] = VALUE(KIND_INT, priority),
 	[JOBSPEC_TRACE] = TEXT(KIND_ASCII, trace, PROTO_TRACE_BYTES),
+	[JOBSPEC_KEY] = TEXT(KIND_TEXT, key, PROTO_KEY_BYTES),
 };
 static_assert(ARRAY_SIZE(options) == _JOBSPEC_MAX, "a row per option");
 

@@ -15,7 +15,8 @@
 	X(LABEL, "label")                                                                          \
 	X(TTL, "ttl")                                                                              \
 	X(PRIORITY, "priority")                                                                    \
-	X(TRACE, "trace")
+	X(TRACE, "trace")                                                                          \
+	X(KEY, "key")
 
 enum jobspec_option {
 #define X(name, word) JOBSPEC_##name,
@@ -26,8 +27,12 @@ enum jobspec_option {
 
 #define JOBSPEC_BIT(name)  (1u << JOBSPEC_##name)
 #define JOBSPEC_FOR_SUBMIT ((1u << _JOBSPEC_MAX) - 1)
+/* One key cannot stand for many futures, nor for one that nobody can ask for again. */
+#define JOBSPEC_FOR_MANY (JOBSPEC_FOR_SUBMIT & ~JOBSPEC_BIT(KEY))
+#define JOBSPEC_FOR_CALL JOBSPEC_FOR_MANY
 #define JOBSPEC_FOR_PUT                                                                            \
-	(JOBSPEC_BIT(ATTACHED) | JOBSPEC_BIT(GROUP) | JOBSPEC_BIT(LABEL) | JOBSPEC_BIT(TTL))
+	(JOBSPEC_BIT(ATTACHED) | JOBSPEC_BIT(GROUP) | JOBSPEC_BIT(LABEL) | JOBSPEC_BIT(TTL) |      \
+		JOBSPEC_BIT(KEY))
 
 /* Texts point into the message (parsing) or are the caller's (packing); not terminated. */
 struct jobspec {
@@ -38,8 +43,8 @@ struct jobspec {
 	int32_t priority;    /* higher first */
 	bool deliver;
 	bool attached;
-	const char *group, *label, *trace;
-	size_t group_len, label_len, trace_len;
+	const char *group, *label, *trace, *key;
+	size_t group_len, label_len, trace_len, key_len;
 };
 
 /* Why parsing failed: an error code of the wire and a sentence that names the option, value and

@@ -34,6 +34,7 @@
 #define PROTO_ADDRESS_BYTES	 (2u * PROTO_NAME_BYTES + 1u)
 #define PROTO_LABEL_BYTES	 256u
 #define PROTO_GROUP_BYTES	 128u
+#define PROTO_KEY_BYTES		 128u
 #define PROTO_TRACE_BYTES	 64u
 #define PROTO_REASON_BYTES	 256u
 #define PROTO_MESSAGE_TEXT_BYTES 1024u /* message of a failure */

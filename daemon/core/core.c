@@ -20,11 +20,13 @@
 #define RETRY_US 1000
 
 int core_init(struct core *c, const struct account_limits *limits, const struct core_ops *ops,
-	void *shell, uint64_t first_id, uint64_t id_end)
+	void *shell, uint64_t first_id, uint64_t id_end, const struct siphash_key *seed)
 {
 	int r;
 
 	*c = (struct core){.ops = ops, .shell = shell, .next_id = first_id, .id_end = id_end};
+	c->seed = *seed;
+	c->groups.seed = c->keys.seed = &c->seed;
 	accounts_init(&c->accounts, limits);
 	TAILQ_INIT(&c->pools);
 	TAILQ_INIT(&c->all);

@@ -10,15 +10,19 @@
 #include "daemon/core/account.h"
 #include "daemon/core/future.h"
 #include "daemon/core/pool.h"
+#include "daemon/core/siphash.h"
+#include "daemon/core/tag.h"
 #include "daemon/core/terms.h"
 
 enum {
 	CORE_E_QUOTA = ACCOUNT_E_QUOTA,
 	CORE_E_FULL = ACCOUNT_E_FULL,
-	CORE_E_DRAINING = 3,	/* the daemon stops */
-	CORE_E_POOL_FAILED = 4, /* the pool's preload failed: pool->reason */
-	CORE_E_LATER = 5,	/* of hand_over: the link takes nothing now */
-	CORE_E_PROTOCOL = 6,	/* the worker answered what was not asked */
+	CORE_E_DRAINING = 3,	 /* the daemon stops */
+	CORE_E_POOL_FAILED = 4,	 /* the pool's preload failed: pool->reason */
+	CORE_E_LATER = 5,	 /* of hand_over: the link takes nothing now */
+	CORE_E_PROTOCOL = 6,	 /* the worker answered what was not asked */
+	CORE_E_KNOWN = 7,	 /* the key is that of a future with the same content */
+	CORE_E_KEY_CONFLICT = 8, /* the key is that of a future with other content */
 };
 
 /* What the shell does for the core. None of them may free a future, slot or pool. */
@@ -60,6 +64,9 @@ struct core {
 	struct future_table table;
 	struct futures all;   /* by ID */
 	struct futures freed; /* to be freed at the end of the turn */
+	struct siphash_key seed;
+	struct tag_table groups;
+	struct tag_table keys;
 	struct heap timers;
 	uint32_t n_timers; /* objects that own one */
 	struct tombstones *tombstones;
@@ -73,10 +80,11 @@ struct core {
 	bool is_draining;
 };
 
-/* IDs from first_id on, below id_end. -ENOMEM. */
+/* IDs from first_id on, below id_end; the seed, which nobody else knows, is of the tables of texts
+ * that clients choose. -ENOMEM. */
 __attribute__((warn_unused_result)) int core_init(struct core *c,
 	const struct account_limits *limits, const struct core_ops *ops, void *shell,
-	uint64_t first_id, uint64_t id_end);
+	uint64_t first_id, uint64_t id_end, const struct siphash_key *seed);
 /* Frees everything, calling only drop_payload and drop_extra. No waiter is left. */
 void core_deinit(struct core *c);
 
@@ -118,10 +126,11 @@ struct submission {
 	uint64_t grace_us;   /* 0: the pool's */
 	uint64_t ttl_us;
 	struct wishes wishes; /* of a job */
+	struct tag_wishes tags;
 };
 
 /* Room for one result must remain beside what waiting jobs hold, so that none of them waits for
- * ever. 0, CORE_E_QUOTA or CORE_E_FULL with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED,
+ * ever. 0, CORE_E_KNOWN or CORE_E_KEY_CONFLICT with the future that has the key, CORE_E_QUOTA or CORE_E_FULL with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED,
  * -ENOMEM, -EAGAIN: the IDs up to id_end are used up. */
 __attribute__((warn_unused_result)) int core_submit(struct core *c, const struct submission *s,
 	uint64_t now_us, struct future **ret, struct refusal *ret_refusal);
@@ -147,6 +156,9 @@ void core_release(struct core *c, struct future *f);
 
 /* A future that was not released. NULL. */
 struct future *core_find(const struct core *c, uint64_t id);
+/* The futures of a uid that were submitted into this group, by ID; also those that were released
+ * and still run. NULL if there are none. */
+struct tag_list *core_find_group(const struct core *c, uint32_t uid, const char *group, size_t len);
 /* Whose future with this ID went by time; false if none did. */
 bool core_find_expired(const struct core *c, uint64_t id, uint32_t *ret_uid);
 

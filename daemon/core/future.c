@@ -18,6 +18,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/core/tag.h"
+
 #define TO(s) (1u << FUTURE_##s)
 
 static const uint16_t legal[_FUTURE_STATE_MAX] = {
@@ -45,6 +47,11 @@ void future_set_state(struct future *f, enum future_state to)
 uint32_t future_uid(const struct future *f)
 {
 	return account_uid(f->account);
+}
+
+const char *future_group(const struct future *f)
+{
+	return f->tags && f->tags->group.name ? tag_text(&f->tags->group) : NULL;
 }
 
 static uint64_t span(uint64_t from, uint64_t to)

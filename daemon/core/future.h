@@ -20,6 +20,7 @@ struct function;
 struct lane;
 struct pool;
 struct slot;
+struct tags;
 struct terms;
 
 /* The shell's: bytes and fds of a value, and texts that the core does not look at. */
@@ -99,6 +100,7 @@ struct future {
 	struct payload *value;	   /* result, or details of a failure */
 	struct future_extra *extra;
 	struct terms *terms; /* NULL: an ordinary job, or an object */
+	struct tags *tags;   /* NULL: neither group nor key */
 	struct waiters waiters;
 
 	enum future_state state : 8;
@@ -169,3 +171,5 @@ struct future_timing {
 };
 struct future_timing future_timing(const struct future *f, uint64_t now_us);
 uint32_t future_uid(const struct future *f);
+/* NULL: it was submitted into none. */
+const char *future_group(const struct future *f);

@@ -26,12 +26,18 @@ int life_add_timer(struct core *c)
 	return 0;
 }
 
+/* As long as the record. */
+static uint64_t kept_bytes_of(const struct submission *s)
+{
+	return s->extra_bytes + terms_bytes(&s->wishes) + tags_bytes(&s->tags);
+}
+
 /* Sparse memfds may claim any size: a sum that wrapped around would fit in every quota. */
 static uint64_t bytes_of(const struct submission *s)
 {
-	uint64_t sum, texts_bytes = s->extra_bytes + terms_bytes(&s->wishes);
+	uint64_t sum;
 
-	return __builtin_add_overflow(s->input_bytes, texts_bytes, &sum) ? UINT64_MAX : sum;
+	return __builtin_add_overflow(s->input_bytes, kept_bytes_of(s), &sum) ? UINT64_MAX : sum;
 }
 
 static struct amounts amounts_of(const struct submission *s)
@@ -55,26 +61,30 @@ static int take(const struct submission *s, const struct amounts *want, struct r
 	return account_take_job(s->account, want, &result, ret_refusal);
 }
 
-static struct future *future_new(const struct submission *s, uint64_t now_us)
+static struct future *future_free(struct core *c, struct future *f)
 {
-	struct future *f = calloc(1, sizeof(*f));
-
-	if (f && terms_bytes(&s->wishes)) {
-		f->terms = terms_new(&s->wishes, now_us);
-		if (!f->terms) {
-			free(f);
-			return NULL;
-		}
-	}
-	return f;
-}
-
-static struct future *future_free(struct future *f)
-{
-	if (f)
+	if (f) {
 		terms_free(f->terms);
+		tags_free(&c->groups, &c->keys, f->tags);
+	}
 	free(f);
 	return NULL;
+}
+
+static struct future *future_new(struct core *c, const struct submission *s, uint64_t now_us)
+{
+	struct future *f = calloc(1, sizeof(*f));
+	bool is_whole = f;
+
+	if (f)
+		f->account = s->account;
+	if (is_whole && terms_bytes(&s->wishes)) {
+		f->terms = terms_new(&s->wishes, now_us);
+		is_whole = f->terms;
+	}
+	if (is_whole && tags_bytes(&s->tags))
+		is_whole = tags_new(&c->groups, &c->keys, f, &s->tags, &f->tags) == 0;
+	return is_whole ? f : future_free(c, f);
 }
 
 static int birth(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
@@ -91,19 +101,19 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	r = take(s, &want, ret_refusal);
 	if (r)
 		return r;
-	f = future_new(s, now_us);
+	f = future_new(c, s, now_us);
 	r = f ? life_add_timer(c) : -ENOMEM;
 	if (r < 0) {
-		future_free(f);
+		future_free(c, f);
 		if (s->pool)
 			account_job_over(s->account, &want);
 		account_give(s->account, &want);
 		return r;
 	}
 	f->id = c->next_id++;
-	f->account = account_ref(s->account);
+	account_ref(f->account);
 	f->extra = s->extra;
-	f->kept_bytes = s->extra_bytes + terms_bytes(&s->wishes);
+	f->kept_bytes = kept_bytes_of(s);
 	f->in = s->in;
 	f->ttl_us = s->ttl_us;
 	f->submitted_us = now_us;
@@ -140,6 +150,7 @@ static void forget(struct core *c, struct future *f)
 		c->ops->drop_payload(c->shell, f->value);
 	if (f->extra)
 		c->ops->drop_extra(c->shell, f->extra);
+	f->tags = tags_free(&c->groups, &c->keys, f->tags);
 	account_give_one(f->account, ACCOUNT_BYTES, f->kept_bytes);
 	account_give_one(f->account, ACCOUNT_FDS, f->kept_fds);
 	account_give_one(f->account, ACCOUNT_FUTURES, 1);
@@ -172,6 +183,20 @@ static void give_job(struct future *f)
 
 /* ---- from outside ---- */
 
+/* Who submits again what has a key gets what that led to, whatever else has changed since. */
+static int find_known(struct core *c, const struct submission *s, struct future **ret)
+{
+	const struct tag_wishes *w = &s->tags;
+	struct tag_list *tags = NULL;
+
+	if (w->key)
+		tags = tag_find(&c->keys, account_uid(s->account), w->key, w->key_len);
+	if (!tags)
+		return 0;
+	*ret = TAILQ_FIRST(tags)->future;
+	return (*ret)->tags->content == w->content ? CORE_E_KNOWN : CORE_E_KEY_CONFLICT;
+}
+
 int core_submit(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
 	struct refusal *ret_refusal)
 {
@@ -179,6 +204,9 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	struct future *f;
 	int r;
 
+	r = find_known(c, s, ret);
+	if (r)
+		return r;
 	if (p->state == POOL_FAILED)
 		return CORE_E_POOL_FAILED;
 	r = birth(c, s, now_us, &f, ret_refusal);
@@ -222,6 +250,9 @@ int core_put(struct core *c, const struct submission *s, uint64_t now_us, struct
 	struct future *f;
 	int r;
 
+	r = find_known(c, s, ret);
+	if (r)
+		return r;
 	r = birth(c, s, now_us, &f, ret_refusal);
 	if (r)
 		return r;
@@ -239,6 +270,7 @@ int core_put(struct core *c, const struct submission *s, uint64_t now_us, struct
 void core_release(struct core *c, struct future *f)
 {
 	f->is_released = true;
+	tags_drop_key(&c->keys, f->tags);
 	forget_if_over(c, f);
 }
 
@@ -254,6 +286,11 @@ struct future *core_find(const struct core *c, uint64_t id)
 	struct future *f = future_table_find(&c->table, id);
 
 	return f && !f->is_released ? f : NULL;
+}
+
+struct tag_list *core_find_group(const struct core *c, uint32_t uid, const char *group, size_t len)
+{
+	return tag_find(&c->groups, uid, group, len);
 }
 
 bool core_find_expired(const struct core *c, uint64_t id, uint32_t *ret_uid)
@@ -351,7 +388,7 @@ void core_sweep(struct core *c)
 
 	while ((f = TAILQ_FIRST(&c->freed))) {
 		TAILQ_REMOVE(&c->freed, f, in_line);
-		future_free(f);
+		future_free(c, f);
 	}
 }
 

@@ -11,7 +11,7 @@ from pooldtest import DaemonCase, run_cases
 from wire import Client, Failure, fd_ext, future_ext, msgpack, pack, sealed
 
 OPTIONS_OF_LATER = ["start_within", "deadline", "retries", "retry_on", "backoff", "delay", "after",
-                    "after_any", "key", "each", "admit_within"]
+                    "after_any", "each", "admit_within"]
 METHODS_OF_LATER = ["watch", "watch_add", "unwatch", "set", "retry", "signal", "resize", "pause",
                     "resume", "drain", "reload"]
 

@@ -245,7 +245,8 @@ static void set_up(void)
 	server.timer_at_us = server.stop_at_us = HEAP_NEVER;
 	server.base = event_base_new();
 	must(server.base);
-	must(core_init(&server.core, &limits, &core_ops, &server, 1, PROTO_ID_END) == 0);
+	must(core_init(&server.core, &limits, &core_ops, &server, 1, PROTO_ID_END,
+		     &(struct siphash_key){{1, 2}}) == 0);
 	conns_init(&server.conns, server.base, &server.core, &conn_ops, &server);
 	set_up_pool(0, "default", "exec");
 	set_up_pool(1, "bench", "sleep");

@@ -242,8 +242,10 @@ void fake_init(struct fake *fake, const struct account_limits *limits, uint64_t 
 		.drop_extra = drop_extra,
 	};
 
+	static const struct siphash_key seed = {{1, 2}};
+
 	*fake = (struct fake){.now_us = 1000};
-	if (core_init(&fake->core, limits, &ops, fake, first_id, first_id + (1u << 30)) != 0)
+	if (core_init(&fake->core, limits, &ops, fake, first_id, first_id + (1u << 30), &seed) != 0)
 		abort();
 }
 

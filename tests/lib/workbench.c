@@ -88,7 +88,8 @@ void workbench_prepare(struct workbench *b)
 	ck_assert_ptr_nonnull(b->base);
 	b->timer = evtimer_new(b->base, on_timer, NULL);
 	ck_assert_ptr_nonnull(b->timer);
-	r = core_init(&b->core, &b->config.limits, &workers_ops, NULL, 1, PROTO_ID_END);
+	r = core_init(&b->core, &b->config.limits, &workers_ops, NULL, 1, PROTO_ID_END,
+		&(struct siphash_key){{1, 2}});
 	ck_assert_int_eq(r, 0);
 	workbench_be(b, 1000);
 }

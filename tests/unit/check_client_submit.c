@@ -102,13 +102,14 @@ START_TEST(options_as_the_wire_wants_them)
 	o.known.trace = "t";
 	o.known.priority = -3;
 	o.known.attached = 1;
+	o.known.key = "k";
 	ck_assert_int_eq(poold_submit(p, "f", poold_input_nil(), &o.known, &f), 0);
 	ck_assert_int_eq(client_run(p), 0);
 	fake_daemon_expect(&d, "submit",
 		"[\"f\", nil, {\"timeout\": 1.5, \"grace\": 0.25, \"deliver\": true, \"attached\": "
 		"true, "
 		"\"group\": \"g\", \"label\": \"l\", \"ttl\": 60, \"priority\": -3, \"trace\": "
-		"\"t\"}]");
+		"\"t\", \"key\": \"k\"}]");
 	poold_future_unref(f);
 	/* an option that this version does not know is not passed over */
 	o.later = 1;

@@ -134,7 +134,7 @@ START_TEST(the_core_itself_without_memory)
 
 	for (unsigned n = 1; r; n++) {
 		fault_alloc_at(n);
-		r = core_init(&other, &none, core->ops, &fake, 1, 2);
+		r = core_init(&other, &none, core->ops, &fake, 1, 2, &(struct siphash_key){{1, 2}});
 		ck_assert_int_eq(r, fault_end() ? -ENOMEM : 0);
 	}
 	r = -ENOMEM;

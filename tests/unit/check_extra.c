@@ -53,18 +53,15 @@ END_TEST
 START_TEST(test_texts_are_copied_and_terminated)
 {
 	struct jobspec spec = {
-		.set = JOBSPEC_BIT(GROUP) | JOBSPEC_BIT(LABEL) | JOBSPEC_BIT(TRACE),
-		.group = "groups",
-		.group_len = 5,
+		.set = JOBSPEC_BIT(LABEL) | JOBSPEC_BIT(TRACE),
 		.label = "label",
 		.label_len = 5,
 		.trace = "",
 	};
 	struct future_extra *e;
 
-	ck_assert_uint_eq(extra_size(&spec), sizeof(*e) + 6 + 6 + 1);
+	ck_assert_uint_eq(extra_size(&spec), sizeof(*e) + 6 + 1);
 	ck_assert_int_eq(extra_new(&spec, &e), 0);
-	ck_assert_str_eq(e->group, "group");
 	ck_assert_str_eq(e->label, "label");
 	ck_assert_str_eq(e->trace, "");
 	ck_assert_ptr_null(e->reason);

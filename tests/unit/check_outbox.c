@@ -34,7 +34,9 @@ static void set_up(void)
 	fds_before = suite_open_fds();
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
 		limits.uid.n[k] = limits.all.n[k] = 1u << 30;
-	ck_assert_int_eq(core_init(&core, &limits, &core_ops, NULL, 1, 1000), 0);
+	ck_assert_int_eq(
+		core_init(&core, &limits, &core_ops, NULL, 1, 1000, &(struct siphash_key){{1, 2}}),
+		0);
 	ck_assert_int_eq(account_get(&core.accounts, UID, &account), 0);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	ours = pair[0];

@@ -1,0 +1,185 @@
+/* The charge comes first (core_submit), then the copy of the input: a job is handed over at the end
+ * of the turn at the earliest, so one whose input could not be copied is withdrawn before anybody
+ * saw it.
+ */
+#include "daemon/order.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "daemon/content.h"
+#include "daemon/extra.h"
+#include "daemon/payload.h"
+
+/* The ext 1s of a value, rewritten in place to count from 0 in order of first use; fds[] are those
+ * of the message, from[] which of them the new index stands for. Returns how many. The bytes are
+ * the connection's buffer, and each is in one value only. */
+static unsigned renumber_fds(struct cursor value, unsigned from[PROTO_MESSAGE_FDS])
+{
+	unsigned n = 0, i;
+
+	while (!cursor_at_end(&value)) {
+		const uint8_t *index = cursor_fd_index(&value);
+
+		if (!index) {
+			if (!cursor_step(&value))
+				break;
+			continue;
+		}
+		for (i = 0; i < n && from[i] != *index; i++)
+			;
+		if (i == n)
+			from[n++] = *index;
+		*(uint8_t *)(uintptr_t)index = (uint8_t)i;
+	}
+	return n;
+}
+
+/* The fds of one value. Several values of a message may name the same, so those get duplicates. */
+static int take_fds(const struct order *o, const unsigned *from, unsigned n, int *fds)
+{
+	struct request *r = o->r;
+
+	for (unsigned i = 0; i < n; i++) {
+		fds[i] = o->is_single ? take_fd(&r->fds[from[i]])
+				      : fcntl(r->fds[from[i]], F_DUPFD_CLOEXEC, 3);
+		if (fds[i] < 0) {
+			while (i > 0)
+				fd_close(fds[--i]);
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+static void fail_submit(struct order *o, int e, const struct refusal *why)
+{
+	switch (e) {
+	case CORE_E_QUOTA:
+	case CORE_E_FULL: request_refuse(o->r, why); break;
+	case CORE_E_DRAINING:
+		request_fail(
+			o->r, OUTCOME_E_DRAINING, "the daemon is stopping and takes no new jobs");
+		break;
+	case CORE_E_POOL_FAILED:
+		request_fail(o->r, OUTCOME_E_INTERNAL, "pool %s failed: %s", o->pool->name,
+			o->pool->reason ? o->pool->reason : "no reason is known");
+		break;
+	default: request_fail_errno(o->r, e);
+	}
+}
+
+static void fail_key(struct order *o, const struct future *f)
+{
+	request_fail(o->r, OUTCOME_E_KEY_CONFLICT,
+		"the key \"%.*s\" is that of future %llu, which has other content",
+		(int)o->spec.key_len, o->spec.key, (unsigned long long)f->id);
+}
+
+void order_undo(struct order *o, struct future *f)
+{
+	if (o->is_known)
+		return;
+	if (o->pool)
+		core_withdraw(&o->r->server->core, f);
+	else
+		core_release(&o->r->server->core, f);
+}
+
+/* What was charged: the value, and what else it keeps. Consumes the fds. 0, PAYLOAD_E_FD with
+ * *ret_reason, -errno. */
+static int fill_future(struct order *o, struct future *f, struct cursor value, const int *fds,
+	unsigned n_fds, uint64_t charged_bytes, const char **ret_reason)
+{
+	struct payload **into = o->pool ? &f->input : &f->value;
+	int e = payload_new(value.p, cursor_len(&value), fds, n_fds, into, ret_reason);
+
+	if (e)
+		return e;
+	/* An fd that was not sealed yet when it was measured. */
+	if (payload_charge_bytes(*into) > charged_bytes) {
+		*ret_reason = "it grew while it was passed";
+		return PAYLOAD_E_FD;
+	}
+	f->in = payload_moved(*into);
+	return extra_new(&o->spec, &f->extra);
+}
+
+static struct submission submission_of(const struct order *o)
+{
+	const struct jobspec *spec = &o->spec;
+	const struct request *r = o->r;
+
+	return (struct submission){
+		.account = r->conn->account,
+		.pool = o->pool,
+		.function = o->function,
+		.priority = spec->priority,
+		.timeout_us = spec->timeout_us,
+		.grace_us = spec->grace_us,
+		.ttl_us = spec->set & JOBSPEC_BIT(TTL) ? spec->ttl_us : r->server->config->ttl_us,
+		.extra_bytes = extra_size(spec),
+		.tags = {.group = spec->group,
+			.group_len = spec->group_len,
+			.key = spec->key,
+			.key_len = spec->key_len},
+	};
+}
+
+/* 0, a CORE_E_ or -errno. */
+static int charge_future(struct order *o, const struct cursor *value, const int *fds,
+	unsigned n_fds, uint64_t *ret_input_bytes, struct future **ret, struct refusal *ret_why)
+{
+	struct core *core = &o->r->server->core;
+	struct submission s = submission_of(o);
+	int e;
+
+	e = payload_measure(cursor_len(value), fds, n_fds, &s.input_bytes, &s.input_fds);
+	if (e == 0 && s.tags.key)
+		e = content_of(core, o->function, &o->spec, value, fds, n_fds, &s.tags.content);
+	if (e)
+		return e;
+	*ret_input_bytes = s.input_bytes;
+	return o->pool ? core_submit(core, &s, o->r->now_us, ret, ret_why)
+		       : core_put(core, &s, o->r->now_us, ret, ret_why);
+}
+
+struct future *order_make(struct order *o, struct cursor value)
+{
+	struct request *r = o->r;
+	unsigned from[PROTO_MESSAGE_FDS], n_fds = renumber_fds(value, from);
+	const char *reason;
+	struct refusal why;
+	struct future *f;
+	uint64_t input_bytes;
+	int fds[PROTO_MESSAGE_FDS], e;
+
+	e = take_fds(o, from, n_fds, fds);
+	if (e < 0) {
+		request_fail_errno(r, e);
+		return NULL;
+	}
+	e = charge_future(o, &value, fds, n_fds, &input_bytes, &f, &why);
+	if (e) {
+		for (unsigned i = 0; i < n_fds; i++)
+			fd_close(fds[i]);
+		o->is_known = e == CORE_E_KNOWN;
+		if (o->is_known)
+			return f;
+		if (e == CORE_E_KEY_CONFLICT)
+			fail_key(o, f);
+		else
+			fail_submit(o, e, &why);
+		return NULL;
+	}
+	e = fill_future(o, f, value, fds, n_fds, input_bytes, &reason);
+	if (e == 0)
+		return f;
+	order_undo(o, f);
+	if (e == PAYLOAD_E_FD)
+		request_fail(r, OUTCOME_E_BAD_FD, "a passed fd is refused: %s", reason);
+	else
+		request_fail_errno(r, e);
+	return NULL;
+}

@@ -1,0 +1,22 @@
+/* What submit, submit_many, call and put ask for, and the futures made of it. */
+#pragma once
+
+#include "daemon/request.h"
+#include "proto/jobspec.h"
+
+/* Such a request, taken apart. */
+struct order {
+	struct request *r;
+	struct pool *pool; /* NULL: put */
+	struct function *function;
+	struct jobspec spec;
+	bool is_single; /* one value: the message's fds are its own */
+	bool is_known;	/* by its key: the future is one that was there */
+};
+
+/* A future with this value, which is a part of the message, or the one that has the order's key. The
+ * values of a message are handed in one after the other, each once. NULL: refused, and nothing is
+ * left. */
+struct future *order_make(struct order *o, struct cursor value);
+/* It never was; one that was there before remains. */
+void order_undo(struct order *o, struct future *f);
