@@ -17,7 +17,8 @@ struct hostile_deed {
 #name, name                                                                        \
 	}
 
-extern const struct hostile_deed hostile_answers[]; /* run_…, nice_… */
+extern const struct hostile_deed hostile_answers[]; /* run_… */
+extern const struct hostile_deed hostile_nice[];    /* nice_… */
 extern const struct hostile_deed hostile_starts[];  /* start_…, zygote_…, fork_… */
 
 /* The request being served, and the job if it is a run. */
@@ -32,10 +33,17 @@ void hostile_begin(void);
 void hostile_begin_notification(const char *method, unsigned n_params);
 /* [1, msgid, nil, [ — the result and meas follow. */
 void hostile_begin_result(void);
+/* [1, msgid, [code, message, { — n_entries and nil follow. */
+void hostile_begin_error(const char *code, const char *message, unsigned n_entries);
 void hostile_pack_meas(void);
 void hostile_send(const int *fds, unsigned n_fds);
 void hostile_send_bytes(const void *bytes, size_t len);
 void hostile_answer_nil(void);
+/* The result is the fd. */
+void hostile_answer_fd(int fd);
+/* The text may be NULL: nil. */
+void hostile_send_progress(uint64_t of, uint64_t done, uint64_t total, const char *text);
+void hostile_send_output(const char *stream, uint64_t of, int fd);
 void hostile_pack_functions(unsigned n);
 void hostile_send_ready(unsigned protocol, unsigned n_functions);
 void hostile_answer_functions(unsigned n);

@@ -2,7 +2,6 @@
 #include "tests/lib/hostile.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -14,18 +13,6 @@ static void pack_nested(unsigned depth)
 		bufpack_array(&hostile_pack, 1);
 	bufpack_nil(&hostile_pack);
 }
-
-/* The result is the fd. */
-static void answer_fd(int fd)
-{
-	hostile_begin_result();
-	bufpack_ext_fd(&hostile_pack, 0);
-	hostile_pack_meas();
-	hostile_send(&fd, 1);
-}
-
-/* ---- in place of an answer ----------------------------------------------------------------------
- */
 
 static void run_garbage(void)
 {
@@ -253,7 +240,7 @@ static void run_fd_in_meas(void)
 
 static void run_unsealed(void)
 {
-	answer_fd(shm_new("hostile", 100));
+	hostile_answer_fd(shm_new("hostile", 100));
 }
 
 static void run_half_sealed(void)
@@ -262,7 +249,7 @@ static void run_half_sealed(void)
 
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		_exit(9);
-	answer_fd(fd);
+	hostile_answer_fd(fd);
 }
 
 static void run_pipe(void)
@@ -271,12 +258,12 @@ static void run_pipe(void)
 
 	if (pipe(fds) < 0)
 		_exit(9);
-	answer_fd(fds[0]);
+	hostile_answer_fd(fds[0]);
 }
 
 static void run_socket(void)
 {
-	answer_fd(HOSTILE_FD);
+	hostile_answer_fd(HOSTILE_FD);
 }
 
 static void run_shut_down(void)
@@ -294,23 +281,14 @@ static void run_bad_progress(void)
 	hostile_send(NULL, 0);
 }
 
-static void send_output(const char *stream, uint64_t of, int fd)
-{
-	hostile_begin_notification("output", 3);
-	bufpack_uint(&hostile_pack, of);
-	bufpack_text(&hostile_pack, stream);
-	bufpack_ext_fd(&hostile_pack, 0);
-	hostile_send(&fd, 1);
-}
-
 static void run_output_no_memfd(void)
 {
-	send_output("stdout", hostile_id, 0);
+	hostile_send_output("stdout", hostile_id, 0);
 }
 
 static void run_output_no_stream(void)
 {
-	send_output("stdlog", hostile_id, shm_new("hostile", 0));
+	hostile_send_output("stdlog", hostile_id, shm_new("hostile", 0));
 }
 
 static void run_output_gap(void)
@@ -326,140 +304,8 @@ static void run_output_gap(void)
 
 static void run_output_twice(void)
 {
-	send_output("stdout", hostile_id, shm_new("hostile", 0));
-	send_output("stdout", hostile_id, shm_new("hostile", 0));
-}
-
-/* ---- no broken protocol, but not nice -----------------------------------------------------------
- */
-
-/* Of others, and more than anybody wants to read: then the answer. */
-static void nice_news(void)
-{
-	for (unsigned i = 0; i < 5000; i++) {
-		hostile_begin_notification("progress", 4);
-		bufpack_uint(&hostile_pack, i % 2 ? hostile_id : hostile_id + 1);
-		bufpack_uint(&hostile_pack, i);
-		bufpack_uint(&hostile_pack, 5000);
-		bufpack_text(&hostile_pack, "\x1b[2J\xff news");
-		hostile_send(NULL, 0);
-	}
-	send_output("stderr", hostile_id + 1, shm_new("hostile", 0));
-	hostile_answer_nil();
-}
-
-/* Results that an honest worker would not even send. */
-static void nice_large_inline(void)
-{
-	static uint8_t bytes[PROTO_INLINE_BYTES + 100];
-
-	hostile_begin_result();
-	bufpack_bin(&hostile_pack, bytes, sizeof(bytes));
-	hostile_pack_meas();
-	hostile_send(NULL, 0);
-}
-
-static void nice_large_memfd(void)
-{
-	int fd = shm_new("hostile", 2u << 20);
-
-	if (shm_seal(fd) < 0)
-		_exit(9);
-	answer_fd(fd);
-}
-
-/* Much news, the answer, and then it is gone. */
-static void nice_last_answer(void)
-{
-	for (unsigned i = 0; i < 100; i++) {
-		hostile_begin_notification("progress", 4);
-		bufpack_uint(&hostile_pack, hostile_id);
-		bufpack_uint(&hostile_pack, i);
-		bufpack_uint(&hostile_pack, 100);
-		bufpack_nil(&hostile_pack);
-		hostile_send(NULL, 0);
-	}
-	hostile_answer_nil();
-	_exit(3);
-}
-
-static void nice_flood(void)
-{
-	for (unsigned i = 0; i < 50000; i++)
-		fprintf(stderr, "%u bottles of beer, \x1b[31m%c\n", i, 0xff);
-	hostile_answer_nil();
-}
-
-static void nice_flags(void)
-{
-	int size = 1;
-
-	fcntl(HOSTILE_FD, F_SETFL, O_NONBLOCK);
-	setsockopt(HOSTILE_FD, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	hostile_answer_nil();
-	fcntl(HOSTILE_FD, F_SETFL, 0);
-}
-
-/* Receives two runs, then answers both in one packet. */
-static void nice_pair(void)
-{
-	static uint32_t first_msgid;
-	static unsigned n;
-
-	if (n++ == 0) {
-		first_msgid = hostile_msgid;
-		return;
-	}
-	hostile_begin();
-	for (int i = 0; i < 2; i++) {
-		rpc_pack_answer(&hostile_pack, i ? hostile_msgid : first_msgid);
-		bufpack_nil(&hostile_pack);
-		bufpack_array(&hostile_pack, 2);
-		bufpack_uint(&hostile_pack, (uint64_t)i);
-		hostile_pack_meas();
-	}
-	hostile_send(NULL, 0);
-}
-
-/* Asks to be replaced in the middle of its first job. */
-static void nice_recycle(void)
-{
-	hostile_begin_notification("recycle", 0);
-	hostile_send(NULL, 0);
-	hostile_answer_nil();
-}
-
-/* The last words are the job's to read, if all jobs so far were of one uid. */
-static void nice_crash(void)
-{
-	fprintf(stderr, "about \x1b to\xff crash\n");
-	abort();
-}
-
-static void nice_crash_second(void)
-{
-	static bool is_second;
-
-	if (is_second)
-		nice_crash();
-	is_second = true;
-	hostile_answer_nil();
-}
-
-static void nice_strange_failure(void)
-{
-	static uint8_t bytes[PROTO_DATA_BYTES + 1];
-
-	hostile_begin();
-	rpc_pack_answer(&hostile_pack, hostile_msgid);
-	bufpack_array(&hostile_pack, 3);
-	bufpack_text(&hostile_pack, "Not a \x01 code");
-	bufpack_text(&hostile_pack, "\xff\xfe broken\ntext");
-	bufpack_map(&hostile_pack, 1);
-	bufpack_text(&hostile_pack, "data");
-	bufpack_bin(&hostile_pack, bytes, sizeof(bytes));
-	bufpack_nil(&hostile_pack);
-	hostile_send(NULL, 0);
+	hostile_send_output("stdout", hostile_id, shm_new("hostile", 0));
+	hostile_send_output("stdout", hostile_id, shm_new("hostile", 0));
 }
 
 const struct hostile_deed hostile_answers[] = {
@@ -499,16 +345,5 @@ const struct hostile_deed hostile_answers[] = {
 	DEED(run_output_no_stream),
 	DEED(run_output_twice),
 	DEED(run_output_gap),
-	DEED(nice_recycle),
-	DEED(nice_crash_second),
-	DEED(nice_crash),
-	DEED(nice_pair),
-	DEED(nice_large_inline),
-	DEED(nice_large_memfd),
-	DEED(nice_last_answer),
-	DEED(nice_news),
-	DEED(nice_flood),
-	DEED(nice_flags),
-	DEED(nice_strange_failure),
 	{NULL, NULL},
 };

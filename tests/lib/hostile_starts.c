@@ -38,12 +38,7 @@ static void start_exit(void)
 
 static void start_progress(void)
 {
-	hostile_begin_notification("progress", 4);
-	bufpack_uint(&hostile_pack, 1);
-	bufpack_uint(&hostile_pack, 1);
-	bufpack_uint(&hostile_pack, 1);
-	bufpack_text(&hostile_pack, "");
-	hostile_send(NULL, 0);
+	hostile_send_progress(1, 1, 1, "");
 }
 
 /* Ready, and an answer that nobody waits for. */
@@ -103,12 +98,7 @@ static void zygote_never(void)
 
 static void zygote_error(void)
 {
-	hostile_begin();
-	rpc_pack_answer(&hostile_pack, hostile_msgid);
-	bufpack_array(&hostile_pack, 3);
-	bufpack_text(&hostile_pack, "bad_module");
-	bufpack_text(&hostile_pack, "the moon is in the wrong\nhouse");
-	bufpack_map(&hostile_pack, 0);
+	hostile_begin_error("bad_module", "the moon is in the wrong\nhouse", 0);
 	bufpack_nil(&hostile_pack);
 	hostile_send(NULL, 0);
 	_exit(1);
@@ -147,12 +137,7 @@ static void fork_exit(void)
 
 static void fork_error(void)
 {
-	hostile_begin();
-	rpc_pack_answer(&hostile_pack, hostile_msgid);
-	bufpack_array(&hostile_pack, 3);
-	bufpack_text(&hostile_pack, "internal");
-	bufpack_text(&hostile_pack, "no more processes");
-	bufpack_map(&hostile_pack, 0);
+	hostile_begin_error("internal", "no more processes", 0);
 	bufpack_nil(&hostile_pack);
 	hostile_send(NULL, 0);
 }

@@ -3,7 +3,7 @@
  * result is nil.
  *
  * zygote_…: what it does with `setup` or `fork`; start_…: what a worker does in place of `ready`;
- * run_…: in place of its answer to `run`. */
+ * run_…: in place of its answer to `run`; nice_…: an answer that breaks nothing, but is not nice. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -56,7 +56,6 @@ void hostile_pack_meas(void)
 	bufpack_uint(&hostile_pack, 1);
 }
 
-/* [1, hostile_msgid, nil, [ — the result and meas follow. */
 void hostile_begin_result(void)
 {
 	hostile_begin();
@@ -71,6 +70,24 @@ void hostile_answer_nil(void)
 	bufpack_nil(&hostile_pack);
 	hostile_pack_meas();
 	hostile_send(NULL, 0);
+}
+
+void hostile_begin_error(const char *code, const char *message, unsigned n_entries)
+{
+	hostile_begin();
+	rpc_pack_answer(&hostile_pack, hostile_msgid);
+	bufpack_array(&hostile_pack, 3);
+	bufpack_text(&hostile_pack, code);
+	bufpack_text(&hostile_pack, message);
+	bufpack_map(&hostile_pack, n_entries);
+}
+
+void hostile_answer_fd(int fd)
+{
+	hostile_begin_result();
+	bufpack_ext_fd(&hostile_pack, 0);
+	hostile_pack_meas();
+	hostile_send(&fd, 1);
 }
 
 void hostile_pack_functions(unsigned n)
@@ -128,6 +145,28 @@ void hostile_begin_notification(const char *method, unsigned n)
 	bufpack_array(&hostile_pack, n);
 }
 
+void hostile_send_progress(uint64_t of, uint64_t done, uint64_t total, const char *text)
+{
+	hostile_begin_notification("progress", 4);
+	bufpack_uint(&hostile_pack, of);
+	bufpack_uint(&hostile_pack, done);
+	bufpack_uint(&hostile_pack, total);
+	if (text)
+		bufpack_text(&hostile_pack, text);
+	else
+		bufpack_nil(&hostile_pack);
+	hostile_send(NULL, 0);
+}
+
+void hostile_send_output(const char *stream, uint64_t of, int fd)
+{
+	hostile_begin_notification("output", 3);
+	bufpack_uint(&hostile_pack, of);
+	bufpack_text(&hostile_pack, stream);
+	bufpack_ext_fd(&hostile_pack, 0);
+	hostile_send(&fd, 1);
+}
+
 /* ---- which --------------------------------------------------------------------------------------
  */
 
@@ -148,7 +187,7 @@ static bool misbehave(const char *prefix)
 {
 	if (strncmp(pool, prefix, strlen(prefix)) != 0)
 		return false;
-	if (!act(hostile_answers) && !act(hostile_starts))
+	if (!act(hostile_answers) && !act(hostile_nice) && !act(hostile_starts))
 		_exit(8);
 	return true;
 }
