@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "client/poolctl/filter.h"
 #include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"
 #include "client/poolctl/verb.h"
@@ -10,19 +11,16 @@
 #include "proto/limits.h"
 
 struct args {
-	const char *state, *pool, *group, *label;
+	struct filter filter;
 	const char *columns;
 	struct opt_time since;
 	struct opt_number before, after, limit;
-	bool all;
 };
 
 static const struct opt options[] = {
-	{0, "state", "STATE", "only futures in this state", OPT_TEXT, offsetof(struct args, state)},
-	{'p', "pool", "POOL", "only of this pool", OPT_TEXT, offsetof(struct args, pool)},
-	{'g', "group", "GROUP", "only of this group", OPT_TEXT, offsetof(struct args, group)},
-	{'l', "label", "LABEL", "only with this label", OPT_TEXT, offsetof(struct args, label)},
-	{'a', "all", NULL, "of all users (administrators)", OPT_FLAG, offsetof(struct args, all)},
+	FILTER_OPTIONS(struct args, filter),
+	{'a', "all", NULL, "of all users (administrators)", OPT_FLAG,
+		offsetof(struct args, filter.all)},
 	{0, "since", "TIME", "only those handed in within this time", OPT_TIME,
 		offsetof(struct args, since)},
 	{0, "before", "ID", "only with lower IDs", OPT_COUNT, offsetof(struct args, before)},
@@ -119,12 +117,13 @@ static int print(struct ctl *ctl, const struct columns *columns, json_t *futures
 
 static json_t *make_filter(const struct args *a)
 {
+	const struct filter *f = &a->filter;
 	json_t *since = a->since.set ? json_real(loop_unix_now() - (double)a->since.us / 1e6)
 				     : NULL;
 
-	return json_pack("{s:s*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*, s:o*}", "state", a->state,
-		"pool", a->pool, "group", a->group, "label", a->label, "owner",
-		a->all ? "all" : NULL, "since", since, "before",
+	return json_pack("{s:s*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*, s:o*}", "state", f->state,
+		"pool", f->pool, "group", f->group, "label", f->label, "owner",
+		f->all ? "all" : NULL, "since", since, "before",
 		a->before.set ? json_integer(a->before.value) : NULL, "after",
 		a->after.set ? json_integer(a->after.value) : NULL);
 }

@@ -8,6 +8,7 @@ struct args {
 	struct commandargs command;
 	struct inputargs input;
 	const char *function;
+	const char *key;
 	bool wait;
 	struct opt_time wait_timeout;
 };
@@ -19,6 +20,8 @@ static const struct opt options[] = {
 		offsetof(struct args, wait_timeout)},
 	{'f', "function", "POOL/FUNCTION", "call this function instead of a command", OPT_TEXT,
 		offsetof(struct args, function)},
+	{'k', "key", "KEY", "submitted again with the same key and content, it is the same job",
+		OPT_TEXT, offsetof(struct args, key)},
 	INPUTARGS_FILE_OPTION(struct args, input),
 	INPUTARGS_JSON_OPTION(struct args, input),
 	COMMANDARGS_OPTIONS(struct args, command),
@@ -69,6 +72,8 @@ static int check_usage(struct ctl *ctl, const struct args *a, int argc)
 		return ctl_usage(ctl, "%s is for commands", commandargs_given(&a->command));
 	if (!a->function && a->input.json)
 		return ctl_usage(ctl, "--json-arg is for functions");
+	if (a->key && !*a->key)
+		return ctl_usage(ctl, "--key: a key has 1 byte at least");
 	if (a->wait_timeout.set && !a->wait)
 		return ctl_usage(ctl, "--wait-timeout is for --wait");
 	return 0;
@@ -95,6 +100,7 @@ static int hand_in(struct ctl *ctl, struct args *a, int argc, char **argv, poold
 		code = jobargs_options(ctl, &a->job, &o);
 	if (code)
 		return code;
+	o.key = a->key;
 	if (a->function)
 		code = input_of_function(ctl, &a->input, 0, NULL, &in);
 	else

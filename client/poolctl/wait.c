@@ -2,15 +2,15 @@
  * time is over, the daemon is asked once more about each that is left: one may have ended just
  * then, and with a time of 0 nothing has arrived yet. */
 #include <errno.h>
-#include <limits.h>
 
-#include "client/poolctl/ids.h"
+#include "client/poolctl/filter.h"
 #include "client/poolctl/job.h"
 #include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"
 #include "client/poolctl/verb.h"
 
 struct args {
+	struct filter filter;
 	bool any;
 	struct opt_time timeout;
 };
@@ -19,6 +19,8 @@ static const struct opt options[] = {
 	{0, "any", NULL, "until one of them has ended", OPT_FLAG, offsetof(struct args, any)},
 	{'t', "timeout", "TIME", "wait no longer than this; 0 only looks", OPT_TIME,
 		offsetof(struct args, timeout)},
+	FILTER_ALL_OPTION(struct args, filter),
+	FILTER_OPTIONS(struct args, filter),
 	{0},
 };
 
@@ -27,7 +29,8 @@ struct waiting {
 	poold_set *set;
 	poold_future **futures; /* of the IDs, duplicates being the same one */
 	size_t n, n_ended, n_distinct;
-	int code; /* of what has ended so far */
+	bool is_several; /* also one that was chosen by what it is */
+	int code;	 /* of what has ended so far */
 };
 
 static bool for_job(const void *values)
@@ -57,7 +60,7 @@ static int tell_one_of_several(struct waiting *w, poold_future *f)
 static int tell(struct waiting *w, poold_future *f)
 {
 	w->n_ended++;
-	if (w->n > 1)
+	if (w->is_several)
 		return tell_one_of_several(w, f);
 	if (poold_future_get_state(f) == POOLD_DISCONNECTED)
 		return -ENOTCONN;
@@ -161,37 +164,49 @@ static void free_waiting(struct waiting *w)
 	free(w->futures);
 }
 
+static int wait_for_targets(struct ctl *ctl, const struct args *a, const struct targets *t)
+{
+	struct waiting w = {.ctl = ctl, .is_several = t->filter || t->ids.n > 1};
+	int r;
+
+	r = open_all(&w, &t->ids);
+	if (r >= 0)
+		r = wait_for_all(&w, a);
+	free_waiting(&w);
+	return r < 0 ? ctl_call_failed(ctl, r) : w.code;
+}
+
 static int run(struct ctl *ctl, void *values, int argc, char **argv)
 {
 	const struct args *a = values;
-	struct waiting w = {.ctl = ctl};
-	struct ids ids;
-	int code, r;
+	struct targets t;
+	int code;
 
-	code = ids_parse(ctl, argc, argv, 1, INT_MAX, &ids);
+	code = targets_parse(ctl, &a->filter, false, argc, argv, &t);
 	if (code)
 		return code;
 	code = ctl_connect(ctl);
 	if (code == 0)
+		code = targets_resolve(ctl, &t);
+	if (code == 0)
 		code = loop_catch_signals(ctl);
-	if (code == 0) {
-		r = open_all(&w, &ids);
-		if (r >= 0)
-			r = wait_for_all(&w, a);
-		code = r < 0 ? ctl_call_failed(ctl, r) : w.code;
-		free_waiting(&w);
-	}
-	ids_deinit(&ids);
+	if (code == 0 && t.ids.n == 0)
+		output_say("nothing to wait for");
+	else if (code == 0)
+		code = wait_for_targets(ctl, a, &t);
+	targets_deinit(&t);
 	return code;
 }
 
 const struct verb verb_wait = {
 	.name = "wait",
-	.operands = "ID…",
+	.operands = "ID… | --all | --group GROUP",
 	.doc = "Wait for the end of jobs",
 	.more = "Exits as the job did; of several with 0 if all are done and 1 if any is not; with "
 		"124 if\n"
-		"the time is over.",
+		"the time is over. With options that choose futures in place of IDs it is about "
+		"those that\n"
+		"match when it begins.",
 	.opts = options,
 	.values_size = sizeof(struct args),
 	.for_job = for_job,
