@@ -8,7 +8,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import DaemonCase, Folder, Poold, run_cases
+from clientcase import ClientCase
+from pooldtest import Folder, Poold, run_cases
 from wire import Client
 
 
@@ -17,13 +18,7 @@ def children_of(pid):
         return [int(p) for p in f.read().split()]
 
 
-class Deaths(DaemonCase):
-    def setUp(self):
-        self.c = Client(self.folder.socket)
-
-    def tearDown(self):
-        self.c.close()
-
+class Deaths(ClientCase):
     def workers(self, pool, state=None):
         return [w for w in self.c.call("workers", {"pool": pool}) if state in (None, w["state"])]
 

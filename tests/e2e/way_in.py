@@ -5,19 +5,14 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
+from clientcase import ClientCase
 from pooldtest import DaemonCase, POOLS, run_cases
 from wire import Client, fd_ext, pack, sealed
 
 PING = pack([0, 1, "ping", []])
 
 
-class WayIn(DaemonCase):
-    def setUp(self):
-        self.c = Client(self.folder.socket)
-
-    def tearDown(self):
-        self.c.close()
-
+class WayIn(ClientCase):
     def used(self, *but):
         """What all accounts hold, but for connections and these."""
         limits = self.c.call("stats")["total_limits"]

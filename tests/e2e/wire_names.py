@@ -4,26 +4,19 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import DaemonCase, run_cases
+from clientcase import ClientCase
+from pooldtest import run_cases
 from wire import Client, fd_ext, sealed
 
 UNFINISHED = ["delayed", "blocked", "queued", "running", "cancelling"]
 
 
-class Names(DaemonCase):
-    def setUp(self):
-        self.c = Client(self.folder.socket)
-
+class Names(ClientCase):
     def tearDown(self):
         self.c.call("cancel", {"state": UNFINISHED}, {"mode": "kill"})
         self.c.call("wait", {})
         self.c.call("release", {})
-        self.c.close()
-
-    def fails(self, code, method, *params, **more):
-        failure = self.c.error(method, *params, **more)
-        self.assertEqual(failure.code, code, failure.message)
-        return failure
+        super().tearDown()
 
     def submit(self, input=None, function="bench/echo", **options):
         return self.c.call("submit", function, input, options)

@@ -2,8 +2,8 @@
 
 #include <errno.h>
 
-#include "tests/lib/check_run.h"
 #include "tests/lib/fault.h"
+#include "tests/unit/suite.h"
 
 static struct accounts all;
 
@@ -164,20 +164,7 @@ START_TEST(many_uids_under_memory_pressure)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("account");
-	TCase *t = tcase_create("account");
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, one_uid_has_one_account);
-	tcase_add_test(t, a_limit_is_reached_but_not_passed);
-	tcase_add_test(t, the_limit_of_all_is_named_as_such);
-	tcase_add_test(t, taking_is_all_or_nothing);
-	tcase_add_test(t, use_above_a_lowered_limit_refuses);
-	tcase_add_test(t, every_kind_has_a_word);
-	tcase_add_test(t, out_of_memory_leaves_nothing);
-	tcase_add_test(t, many_uids_under_memory_pressure);
-	suite_add_tcase(s, t);
-	return check_run(s);
-}
+SUITE_MAIN_WITH("account", setup, teardown, one_uid_has_one_account,
+	a_limit_is_reached_but_not_passed, the_limit_of_all_is_named_as_such,
+	taking_is_all_or_nothing, use_above_a_lowered_limit_refuses, every_kind_has_a_word,
+	out_of_memory_leaves_nothing, many_uids_under_memory_pressure)

@@ -4,7 +4,7 @@
 
 #include "client/poolctl/map_command.h"
 #include "client/poolctl/map_source.h"
-#include "tests/lib/check_run.h"
+#include "tests/unit/suite.h"
 
 static void expect_command(
 	const char *const *words, const char *argument, bool quote, const char *want)
@@ -148,18 +148,6 @@ START_TEST(endless_argument_is_refused)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("map");
-	TCase *t = tcase_create("map");
-
-	tcase_add_test(t, argument_takes_each_place);
-	tcase_add_test(t, without_a_place_it_stands_at_the_end);
-	tcase_add_test(t, the_shell_gets_it_quoted);
-	tcase_add_test(t, words_come_in_order);
-	tcase_add_test(t, lines_of_standard_input);
-	tcase_add_test(t, nul_ends_arguments_with_newlines);
-	tcase_add_test(t, endless_argument_is_refused);
-	suite_add_tcase(s, t);
-	return check_run(s);
-}
+SUITE_MAIN("map", argument_takes_each_place, without_a_place_it_stands_at_the_end,
+	the_shell_gets_it_quoted, words_come_in_order, lines_of_standard_input,
+	nul_ends_arguments_with_newlines, endless_argument_is_refused)

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "client/poolctl/opt.h"
-#include "tests/lib/check_run.h"
+#include "tests/unit/suite.h"
 
 struct values {
 	bool flag;
@@ -130,17 +130,6 @@ START_TEST(help_and_table_have_each_option)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("opt");
-	TCase *t = tcase_create("opt");
-
-	tcase_add_test(t, values_arrive);
-	tcase_add_test(t, nothing_given_sets_nothing);
-	tcase_add_test(t, options_behind_operands_count_unless_a_command_follows);
-	tcase_add_test(t, wrong_usage_is_named);
-	tcase_add_test(t, reading_goes_on_after_wrong_usage);
-	tcase_add_test(t, help_and_table_have_each_option);
-	suite_add_tcase(s, t);
-	return check_run(s);
-}
+SUITE_MAIN("opt", values_arrive, nothing_given_sets_nothing,
+	options_behind_operands_count_unless_a_command_follows, wrong_usage_is_named,
+	reading_goes_on_after_wrong_usage, help_and_table_have_each_option)

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdbool.h>
 
-#include "tests/lib/check_run.h"
 #include "tests/lib/fault.h"
+#include "tests/unit/suite.h"
 
 enum {
 	N = 200,
@@ -125,18 +125,6 @@ START_TEST(a_time_never_wraps_around)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("heap");
-	TCase *t = tcase_create("heap");
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, nodes_come_out_in_order);
-	tcase_add_test(t, equal_keys_keep_their_order);
-	tcase_add_test(t, a_node_can_be_moved_and_taken_from_anywhere);
-	tcase_add_test(t, clearing_what_is_in_no_heap_is_fine);
-	tcase_add_test(t, room_grows_only_when_it_must);
-	tcase_add_test(t, a_time_never_wraps_around);
-	suite_add_tcase(s, t);
-	return check_run(s);
-}
+SUITE_MAIN_WITH("heap", setup, teardown, nodes_come_out_in_order, equal_keys_keep_their_order,
+	a_node_can_be_moved_and_taken_from_anywhere, clearing_what_is_in_no_heap_is_fine,
+	room_grows_only_when_it_must, a_time_never_wraps_around)

@@ -3,12 +3,10 @@
 #include <errno.h>
 
 #include "daemon/core/pool.h"
-#include "tests/lib/check_run.h"
 #include "tests/lib/fault.h"
+#include "tests/unit/suite.h"
 
-enum {
-	N = 40,
-};
+enum { N = 40 };
 
 static struct queue q;
 static struct accounts accounts;
@@ -38,6 +36,13 @@ static void teardown(void)
 	for (uint32_t uid = 0; uid < 3; uid++)
 		account_unref(account[uid]);
 	accounts_deinit(&accounts);
+}
+
+/* An empty queue with this ageing. */
+static void age_by(uint64_t ageing_us)
+{
+	queue_deinit(&q);
+	queue_init(&q, ageing_us);
 }
 
 static struct future *job(uint32_t uid, int32_t priority)
@@ -79,14 +84,20 @@ static void expect(struct future *f)
 	ck_assert_ptr_null(f->lane);
 }
 
+#define expect_order(...)                                                                          \
+	do {                                                                                       \
+		struct future *order_[] = {__VA_ARGS__};                                           \
+                                                                                                   \
+		for (unsigned i_ = 0; i_ < ARRAY_SIZE(order_); i_++)                               \
+			expect(order_[i_]);                                                        \
+	} while (0)
+
 START_TEST(equals_leave_in_the_order_they_came)
 {
 	struct future *a = push(0, 0), *b = push(0, 0), *c = push(0, 0);
 
 	ck_assert_uint_eq(q.n, 3);
-	expect(a);
-	expect(b);
-	expect(c);
+	expect_order(a, b, c);
 	ck_assert_ptr_null(queue_first(&q));
 	ck_assert_uint_eq(q.n, 0);
 }
@@ -97,12 +108,7 @@ START_TEST(higher_priority_goes_first)
 	struct future *low = push(0, -1), *zero = push(0, 0), *high = push(0, 5);
 	struct future *least = push(0, INT32_MIN), *most = push(0, INT32_MAX), *high2 = push(0, 5);
 
-	expect(most);
-	expect(high);
-	expect(high2);
-	expect(zero);
-	expect(low);
-	expect(least);
+	expect_order(most, high, high2, zero, low, least);
 }
 END_TEST
 
@@ -136,10 +142,7 @@ START_TEST(what_comes_back_stands_where_it_stood)
 	queue_put_back(&q, a);
 	queue_put_back(&q, b);
 	queue_put_back(&q, high);
-	expect(high);
-	expect(a);
-	expect(b);
-	expect(c);
+	expect_order(high, a, b, c);
 }
 END_TEST
 
@@ -177,8 +180,7 @@ START_TEST(a_lane_without_room_stands_aside_and_keeps_its_turn)
 	account_give_one(account[1], ACCOUNT_JOBS, 0);
 	ck_assert(!queue_rejoin(&q));
 	queue_leave(&q, b1, 0);
-	expect(a);
-	expect(b2);
+	expect_order(a, b2);
 }
 END_TEST
 
@@ -204,20 +206,16 @@ START_TEST(a_step_of_priority_is_worth_the_ageing)
 {
 	struct future *low, *old, *high, *late;
 
-	queue_deinit(&q);
-	queue_init(&q, 100);
+	age_by(100);
 	low = push(0, -1);
 	old = push(0, 0);
 	now_us += 199;
 	high = push(0, 2);
 	late = push(0, 0);
-	expect(high);
-	expect(old);
-	expect(low);
+	expect_order(high, old, low);
 	now_us += 1;
 	high = push(0, 2);
-	expect(high);
-	expect(late);
+	expect_order(high, late);
 }
 END_TEST
 
@@ -225,17 +223,13 @@ START_TEST(who_waited_long_enough_is_not_overtaken)
 {
 	struct future *low, *high, *most, *least;
 
-	queue_deinit(&q);
-	queue_init(&q, 3600000000);
+	age_by(3600000000);
 	low = push(0, 0);
 	now_us += 5 * 3600000000 + 1;
 	high = push(0, 5);
 	least = push(0, INT32_MIN);
 	most = push(0, INT32_MAX);
-	expect(most);
-	expect(low);
-	expect(high);
-	expect(least);
+	expect_order(most, low, high, least);
 }
 END_TEST
 
@@ -245,8 +239,7 @@ START_TEST(a_new_priority_keeps_age_and_place)
 {
 	struct future *a, *b, *c;
 
-	queue_deinit(&q);
-	queue_init(&q, 100);
+	age_by(100);
 	a = push(0, 0);
 	b = push(0, 0);
 	c = push(0, 7);
@@ -256,9 +249,7 @@ START_TEST(a_new_priority_keeps_age_and_place)
 	ck_assert_int_eq(queue_set_priority(&q, b, INT32_MIN), 0);
 	ck_assert_ptr_eq(queue_first(&q), a);
 	ck_assert_int_eq(queue_set_priority(&q, b, 0), 0);
-	expect(a);
-	expect(b);
-	expect(c);
+	expect_order(a, b, c);
 }
 END_TEST
 
@@ -278,8 +269,7 @@ START_TEST(a_new_priority_of_one_that_is_handed_over_counts_when_it_returns)
 	b->slot = NULL;
 	queue_put_back(&q, a);
 	queue_put_back(&q, b);
-	expect(b);
-	expect(a);
+	expect_order(b, a);
 }
 END_TEST
 
@@ -339,8 +329,7 @@ START_TEST(a_debt_outlives_the_lane_while_others_wait)
 	ck_assert_ptr_null(q.by_uid);
 	a = push(0, 0);
 	b = push(1, 0);
-	expect(a);
-	expect(b);
+	expect_order(a, b);
 }
 END_TEST
 
@@ -388,8 +377,7 @@ START_TEST(removing_from_the_middle)
 
 	queue_remove(&q, b);
 	queue_remove(&q, d);
-	expect(c);
-	expect(a);
+	expect_order(c, a);
 }
 END_TEST
 
@@ -449,31 +437,13 @@ START_TEST(any_mixture_keeps_lanes_sorted)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("queue");
-	TCase *t = tcase_create("queue");
-
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, equals_leave_in_the_order_they_came);
-	tcase_add_test(t, higher_priority_goes_first);
-	tcase_add_test(t, uids_take_turns);
-	tcase_add_test(t, what_comes_back_stands_where_it_stood);
-	tcase_add_test(t, putting_back_needs_no_memory);
-	tcase_add_test(t, a_lane_without_room_stands_aside_and_keeps_its_turn);
-	tcase_add_test(t, what_is_pushed_or_removed_aside_stays_aside);
-	tcase_add_test(t, a_step_of_priority_is_worth_the_ageing);
-	tcase_add_test(t, who_waited_long_enough_is_not_overtaken);
-	tcase_add_test(t, a_new_priority_keeps_age_and_place);
-	tcase_add_test(t, a_new_priority_of_one_that_is_handed_over_counts_when_it_returns);
-	tcase_add_test(t, how_many_stand_before_one);
-	tcase_add_test(t, uids_share_the_time_of_workers_not_the_number_of_jobs);
-	tcase_add_test(t, a_debt_outlives_the_lane_while_others_wait);
-	tcase_add_test(t, idleness_saves_nothing_up);
-	tcase_add_test(t, what_comes_back_costs_nothing);
-	tcase_add_test(t, removing_from_the_middle);
-	tcase_add_test(t, out_of_memory_leaves_nothing);
-	tcase_add_test(t, any_mixture_keeps_lanes_sorted);
-	suite_add_tcase(s, t);
-	return check_run(s);
-}
+SUITE_MAIN_WITH("queue", setup, teardown, equals_leave_in_the_order_they_came,
+	higher_priority_goes_first, uids_take_turns, what_comes_back_stands_where_it_stood,
+	putting_back_needs_no_memory, a_lane_without_room_stands_aside_and_keeps_its_turn,
+	what_is_pushed_or_removed_aside_stays_aside, a_step_of_priority_is_worth_the_ageing,
+	who_waited_long_enough_is_not_overtaken, a_new_priority_keeps_age_and_place,
+	a_new_priority_of_one_that_is_handed_over_counts_when_it_returns, how_many_stand_before_one,
+	uids_share_the_time_of_workers_not_the_number_of_jobs,
+	a_debt_outlives_the_lane_while_others_wait, idleness_saves_nothing_up,
+	what_comes_back_costs_nothing, removing_from_the_middle, out_of_memory_leaves_nothing,
+	any_mixture_keeps_lanes_sorted)

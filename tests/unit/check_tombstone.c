@@ -1,7 +1,7 @@
 #include "daemon/core/tombstone.h"
 
-#include "tests/lib/check_run.h"
 #include "tests/lib/fault.h"
+#include "tests/unit/suite.h"
 
 static struct tombstones *t;
 
@@ -123,18 +123,7 @@ START_TEST(without_memory_less_is_said)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *s = suite_create("tombstone");
-	TCase *c = tcase_create("tombstone");
-
-	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_add_test(c, what_was_forgotten_is_remembered_with_its_owner);
-	tcase_add_test(c, ids_of_one_bucket_are_told_apart);
-	tcase_add_test(c, a_uid_keeps_its_last_ten_thousand);
-	tcase_add_test(c, the_ring_forgets_the_oldest_of_all);
-	tcase_add_test(c, a_busy_uid_pushes_nobody_out);
-	tcase_add_test(c, without_memory_less_is_said);
-	suite_add_tcase(s, c);
-	return check_run(s);
-}
+SUITE_MAIN_WITH("tombstone", setup, teardown, what_was_forgotten_is_remembered_with_its_owner,
+	ids_of_one_bucket_are_told_apart, a_uid_keeps_its_last_ten_thousand,
+	the_ring_forgets_the_oldest_of_all, a_busy_uid_pushes_nobody_out,
+	without_memory_less_is_said)
