@@ -42,6 +42,8 @@ static bool take_meas(struct answer *a, struct cursor c)
 			a->in_copied_bytes = v;
 		else if (text_equal(key, len, "started_us"))
 			a->started_us = v;
+		else if (text_equal(key, len, "rss_kib"))
+			a->rss_kib = v;
 	}
 	return true;
 }

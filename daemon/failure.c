@@ -89,6 +89,20 @@ static void describe_loss(const struct future *f, char *text, size_t size)
 			detail_int(f->value, "exit_code"));
 }
 
+/* As its pool was then. */
+static void describe_pool(const struct future *f, char *text, size_t size)
+{
+	const char *reason;
+	struct cursor c;
+	size_t len;
+
+	if (find_detail(f->value, "reason", &c) && cursor_text(&c, &reason, &len))
+		snprintf(text, size, "the pool %s is not available: %.*s", f->pool->name,
+			(int)(len < size ? len : size - 1), reason);
+	else
+		snprintf(text, size, "the pool %s is not available", f->pool->name);
+}
+
 void failure_describe(const struct future *f, char *text, size_t size)
 {
 	switch (f->failure) {
@@ -118,9 +132,7 @@ void failure_describe(const struct future *f, char *text, size_t size)
 	case FAILURE_CANCELLED: snprintf(text, size, "cancelled by uid %u", f->cancel_uid); break;
 	case FAILURE_LOST: describe_loss(f, text, size); break;
 	case FAILURE_SHUTDOWN: snprintf(text, size, "the daemon stopped"); break;
-	case FAILURE_POOL:
-		snprintf(text, size, "the pool %s is not available", f->pool->name);
-		break;
+	case FAILURE_POOL: describe_pool(f, text, size); break;
 	case FAILURE_NONE: text[0] = 0; break;
 	}
 }

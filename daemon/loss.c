@@ -30,14 +30,24 @@ static void pack_end(struct bufpack *p, int status)
 	bufpack_bool(p, is_signal && WCOREDUMP(status));
 }
 
+static struct payload *keep(const struct bufpack *p, uint64_t *ret_bytes)
+{
+	struct payload *details;
+	const char *reason;
+
+	if (bufpack_error(p) < 0 ||
+		payload_new(buf_head(p->buf), buf_used(p->buf), NULL, 0, &details, &reason) != 0)
+		return NULL;
+	*ret_bytes = payload_charge_bytes(details);
+	return details;
+}
+
 struct payload *loss_describe(
 	const struct worker_link *l, const struct future *f, uint64_t *ret_bytes)
 {
 	cleanup(buf_deinit) struct buf b = BUF_INIT(LOSS_BYTES);
 	char tail[OUTPUT_TAIL_BYTES];
 	size_t tail_len = l->is_shared ? 0 : output_tail(&l->output, tail);
-	struct payload *details;
-	const char *reason;
 	struct bufpack p;
 
 	bufpack_init(&p, &b);
@@ -59,10 +69,21 @@ struct payload *loss_describe(
 		bufpack_text(&p, "reason");
 		bufpack_text(&p, "protocol");
 	}
-	if (bufpack_error(&p) < 0)
+	return keep(&p, ret_bytes);
+}
+
+struct payload *loss_describe_abort(const struct future *f, uint64_t *ret_bytes)
+{
+	cleanup(buf_deinit) struct buf b = BUF_INIT(LOSS_BYTES);
+	struct bufpack p;
+
+	if (!f->pool->reason)
 		return NULL;
-	if (payload_new(buf_head(&b), buf_used(&b), NULL, 0, &details, &reason) != 0)
-		return NULL;
-	*ret_bytes = payload_charge_bytes(details);
-	return details;
+	bufpack_init(&p, &b);
+	bufpack_map(&p, 2);
+	bufpack_text(&p, "cause");
+	bufpack_text(&p, "pool_removed");
+	bufpack_text(&p, "reason");
+	bufpack_text(&p, f->pool->reason);
+	return keep(&p, ret_bytes);
 }

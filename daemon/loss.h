@@ -1,4 +1,4 @@
-/* The details of a job that was lost with its worker. */
+/* The details of a job that was lost with its worker, or that its pool cannot run. */
 #pragma once
 
 #include "daemon/payload.h"
@@ -7,3 +7,5 @@
 /* l's process is reaped. NULL: no memory. */
 struct payload *loss_describe(
 	const struct worker_link *l, const struct future *f, uint64_t *ret_bytes);
+/* {cause, reason}: as the pool is now. NULL: it has no reason, or no memory. */
+struct payload *loss_describe_abort(const struct future *f, uint64_t *ret_bytes);

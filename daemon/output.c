@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "daemon/clock.h"
 #include "proto/text.h"
@@ -147,4 +148,16 @@ const char *output_last_line(const char *tail, size_t len, size_t *ret_len)
 		;
 	*ret_len = len - begin;
 	return tail + begin;
+}
+
+void output_describe_end(const struct output *o, int status, char *text, size_t size)
+{
+	char tail[OUTPUT_TAIL_BYTES];
+	size_t len = output_tail(o, tail), line_len;
+	const char *line = output_last_line(tail, len, &line_len);
+	bool is_signal = WIFSIGNALED(status);
+
+	snprintf(text, size, "%s %d%s%.*s", is_signal ? "signal" : "exit code",
+		is_signal ? WTERMSIG(status) : WEXITSTATUS(status), line_len ? ": " : "",
+		(int)(line_len < 256 ? line_len : 256), line);
 }

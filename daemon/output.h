@@ -32,5 +32,7 @@ void output_drain(struct output *o);
 /* The last of it as plain text; lines are kept, other control characters and broken UTF-8 are not.
  * Returns its length. */
 size_t output_tail(const struct output *o, char out[static OUTPUT_TAIL_BYTES]);
+/* How the process that wrote it ended (its wait status), with its last line. */
+void output_describe_end(const struct output *o, int status, char *text, size_t size);
 /* Its last line that is not empty; *ret_len 0: there is none. */
 const char *output_last_line(const char *tail, size_t len, size_t *ret_len);

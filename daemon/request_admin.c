@@ -211,14 +211,13 @@ void request_pools(struct request *r)
 
 static size_t count_workers(const struct pool *pool)
 {
-	return pool->n_slots;
+	return pool_workers(pool);
 }
 
 /* Whose job it runs is for those who may see it. */
 static void pack_worker(struct request *r, struct bufpack *p, const struct slot *s)
 {
 	static const char *const names[_SLOT_STATE_MAX] = {
-		[SLOT_EMPTY] = "empty",
 		[SLOT_STARTING] = "starting",
 		[SLOT_IDLE] = "idle",
 		[SLOT_BUSY] = "busy",
@@ -248,7 +247,8 @@ static void pack_worker(struct request *r, struct bufpack *p, const struct slot 
 static void pack_workers(struct request *r, struct bufpack *p, struct pool *pool)
 {
 	for (unsigned i = 0; i < pool->n_slots; i++)
-		pack_worker(r, p, pool->slots[i]);
+		if (pool->slots[i]->state != SLOT_EMPTY)
+			pack_worker(r, p, pool->slots[i]);
 }
 
 void request_workers(struct request *r)

@@ -215,8 +215,29 @@ static void log_end(const struct worker_link *l)
 			WEXITSTATUS(l->status), job);
 }
 
+/* For everybody to see: what it wrote in a job is its owner's. */
+static void describe_end(const struct worker_link *l, char *text, size_t size)
+{
+	int n;
+
+	if (!l->pid) {
+		snprintf(text, size, "its zygote cannot fork");
+		return;
+	}
+	if (l->has_run) {
+		snprintf(text, size, "a worker died in its first job: %s %d",
+			WIFSIGNALED(l->status) ? "signal" : "exit code",
+			WIFSIGNALED(l->status) ? WTERMSIG(l->status) : WEXITSTATUS(l->status));
+		return;
+	}
+	n = snprintf(text, size, "a worker died at its start: ");
+	output_describe_end(&l->output, l->status, text + n, size - (size_t)n);
+}
+
 bool worker_link_bury(struct worker_link *l)
 {
+	char how[512];
+
 	link_reader_run(l, LINK_READER_ALL);
 	worker_link_take_back(l);
 	output_drain(&l->output);
@@ -224,7 +245,8 @@ bool worker_link_bury(struct worker_link *l)
 		return false;
 	if (l->pid)
 		log_end(l);
-	core_worker_died(l->slot, clock_now_us());
+	describe_end(l, how, sizeof(how));
+	core_worker_died(l->slot, how, clock_now_us());
 	l->slot->shell = NULL;
 	worker_link_free(l);
 	return true;

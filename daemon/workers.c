@@ -177,6 +177,11 @@ static struct payload *describe_loss(
 	return loss_describe(s->shell, f, ret_bytes);
 }
 
+static struct payload *describe_abort(void *shell, struct future *f, uint64_t *ret_bytes)
+{
+	return loss_describe_abort(f, ret_bytes);
+}
+
 static void drop_payload(void *shell, struct payload *p)
 {
 	payload_free(p);
@@ -197,6 +202,7 @@ const struct core_ops workers_ops = {
 	.fork_worker = fork_worker,
 	.tell = tell,
 	.describe_loss = describe_loss,
+	.describe_abort = describe_abort,
 	.drop_payload = drop_payload,
 	.drop_extra = drop_extra,
 };

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -322,23 +321,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	process_signal(&z->process, SIGKILL);
 }
 
-/* How it ended, with its last line of output. */
-static void describe_end(const struct zygote *z, int status, char *text, size_t size)
-{
-	char tail[OUTPUT_TAIL_BYTES];
-	size_t len = output_tail(&z->output, tail), line_len;
-	const char *line = output_last_line(tail, len, &line_len);
-	bool is_signal = WIFSIGNALED(status);
-
-	if (z->breach[0]) {
-		snprintf(text, size, "%s", z->breach);
-		return;
-	}
-	snprintf(text, size, "%s %d%s%.*s", is_signal ? "signal" : "exit code",
-		is_signal ? WTERMSIG(status) : WEXITSTATUS(status), line_len ? ": " : "",
-		(int)(line_len < 256 ? line_len : 256), line);
-}
-
 /* What comes after the end of a process that should have stayed. */
 static void come_back(struct zygote *z, const char *why)
 {
@@ -372,7 +354,10 @@ bool zygote_bury(struct zygote *z)
 	event_del(z->timer);
 	while (z->n_forks > 0)
 		worker_link_fail(z->forks[--z->n_forks].link);
-	describe_end(z, status, why, sizeof(why));
+	if (z->breach[0])
+		snprintf(why, sizeof(why), "%s", z->breach);
+	else
+		output_describe_end(&z->output, status, why, sizeof(why));
 	close_process(z);
 	if (z->state == ZYGOTE_LEAVING)
 		zygote_set_state(z, ZYGOTE_GONE);

@@ -14,6 +14,7 @@
 
 #include "daemon/core/handover.h"
 #include "daemon/core/life.h"
+#include "daemon/core/sizing.h"
 #include "daemon/core/tombstone.h"
 
 /* What could not be done now (a full link, a zygote that is busy) is tried again after this. */
@@ -78,10 +79,9 @@ static void do_due(struct core *c, struct heap_node *node, uint64_t now_us)
 			now_us);
 		break;
 	case CORE_TIMER_SLOT:
-		handover_kill(
-			(struct slot *)(void *)(object - offsetof(struct slot, timer)), now_us);
+		sizing_due((struct slot *)(void *)(object - offsetof(struct slot, timer)), now_us);
 		break;
-	case CORE_TIMER_POOL: break; /* its back-off is over: the turn sees to it */
+	case CORE_TIMER_POOL: break; /* the turn sees to it */
 	}
 }
 
@@ -149,6 +149,7 @@ void core_pool_starting(struct pool *p)
 void core_pool_ready(struct pool *p)
 {
 	p->state = POOL_READY;
+	p->is_proven = false;
 }
 
 void core_pool_failed(struct pool *p, const char *reason, uint64_t now_us)

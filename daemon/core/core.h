@@ -17,8 +17,8 @@
 enum {
 	CORE_E_QUOTA = ACCOUNT_E_QUOTA,
 	CORE_E_FULL = ACCOUNT_E_FULL,
-	CORE_E_DRAINING = 3,	 /* the daemon stops */
-	CORE_E_POOL_FAILED = 4,	 /* the pool's preload failed: pool->reason */
+	CORE_E_DRAINING = 3,	 /* the daemon stops, or the pool takes no more */
+	CORE_E_POOL_FAILED = 4,	 /* its preload failed, or no worker starts: pool->reason */
 	CORE_E_LATER = 5,	 /* of hand_over: the link takes nothing now */
 	CORE_E_PROTOCOL = 6,	 /* the worker answered what was not asked */
 	CORE_E_KNOWN = 7,	 /* the key is that of a future with the same content */
@@ -51,6 +51,9 @@ struct core_ops {
 	 * f->value. NULL: none. */
 	struct payload *(*describe_loss)(
 		void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes);
+	/* Details of the end of f, which its pool cannot run, and their size: becomes f->value. NULL:
+	 * none. */
+	struct payload *(*describe_abort)(void *shell, struct future *f, uint64_t *ret_bytes);
 	/* f is about to go, or its input is no longer needed: drop the references. */
 	void (*drop_payload)(void *shell, struct payload *p);
 	void (*drop_extra)(void *shell, struct future_extra *e);
@@ -107,6 +110,21 @@ void core_pool_starting(struct pool *p);
 void core_pool_ready(struct pool *p);
 /* Its waiting jobs are aborted, new ones refused. */
 void core_pool_failed(struct pool *p, const char *reason, uint64_t now_us);
+
+/* Other numbers of workers. What runs goes on; who is too many leaves. */
+void core_pool_resize(struct pool *p, unsigned n_workers, unsigned min_spare, unsigned max_spare);
+/* Every worker is replaced, with a successor that is ready before it leaves. */
+void core_pool_renew(struct pool *p);
+/* Nothing is handed over until it is resumed; what no worker received yet comes back. */
+void core_pool_pause(struct pool *p, uint64_t now_us);
+/* No new jobs until it is resumed; workers leave as jobs run out. */
+void core_pool_drain(struct pool *p);
+/* Ends a pause and a drain. */
+void core_pool_resume(struct pool *p);
+/* Workers that there are. */
+unsigned pool_workers(const struct pool *p);
+/* Workers die at start, one after the other, and none is left: jobs are refused with the reason. */
+bool pool_is_broken(const struct pool *p);
 
 /* ---- jobs ---- */
 
@@ -189,6 +207,7 @@ struct answer {
 	uint64_t in_copied_bytes;
 	uint64_t run_us;
 	uint64_t started_us; /* 0: the worker did not say */
+	uint64_t rss_kib;    /* of the worker, after the run; 0: it did not say */
 };
 
 /* 0, or CORE_E_PROTOCOL: nobody waits for this answer; the shell kills the worker. */
@@ -196,8 +215,9 @@ __attribute__((warn_unused_result)) int core_answered(
 	struct slot *s, const struct answer *a, uint64_t now_us);
 /* A packet came back from the inbox. CORE_E_PROTOCOL if it was not in the line. */
 __attribute__((warn_unused_result)) int core_taken_back(struct slot *s, uint32_t msgid);
-/* The worker is dead, its tree is gone, its answers and its inbox have been read. */
-void core_worker_died(struct slot *s, uint64_t now_us);
+/* The worker is dead, its tree is gone, its answers and its inbox have been read. `how` is for
+ * people: the pool's reason if it was of no use (NULL: not known). */
+void core_worker_died(struct slot *s, const char *how, uint64_t now_us);
 /* The job that this worker has received as far as one can know, or NULL. */
 struct future *slot_first(const struct slot *s);
 

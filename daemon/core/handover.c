@@ -19,6 +19,7 @@
 #include <assert.h>
 
 #include "daemon/core/life.h"
+#include "daemon/core/sizing.h"
 
 /* A worker whose link was closed has this long to leave. */
 #define LEAVE_US (5 * 1000 * 1000ull)
@@ -105,10 +106,12 @@ static void line_append(struct slot *s, struct future *f, uint64_t now_us)
 {
 	TAILQ_INSERT_TAIL(&s->line, f, in_line);
 	f->slot = s;
-	if (s->n_line++ == 0)
+	if (s->n_line++ == 0) {
+		s->pool->n_lines++;
 		make_first(f, now_us);
-	else
+	} else {
 		s->pool->n_ahead++;
+	}
 }
 
 static void line_remove(struct future *f)
@@ -118,6 +121,8 @@ static void line_remove(struct future *f)
 	TAILQ_REMOVE(&s->line, f, in_line);
 	if (--s->n_line > 0)
 		s->pool->n_ahead--;
+	else
+		s->pool->n_lines--;
 	f->slot = NULL;
 	heap_clear(&s->pool->core->timers, &f->timer);
 }
@@ -184,6 +189,8 @@ static struct slot *slot_idle(struct pool *p)
 {
 	struct slot *s;
 
+	if (p->n_lines >= p->config.n_workers)
+		return NULL; /* those that leave still run as many */
 	TAILQ_FOREACH_REVERSE(s, &p->by_state[SLOT_IDLE], slots, in_state)
 	if (!is_refusing(s))
 		return s; /* the last one: its caches are the warmest */
@@ -192,7 +199,7 @@ static struct slot *slot_idle(struct pool *p)
 
 static bool may_have_ahead(const struct slot *s, unsigned room, uint64_t now_us)
 {
-	return s->n_line > 0 && s->n_line <= room && !s->is_recycled && !is_refusing(s) &&
+	return s->n_line > 0 && s->n_line <= room && s->fate != FATE_ENDS && !is_refusing(s) &&
 	       !runs_late(s, now_us);
 }
 
@@ -280,31 +287,17 @@ static void steal(struct pool *p, uint64_t now_us)
 	}
 }
 
-static void spawn(struct pool *p, uint64_t now_us)
+static void abort_one(struct future *f, enum future_failure why, uint64_t now_us)
 {
-	struct core *c = p->core;
-	struct slot *s;
+	struct core *c = f->pool->core;
+	struct payload *details = NULL;
+	uint64_t bytes = 0;
 
-	heap_clear(&c->timers, &p->timer);
-	if (p->state != POOL_READY)
-		return;
-	while ((s = TAILQ_FIRST(&p->by_state[SLOT_EMPTY]))) {
-		if (now_us < p->spawn_at_us) {
-			heap_set(&c->timers, &p->timer, p->spawn_at_us, 0);
-			return;
-		}
-		if (p->n_failed_starts && p->n_by_state[SLOT_STARTING])
-			return; /* one trial at a time */
-		if (!c->ops->fork_worker(c->shell, s)) {
-			c->want_turn = true;
-			return;
-		}
-		s->next_msgid = 0;
-		s->n_done = 0;
-		s->is_recycled = false;
-		p->n_spawned++;
-		slot_set_state(s, SLOT_STARTING, now_us);
-	}
+	if (why == FAILURE_POOL)
+		details = c->ops->describe_abort(c->shell, f, &bytes);
+	/* Without room for the details the end is told without them. */
+	(void)!life_set_value(c, f, details, bytes, 0);
+	life_finish(c, f, FUTURE_ABORTED, why, now_us);
 }
 
 void handover_abort(struct pool *p, enum future_failure why, uint64_t now_us)
@@ -316,26 +309,46 @@ void handover_abort(struct pool *p, enum future_failure why, uint64_t now_us)
 			handover_take_back(p->slots[i], now_us);
 	while ((f = queue_any(&p->queue))) {
 		queue_remove(&p->queue, f);
-		life_finish(p->core, f, FUTURE_ABORTED, why, now_us);
+		abort_one(f, why, now_us);
+	}
+}
+
+/* Jobs of this pool that wait for nothing but a worker; more than workers is as good as that. */
+static unsigned n_waiting(struct pool *p)
+{
+	unsigned most = p->config.n_workers;
+
+	if (p->config.sizing == SIZING_STATIC || p->is_paused || !first_with_room(p))
+		return 0;
+	return p->queue.n < most ? (unsigned)p->queue.n : most;
+}
+
+static void take_and_assign(struct pool *p, uint64_t now_us)
+{
+	if (p->n_ahead)
+		take_back_late(p, now_us);
+	if (p->is_paused)
+		return;
+	if (p->queue.n)
+		assign(p, now_us);
+	if (p->n_ahead && slot_idle(p)) {
+		steal(p, now_us);
+		assign(p, now_us);
 	}
 }
 
 void handover_turn(struct pool *p, uint64_t now_us)
 {
-	if (p->core->is_draining || p->state == POOL_FAILED) {
-		handover_abort(p, p->core->is_draining ? FAILURE_SHUTDOWN : FAILURE_POOL, now_us);
+	if (p->core->is_draining) {
+		handover_abort(p, FAILURE_SHUTDOWN, now_us);
 		return;
 	}
-	if (p->n_by_state[SLOT_EMPTY])
-		spawn(p, now_us);
-	if (p->n_ahead)
-		take_back_late(p, now_us);
-	if (p->queue.n)
-		assign(p, now_us);
-	if (p->n_ahead && p->n_by_state[SLOT_IDLE]) {
-		steal(p, now_us);
-		assign(p, now_us);
-	}
+	sizing_shrink(p, n_waiting(p), now_us);
+	/* If workers die in their first job, waiting ones still have their turn: a trial each. */
+	if (p->state == POOL_FAILED || (pool_is_broken(p) && !p->is_failing_in_job))
+		handover_abort(p, FAILURE_POOL, now_us);
+	take_and_assign(p, now_us);
+	sizing_grow(p, n_waiting(p), now_us);
 }
 
 /* ---- taking back --------------------------------------------------------------------------------
@@ -380,7 +393,7 @@ void handover_line_moved(struct slot *s, uint64_t now_us)
 		make_first(first, now_us);
 	if (first || (s->state != SLOT_BUSY && s->state != SLOT_RINGING))
 		return;
-	if (s->state == SLOT_BUSY && !c->is_draining && !s->is_recycled) {
+	if (s->state == SLOT_BUSY && !c->is_draining && s->fate != FATE_ENDS) {
 		slot_set_state(s, SLOT_IDLE, now_us);
 		return;
 	}

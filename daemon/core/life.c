@@ -179,6 +179,7 @@ static void give_job(struct future *f)
 	account_job_over(f->account, &held);
 	account_give_one(f->account, ACCOUNT_JOBS, 1);
 	f->pool->core->n_unfinished--;
+	f->pool->n_unfinished--;
 }
 
 /* ---- from outside ---- */
@@ -207,8 +208,10 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	r = find_known(c, s, ret);
 	if (r)
 		return r;
-	if (p->state == POOL_FAILED)
+	if (p->state == POOL_FAILED || pool_is_broken(p))
 		return CORE_E_POOL_FAILED;
+	if (p->is_draining)
+		return CORE_E_DRAINING;
 	r = birth(c, s, now_us, &f, ret_refusal);
 	if (r)
 		return r;
@@ -222,6 +225,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	f->input_fds = s->input_fds;
 	f->texts_bytes = (uint32_t)f->kept_bytes;
 	c->n_unfinished++;
+	p->n_unfinished++;
 	r = queue_push(&p->queue, f, now_us);
 	if (r < 0) {
 		f->extra = NULL;

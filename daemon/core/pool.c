@@ -43,10 +43,19 @@ void slot_set_state(struct slot *s, enum slot_state to, uint64_t now_us)
 	assert(slot_may_become(s->state, to));
 	TAILQ_REMOVE(&p->by_state[s->state], s, in_state);
 	p->n_by_state[s->state]--;
+	p->n_by_fate[s->fate][s->state]--;
 	s->state = to;
 	s->since_us = now_us;
 	TAILQ_INSERT_TAIL(&p->by_state[to], s, in_state);
 	p->n_by_state[to]++;
+	p->n_by_fate[s->fate][to]++;
+}
+
+void slot_set_fate(struct slot *s, enum slot_fate to)
+{
+	s->pool->n_by_fate[s->fate][s->state]--;
+	s->fate = to;
+	s->pool->n_by_fate[to][s->state]++;
 }
 
 int pool_add_slot(struct pool *p)
@@ -66,6 +75,7 @@ int pool_add_slot(struct pool *p)
 	TAILQ_INIT(&s->line);
 	TAILQ_INSERT_TAIL(&p->by_state[SLOT_EMPTY], s, in_state);
 	p->n_by_state[SLOT_EMPTY]++;
+	p->n_by_fate[FATE_STAYS][SLOT_EMPTY]++;
 	p->slots[p->n_slots++] = s;
 	return 0;
 }
@@ -87,6 +97,7 @@ int pool_new(struct core *core, const struct pool_config *config, void *shell, s
 	}
 	p->core = core;
 	p->timer.owner = CORE_TIMER_POOL;
+	p->wake_us = p->recover_at_us = HEAP_NEVER;
 	p->shell = shell;
 	p->config = *config;
 	p->config.name = p->name;
@@ -179,11 +190,16 @@ struct function *pool_find_function(struct pool *p, const char *name, size_t len
 	return fn && !fn->is_gone ? fn : NULL;
 }
 
+void pool_set_reason(struct pool *p, const char *reason)
+{
+	free(p->reason);
+	p->reason = reason ? strdup(reason) : NULL;
+}
+
 void pool_set_failed(struct pool *p, const char *reason)
 {
 	p->state = POOL_FAILED;
-	free(p->reason);
-	p->reason = strdup(reason);
+	pool_set_reason(p, reason);
 }
 
 unsigned pool_ahead(const struct pool *p, const struct function *fn)

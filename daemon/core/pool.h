@@ -27,6 +27,20 @@ enum slot_state {
 	_SLOT_STATE_MAX,
 };
 
+/* Whether a worker will be replaced while it still serves. */
+enum slot_fate {
+	FATE_STAYS,
+	FATE_RETIRES, /* serves until there are enough without it */
+	FATE_ENDS,    /* gets nothing more, and leaves when it is through */
+	_FATE_MAX,
+};
+
+enum pool_sizing {
+	SIZING_STATIC,	 /* n_workers */
+	SIZING_DYNAMIC,	 /* as many as are busy, and some spare ones; n_workers at most */
+	SIZING_ONDEMAND, /* none without work; n_workers at most */
+};
+
 /* A function of a pool. Lives as long as the pool, also when a restarted zygote no longer has it.
  */
 struct function {
@@ -49,16 +63,20 @@ struct slot {
 	struct pool *pool;
 	unsigned number; /* within the pool, from 0 */
 	enum slot_state state;
-	bool is_recycled; /* its worker wants to go */
-	void *shell;	  /* the worker's link */
+	enum slot_fate fate;
+	void *shell; /* the worker's link */
 	/* Handed over, neither answered nor taken back; the first is running. */
 	struct futures line;
 	unsigned n_line;
 	uint32_t next_msgid;
 	uint64_t refused_turn;	/* in this turn of the core its link took nothing */
+	uint64_t serial;	/* of this worker in its pool, from 1 */
+	uint64_t ready_us;	/* when this worker was ready */
 	uint64_t n_done;	/* answers of this worker */
+	uint64_t n_done_most;	/* retires then; 0: never */
+	uint64_t rss_kib;	/* after its last job; 0: not known */
 	uint64_t since_us;	/* in this state */
-	struct heap_node timer; /* leaving: when to kill */
+	struct heap_node timer; /* leaving: when to kill; else: when it is too old */
 	TAILQ_ENTRY(slot) in_state;
 };
 
@@ -66,8 +84,16 @@ TAILQ_HEAD(slots, slot);
 
 struct pool_config {
 	const char *name;
-	unsigned n_workers;
-	unsigned ahead_max; /* jobs handed over beyond the running one, at most */
+	enum pool_sizing sizing;
+	unsigned n_workers;    /* also the most jobs that run at once */
+	unsigned min_spare;    /* dynamic: idle ones, at least */
+	unsigned max_spare;    /* dynamic: idle ones, at most */
+	uint64_t idle_us;      /* those beyond that leave when they were idle so long */
+	unsigned spawns_per_s; /* 0: any number */
+	uint64_t max_jobs;     /* a worker is replaced after so many, about; 0: never */
+	uint64_t max_age_us;   /* after this time, about; 0: never */
+	uint64_t max_rss_kib;  /* when it was larger after a job; 0: never */
+	unsigned ahead_max;    /* jobs handed over beyond the running one, at most */
 	uint64_t max_result_bytes;
 	uint16_t max_result_fds;
 	uint64_t grace_us;   /* default of its jobs */
@@ -80,7 +106,9 @@ struct pool {
 	char *name;
 	struct pool_config config; /* name: the pool's own copy */
 	enum pool_state state;
-	char *reason; /* failed: why */
+	char *reason;	  /* failed, or workers die at start: why */
+	bool is_paused;	  /* nothing is handed over */
+	bool is_draining; /* takes no new jobs, and needs no workers without jobs */
 	void *shell;
 	struct function *functions;
 	unsigned n_functions;
@@ -88,11 +116,20 @@ struct pool {
 	unsigned n_slots;
 	struct slots by_state[_SLOT_STATE_MAX];
 	unsigned n_by_state[_SLOT_STATE_MAX];
+	unsigned n_by_fate[_FATE_MAX][_SLOT_STATE_MAX];
+	unsigned n_lines; /* slots that have a line: jobs that run */
 	unsigned n_ahead; /* jobs handed over that are not the first in their line */
 	struct queue queue;
-	unsigned n_failed_starts;		/* since a worker last did something */
-	uint64_t spawn_at_us;			/* not before: back-off */
-	struct heap_node timer;			/* that time */
+	bool is_proven;		  /* a worker of this zygote was ready once */
+	unsigned n_failed_starts; /* in a row */
+	bool is_failing_in_job;	  /* the last of them died in its first job */
+	uint64_t failed_serial;	  /* workers up to this one were forked before that */
+	uint64_t recover_at_us;	  /* the worker on trial has proved itself; HEAP_NEVER */
+	uint64_t spawn_at_us;	  /* not before: back-off */
+	uint64_t rate_us;	  /* when the spawns so far were due at the bounded rate */
+	uint64_t wake_us;	  /* something is due then; HEAP_NEVER */
+	struct heap_node timer;	  /* that time */
+	uint64_t n_unfinished;	  /* jobs that are not final */
 	uint64_t n_finished[_FUTURE_STATE_MAX]; /* final states so far */
 	uint64_t n_submitted;
 	uint64_t n_spawned;
@@ -111,6 +148,7 @@ struct pool *pool_free(struct pool *p);
 /* The one door; `now_us` starts the time in the new state. */
 void slot_set_state(struct slot *s, enum slot_state to, uint64_t now_us);
 bool slot_may_become(enum slot_state from, enum slot_state to);
+void slot_set_fate(struct slot *s, enum slot_fate to);
 
 /* Adds a function, or brings back one that was gone, with new words. -ENOMEM. */
 __attribute__((warn_unused_result)) int pool_put_function(
@@ -119,7 +157,8 @@ __attribute__((warn_unused_result)) int pool_put_function(
 void pool_clear_functions(struct pool *p);
 /* NULL if there is none, or it is gone. */
 struct function *pool_find_function(struct pool *p, const char *name, size_t len);
-/* Remembers why it failed; the text is copied (out of memory: no reason). */
+/* Why it is as it is; the text is copied (out of memory: no reason). NULL: nothing is wrong. */
+void pool_set_reason(struct pool *p, const char *reason);
 void pool_set_failed(struct pool *p, const char *reason);
 /* How many jobs of this function may stand in a line behind the running one. */
 unsigned pool_ahead(const struct pool *p, const struct function *f);

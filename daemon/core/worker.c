@@ -5,16 +5,14 @@
 
 #include "daemon/core/handover.h"
 #include "daemon/core/life.h"
-
-/* Back-off for workers that die before they did anything: doubles from the first to the last. */
-#define BACKOFF_FIRST_US (100 * 1000ull)
-#define BACKOFF_LAST_US	 (10 * 1000 * 1000ull)
+#include "daemon/core/sizing.h"
 
 void core_worker_ready(struct slot *s, uint64_t now_us)
 {
 	if (s->state != SLOT_STARTING)
 		return;
 	slot_set_state(s, SLOT_IDLE, now_us);
+	sizing_ready(s, now_us);
 	if (s->pool->core->is_draining)
 		handover_dismiss(s, now_us);
 }
@@ -25,7 +23,7 @@ void core_worker_recycles(struct slot *s, uint64_t now_us)
 		handover_dismiss(s, now_us);
 	if (s->state != SLOT_BUSY)
 		return;
-	s->is_recycled = true;
+	slot_set_fate(s, FATE_ENDS);
 	handover_take_back(s, now_us);
 }
 
@@ -75,7 +73,7 @@ int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 		return CORE_E_PROTOCOL;
 	}
 	s->n_done++;
-	s->pool->n_failed_starts = 0;
+	sizing_answered(s, a->rss_kib);
 	set_times(f, a, now_us);
 	handover_end(f, f->started_us + f->run_us);
 	settle_answer(c, f, a, now_us);
@@ -100,36 +98,17 @@ static void lose(struct slot *s, struct future *f, uint64_t now_us)
 	life_finish(c, f, FUTURE_LOST, FAILURE_LOST, now_us);
 }
 
-/* It died before it was of any use: no job is to blame. */
-static bool is_failed_start(const struct slot *s, uint64_t now_us)
+void core_worker_died(struct slot *s, const char *how, uint64_t now_us)
 {
-	if (s->state == SLOT_STARTING)
-		return true;
-	return s->state == SLOT_IDLE && !s->n_done && now_us - s->since_us < BACKOFF_LAST_US;
-}
-
-static void back_off(struct pool *p, uint64_t now_us)
-{
-	uint64_t delay_us = BACKOFF_LAST_US;
-
-	if (p->n_failed_starts < 7)
-		delay_us = BACKOFF_FIRST_US << p->n_failed_starts;
-	p->n_failed_starts++;
-	p->spawn_at_us = now_us + delay_us;
-}
-
-void core_worker_died(struct slot *s, uint64_t now_us)
-{
-	bool is_failed = is_failed_start(s, now_us);
 	struct pool *p = s->pool;
 	struct future *f;
 
+	sizing_died(s, how, now_us);
 	while ((f = slot_first(s)))
 		lose(s, f, now_us);
 	heap_clear(&p->core->timers, &s->timer);
-	if (is_failed)
-		back_off(p, now_us);
 	if (s->state != SLOT_LEAVING && s->state != SLOT_RINGING)
 		p->n_deaths++;
 	slot_set_state(s, SLOT_EMPTY, now_us);
+	slot_set_fate(s, FATE_STAYS);
 }

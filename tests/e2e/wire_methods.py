@@ -315,7 +315,7 @@ class Wire(ClientCase):
 
     def test_pools_workers_functions_stats(self):
         self.assertEqual([p["name"] for p in self.c.call("pools")], ["default", "digest", "bench"])
-        self.assertEqual(len(self.c.call("workers", {"pool": "bench"})), 2)
+        self.assertGreaterEqual(len(self.c.call("workers", {"pool": "bench"})), 2)
         functions = {f["name"]: f for f in self.c.call("functions")}
         self.assertEqual(functions["bench/noop"]["flags"], ["pure"])
         self.assertEqual(functions["bench/noop_serial"]["flags"], [])

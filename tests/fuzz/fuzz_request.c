@@ -28,6 +28,7 @@
 enum {
 	HEAD_BYTES = 4,
 	WORKERS = 2,
+	PLACES = 2 * WORKERS, /* those who leave may be there too */
 	LINE = 8,
 	FDS = 7,
 	STEPS_MAX = 200,
@@ -42,7 +43,7 @@ struct fake_worker {
 };
 
 static struct server server;
-static struct fake_worker workers[2][WORKERS];
+static struct fake_worker workers[2][PLACES];
 static int fds[FDS];
 static uint8_t behaviour;
 
@@ -122,6 +123,11 @@ static void op_tell(void *shell, struct waiter *w, struct future *f)
 	final_hook_tell(w, f);
 }
 
+static struct payload *op_describe_abort(void *shell, struct future *f, uint64_t *ret_bytes)
+{
+	return NULL;
+}
+
 static struct payload *op_describe_loss(
 	void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes)
 {
@@ -145,8 +151,8 @@ static void op_drop_extra(void *shell, struct future_extra *e)
 }
 
 static const struct core_ops core_ops = {op_hand_over, op_take_back, op_read_answers, op_ring,
-	op_kill, op_close_link, op_fork_worker, op_tell, op_describe_loss, op_drop_payload,
-	op_drop_extra};
+	op_kill, op_close_link, op_fork_worker, op_tell, op_describe_loss, op_describe_abort,
+	op_drop_payload, op_drop_extra};
 
 /* The input becomes the result, or the details of a failure. */
 static void answer(struct fake_worker *w)
@@ -180,7 +186,7 @@ static void work(struct fake_worker *w)
 
 		op_take_back(NULL, s);
 		*w = (struct fake_worker){0};
-		core_worker_died(s, now_us);
+		core_worker_died(s, NULL, now_us);
 	} else if (w->is_asked) {
 		w->is_asked = false;
 		w->is_up = true;
@@ -262,9 +268,9 @@ static void turn(void)
 	conns_flush(&server.conns, now_us);
 	core_sweep(&server.core);
 	conns_sweep(&server.conns, now_us);
-	for (unsigned i = 0; i < 2 * WORKERS; i++)
-		if (workers[i / WORKERS][i % WORKERS].slot)
-			work(&workers[i / WORKERS][i % WORKERS]);
+	for (unsigned i = 0; i < 2 * PLACES; i++)
+		if (workers[i / PLACES][i % PLACES].slot)
+			work(&workers[i / PLACES][i % PLACES]);
 }
 
 /* ---- the client ---- */

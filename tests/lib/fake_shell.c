@@ -184,10 +184,24 @@ static void close_link(void *shell, struct slot *s)
 	w->is_closed = true;
 }
 
+/* The slot's fake, for all its workers. */
+static void hire(struct fake *fake, struct slot *s)
+{
+	struct fake_worker *w = must(calloc(1, sizeof(*w)));
+
+	*w = (struct fake_worker){
+		.fake = fake, .slot = s, .inbox_size = FAKE_INBOX, .next = fake->workers};
+	fake->workers = w;
+	s->shell = w;
+}
+
 static bool fork_worker(void *shell, struct slot *s)
 {
-	struct fake_worker *w = s->shell;
+	struct fake_worker *w;
 
+	if (!s->shell)
+		hire(shell, s);
+	w = s->shell;
 	if (w->life != FAKE_NONE)
 		abort();
 	if (w->fake->hooks.may_fork && !w->fake->hooks.may_fork(w))
@@ -223,6 +237,11 @@ static struct payload *describe_loss(
 	return fake->loss_bytes ? fake_payload(fake, fake->loss_bytes, 0) : NULL;
 }
 
+static struct payload *describe_abort(void *shell, struct future *f, uint64_t *ret_bytes)
+{
+	return describe_loss(shell, NULL, f, ret_bytes);
+}
+
 /* ---- the whole ----------------------------------------------------------------------------------
  */
 
@@ -238,6 +257,7 @@ void fake_init(struct fake *fake, const struct account_limits *limits, uint64_t 
 		.fork_worker = fork_worker,
 		.tell = tell,
 		.describe_loss = describe_loss,
+		.describe_abort = describe_abort,
 		.drop_payload = drop_payload,
 		.drop_extra = drop_extra,
 	};
@@ -247,17 +267,6 @@ void fake_init(struct fake *fake, const struct account_limits *limits, uint64_t 
 	*fake = (struct fake){.now_us = 1000};
 	if (core_init(&fake->core, limits, &ops, fake, first_id, first_id + (1u << 30), &seed) != 0)
 		abort();
-}
-
-/* The slot's fake, for all its workers. */
-static void hire(struct fake *fake, struct slot *s)
-{
-	struct fake_worker *w = must(calloc(1, sizeof(*w)));
-
-	*w = (struct fake_worker){
-		.fake = fake, .slot = s, .inbox_size = FAKE_INBOX, .next = fake->workers};
-	fake->workers = w;
-	s->shell = w;
 }
 
 struct pool *fake_pool(struct fake *fake, const struct pool_config *config)
@@ -271,6 +280,7 @@ struct pool *fake_pool(struct fake *fake, const struct pool_config *config)
 	for (unsigned i = 0; i < p->n_slots; i++)
 		hire(fake, p->slots[i]);
 	core_pool_ready(p);
+	p->is_proven = true; /* all at once; on trial: the test says so */
 	return p;
 }
 
@@ -402,6 +412,6 @@ bool fake_reap(struct fake_worker *w)
 	if (!fake_notice_death(w))
 		return false;
 	w->life = FAKE_NONE;
-	core_worker_died(w->slot, w->fake->now_us);
+	core_worker_died(w->slot, "it died", w->fake->now_us);
 	return true;
 }

@@ -109,7 +109,7 @@ static int expected(struct world *w, const struct submission *s)
 		[ACCOUNT_FUTURES] = 1,
 		[ACCOUNT_FDS] = s->input_fds};
 
-	if (s->pool && s->pool->state == POOL_FAILED)
+	if (s->pool && (s->pool->state == POOL_FAILED || pool_is_broken(s->pool)))
 		return CORE_E_POOL_FAILED;
 	if (w->core->is_draining)
 		return CORE_E_DRAINING;

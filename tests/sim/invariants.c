@@ -20,7 +20,8 @@ static bool is_explained(struct world *w, const struct record *r, const struct f
 	case FUTURE_CANCELLED: return r->is_cancel_asked && f->cancel_uid == 77;
 	case FUTURE_TIMEOUT: return r->timeout_us > 0;
 	case FUTURE_LOST: return r->died_with;
-	case FUTURE_ABORTED: return w->core->is_draining || p->state == POOL_FAILED;
+	case FUTURE_ABORTED:
+		return w->core->is_draining || p->state == POOL_FAILED || p->n_failed_starts >= 5;
 	default: return false;
 	}
 }

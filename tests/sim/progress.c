@@ -41,6 +41,8 @@ static const struct future *waits_in_inbox(const struct slot *s)
 /* An idle worker whose link took what it was given. */
 static bool has_idle(const struct world *w, const struct pool *p)
 {
+	if (p->n_lines >= p->config.n_workers)
+		return false;
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slots[i]->state == SLOT_IDLE &&
 			p->slots[i]->refused_turn != w->core->n_turns)
@@ -84,13 +86,17 @@ static void check_refusals(struct world *w, const struct pool *p)
 
 static void check_starts(struct world *w, const struct pool *p, uint64_t now_us)
 {
-	bool is_trial = p->n_failed_starts && p->n_by_state[SLOT_STARTING];
+	bool is_trial = (p->n_failed_starts || !p->is_proven) && p->n_by_state[SLOT_STARTING];
+	const unsigned *staying = p->n_by_fate[FATE_STAYS];
 
-	if (p->n_by_state[SLOT_EMPTY] && p->state == POOL_READY && !w->core->is_draining &&
-		now_us >= p->spawn_at_us && !is_trial)
+	if (p->state != POOL_READY || w->core->is_draining || is_trial ||
+		staying[SLOT_STARTING] + staying[SLOT_IDLE] + staying[SLOT_BUSY] >=
+			p->config.n_workers ||
+		pool_workers(p) >= p->config.n_workers + 1 + p->config.n_workers / 4)
+		return;
+	if (now_us >= p->spawn_at_us)
 		world_fail(w, "pool %s lacks a worker and asks for none", p->name);
-	if (p->n_by_state[SLOT_EMPTY] && p->state == POOL_READY && !w->core->is_draining &&
-		!is_trial && !p->timer.pos)
+	if (!p->timer.pos)
 		world_fail(w, "pool %s waits to start a worker without a timer", p->name);
 }
 

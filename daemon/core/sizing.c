@@ -1,0 +1,374 @@
+/* Sizing: from what a pool should be to who is forked and who leaves.
+ *
+ * Two numbers are compared, every turn: how many workers are wanted (want_of), and how many there
+ * are that stay. Static pools want a fixed number; dynamic ones as many as are busy or waited for,
+ * and some spare ones; ondemand is dynamic without spare ones.
+ *
+ * Replacement is warm. A worker that served long enough (max_jobs, max_age, max_rss, a renewal)
+ * retires: it no longer counts as one that stays, so a successor is forked, but it serves on until
+ * there are enough without it. Then it gets nothing more, and leaves when it is through. Meanwhile
+ * there are more workers than wanted, by a bounded number; more jobs than n_workers never run at
+ * once (handover.c), also while a worker ends a job after its successor came.
+ *
+ * A worker that dies before it was of any use is a failed start. Then one worker at a time is
+ * tried, at once and then with a pause that doubles, until one of the trials answers a job or lives for a while; the
+ * answers of older workers prove nothing. Several that were forked before the failure was known
+ * count as one. A zygote's first worker is on trial too, so a module that cannot start costs one
+ * fork and not one for each worker.
+ */
+#include "daemon/core/sizing.h"
+
+#include "daemon/core/handover.h"
+#include "daemon/core/life.h"
+
+/* Back-off for failed starts: doubles from the first to the last. */
+#define BACKOFF_FIRST_US (100 * 1000ull)
+#define BACKOFF_LAST_US	 (10 * 1000 * 1000ull)
+/* A worker that lived so long was no failed start. */
+#define PROOF_US BACKOFF_LAST_US
+/* With so many in a row jobs are refused. */
+#define BROKEN_STARTS 5
+/* Limits of a worker's life are shortened by up to one part in so many, lest all of a pool retire
+ * together. */
+#define JITTER_PARTS 8
+
+#define SECOND_US 1000000ull
+
+/* ---- how many -----------------------------------------------------------------------------------
+ */
+
+static unsigned smaller(uint64_t a, unsigned b)
+{
+	return a < b ? (unsigned)a : b;
+}
+
+/* More than that there must not be, whatever waits. */
+static unsigned most_of(const struct pool *p)
+{
+	if (p->state == POOL_FAILED)
+		return 0;
+	return p->is_draining ? smaller(p->n_unfinished, p->config.n_workers) : p->config.n_workers;
+}
+
+static unsigned want_of(const struct pool *p, unsigned n_waiting)
+{
+	unsigned spare = p->config.sizing == SIZING_DYNAMIC ? p->config.min_spare : 0;
+	unsigned most = most_of(p);
+
+	if (p->config.sizing == SIZING_STATIC)
+		return most;
+	return smaller((uint64_t)p->n_by_fate[FATE_STAYS][SLOT_BUSY] + n_waiting + spare, most);
+}
+
+static unsigned serving(const struct pool *p)
+{
+	return p->n_by_state[SLOT_IDLE] + p->n_by_state[SLOT_BUSY] -
+	       p->n_by_fate[FATE_ENDS][SLOT_BUSY];
+}
+
+static unsigned staying(const struct pool *p)
+{
+	const unsigned *n = p->n_by_fate[FATE_STAYS];
+
+	return n[SLOT_STARTING] + n[SLOT_IDLE] + n[SLOT_BUSY];
+}
+
+unsigned pool_workers(const struct pool *p)
+{
+	return p->n_slots - p->n_by_state[SLOT_EMPTY];
+}
+
+/* Something of this pool is due at that time. */
+static void wake_at(struct pool *p, uint64_t at_us)
+{
+	if (at_us < p->wake_us)
+		p->wake_us = at_us;
+}
+
+/* ---- fewer --------------------------------------------------------------------------------------
+ */
+
+static void let_go(struct slot *s, uint64_t now_us)
+{
+	if (s->state == SLOT_IDLE) {
+		handover_dismiss(s, now_us);
+		return;
+	}
+	slot_set_fate(s, FATE_ENDS);
+	handover_take_back(s, now_us);
+}
+
+/* The one of this fate that was in its state for the longest time, an idle one if there is one. */
+static struct slot *first_of(struct pool *p, enum slot_fate fate)
+{
+	static const enum slot_state order[] = {SLOT_IDLE, SLOT_BUSY};
+	struct slot *s;
+
+	for (int i = 0; i < 2; i++)
+		if (p->n_by_fate[fate][order[i]])
+			TAILQ_FOREACH (s, &p->by_state[order[i]], in_state)
+				if (s->fate == fate)
+					return s;
+	return NULL;
+}
+
+/* Those that nobody needed for a while, but for some spare ones. */
+static void let_idle_go(struct pool *p, unsigned want, uint64_t now_us)
+{
+	unsigned spare = p->config.sizing == SIZING_DYNAMIC ? p->config.max_spare : 0;
+	struct slot *s;
+
+	while (p->n_by_state[SLOT_IDLE] > spare && serving(p) > want) {
+		uint64_t at_us;
+
+		s = TAILQ_FIRST(&p->by_state[SLOT_IDLE]);
+		at_us = heap_after(s->since_us, p->config.idle_us);
+		if (now_us < at_us) {
+			wake_at(p, at_us);
+			return;
+		}
+		handover_dismiss(s, now_us);
+	}
+}
+
+static void recover(struct pool *p)
+{
+	p->n_failed_starts = 0;
+	p->spawn_at_us = 0;
+	p->recover_at_us = HEAP_NEVER;
+	if (p->state != POOL_FAILED)
+		pool_set_reason(p, NULL);
+}
+
+void sizing_shrink(struct pool *p, unsigned n_waiting, uint64_t now_us)
+{
+	unsigned want = want_of(p, n_waiting), most = most_of(p);
+	struct slot *s;
+
+	p->wake_us = HEAP_NEVER;
+	if (now_us >= p->recover_at_us)
+		recover(p);
+	while (serving(p) > want && (s = first_of(p, FATE_RETIRES)))
+		let_go(s, now_us);
+	while (serving(p) > most && (s = first_of(p, FATE_STAYS)))
+		let_go(s, now_us);
+	if (p->config.sizing != SIZING_STATIC)
+		let_idle_go(p, want, now_us);
+}
+
+/* ---- more ---------------------------------------------------------------------------------------
+ */
+
+/* The spawns of one second may come at once. */
+static uint64_t rate_interval_us(const struct pool *p)
+{
+	return p->config.spawns_per_s ? SECOND_US / p->config.spawns_per_s : 0;
+}
+
+static uint64_t may_spawn_at_us(const struct pool *p)
+{
+	uint64_t credit_us = SECOND_US - rate_interval_us(p);
+	uint64_t at_us = p->rate_us > credit_us ? p->rate_us - credit_us : 0;
+
+	return at_us > p->spawn_at_us ? at_us : p->spawn_at_us;
+}
+
+/* Those on their way out may be there too, but not without bound. */
+static unsigned crowd_of(const struct pool *p)
+{
+	return p->config.n_workers + 1 + p->config.n_workers / 4;
+}
+
+static bool is_on_trial(const struct pool *p)
+{
+	return p->n_failed_starts || !p->is_proven;
+}
+
+/* An empty slot; NULL: no memory. */
+static struct slot *slot_for_worker(struct pool *p)
+{
+	if (p->n_by_state[SLOT_EMPTY])
+		return TAILQ_FIRST(&p->by_state[SLOT_EMPTY]);
+	if (life_add_timer(p->core) < 0)
+		return NULL;
+	if (pool_add_slot(p) < 0) {
+		p->core->n_timers--;
+		return NULL;
+	}
+	return p->slots[p->n_slots - 1];
+}
+
+static uint64_t hash(uint64_t z)
+{
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+static uint64_t with_jitter(const struct slot *s, uint64_t limit)
+{
+	return limit - hash(s->serial) % (limit / JITTER_PARTS + 1);
+}
+
+static bool spawn(struct pool *p, uint64_t now_us)
+{
+	struct slot *s = slot_for_worker(p);
+	uint64_t due_us = p->rate_us > now_us ? p->rate_us : now_us;
+
+	if (!s || !p->core->ops->fork_worker(p->core->shell, s)) {
+		p->core->want_turn = true;
+		return false;
+	}
+	s->next_msgid = 0;
+	s->n_done = 0;
+	s->rss_kib = 0;
+	s->serial = ++p->n_spawned;
+	s->n_done_most = with_jitter(s, p->config.max_jobs);
+	p->rate_us = due_us + rate_interval_us(p);
+	slot_set_state(s, SLOT_STARTING, now_us);
+	return true;
+}
+
+/* False: no more now. */
+static bool may_spawn(struct pool *p, uint64_t now_us)
+{
+	if (p->state != POOL_READY || pool_workers(p) >= crowd_of(p))
+		return false;
+	if (is_on_trial(p) && p->n_by_state[SLOT_STARTING])
+		return false;
+	if (now_us >= may_spawn_at_us(p))
+		return true;
+	wake_at(p, may_spawn_at_us(p));
+	return false;
+}
+
+void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us)
+{
+	struct heap *timers = &p->core->timers;
+	unsigned want = want_of(p, n_waiting);
+
+	while (staying(p) < want && may_spawn(p, now_us) && spawn(p, now_us))
+		;
+	wake_at(p, p->recover_at_us);
+	if (p->wake_us == HEAP_NEVER)
+		heap_clear(timers, &p->timer);
+	else if (!p->timer.pos || p->timer.key != p->wake_us)
+		heap_set(timers, &p->timer, p->wake_us, 0);
+}
+
+/* ---- what is learnt -----------------------------------------------------------------------------
+ */
+
+bool pool_is_broken(const struct pool *p)
+{
+	return p->n_failed_starts >= BROKEN_STARTS && !p->n_by_state[SLOT_IDLE] &&
+	       !p->n_by_state[SLOT_BUSY];
+}
+
+static void retire(struct slot *s)
+{
+	if (s->fate == FATE_STAYS)
+		slot_set_fate(s, FATE_RETIRES);
+}
+
+void sizing_ready(struct slot *s, uint64_t now_us)
+{
+	struct pool *p = s->pool;
+
+	s->ready_us = now_us;
+	p->is_proven = true;
+	if (p->n_failed_starts && s->serial > p->failed_serial)
+		p->recover_at_us = heap_after(now_us, PROOF_US);
+	if (p->config.max_age_us)
+		heap_set(&p->core->timers, &s->timer,
+			heap_after(now_us, with_jitter(s, p->config.max_age_us)), 0);
+}
+
+void sizing_answered(struct slot *s, uint64_t rss_kib)
+{
+	struct pool *p = s->pool;
+
+	if (p->n_failed_starts && s->serial > p->failed_serial)
+		recover(p);
+	if (rss_kib)
+		s->rss_kib = rss_kib;
+	if ((s->n_done_most && s->n_done >= s->n_done_most) ||
+		(p->config.max_rss_kib && s->rss_kib > p->config.max_rss_kib))
+		retire(s);
+}
+
+static bool is_failed_start(const struct slot *s, uint64_t now_us)
+{
+	if (s->state == SLOT_STARTING)
+		return true;
+	return (s->state == SLOT_IDLE || s->state == SLOT_BUSY) && !s->n_done &&
+	       now_us - s->ready_us < PROOF_US;
+}
+
+/* One death may be anybody's; a second one in a row tells. */
+static uint64_t back_off_us(unsigned n_failed)
+{
+	if (n_failed < 2)
+		return 0;
+	return n_failed < 9 ? BACKOFF_FIRST_US << (n_failed - 2) : BACKOFF_LAST_US;
+}
+
+void sizing_died(struct slot *s, const char *how, uint64_t now_us)
+{
+	struct pool *p = s->pool;
+
+	if (!is_failed_start(s, now_us) || s->serial <= p->failed_serial)
+		return;
+	p->n_failed_starts++;
+	p->is_failing_in_job = s->state == SLOT_BUSY;
+	p->failed_serial = p->n_spawned;
+	p->recover_at_us = HEAP_NEVER;
+	p->spawn_at_us = now_us + back_off_us(p->n_failed_starts);
+	if (p->state != POOL_FAILED)
+		pool_set_reason(p, how);
+}
+
+void sizing_due(struct slot *s, uint64_t now_us)
+{
+	if (s->state == SLOT_LEAVING)
+		handover_kill(s, now_us);
+	else
+		retire(s);
+}
+
+/* ---- from outside -------------------------------------------------------------------------------
+ */
+
+void core_pool_resize(struct pool *p, unsigned n_workers, unsigned min_spare, unsigned max_spare)
+{
+	p->config.n_workers = n_workers;
+	p->config.min_spare = min_spare;
+	p->config.max_spare = max_spare;
+}
+
+void core_pool_renew(struct pool *p)
+{
+	for (unsigned i = 0; i < p->n_slots; i++)
+		if (p->slots[i]->state == SLOT_STARTING || p->slots[i]->state == SLOT_IDLE ||
+			p->slots[i]->state == SLOT_BUSY)
+			retire(p->slots[i]);
+}
+
+void core_pool_pause(struct pool *p, uint64_t now_us)
+{
+	p->is_paused = true;
+	for (unsigned i = 0; i < p->n_slots; i++)
+		if (p->slots[i]->state == SLOT_BUSY)
+			handover_take_back(p->slots[i], now_us);
+}
+
+void core_pool_drain(struct pool *p)
+{
+	p->is_draining = true;
+}
+
+void core_pool_resume(struct pool *p)
+{
+	p->is_paused = false;
+	p->is_draining = false;
+}

@@ -1,0 +1,19 @@
+/* How many workers a pool has, and which of them go. Inside the core only. */
+#pragma once
+
+#include "daemon/core/core.h"
+
+/* Lets those go that are too many, or whose successors are ready. n_waiting: jobs that wait for a
+ * worker. */
+void sizing_shrink(struct pool *p, unsigned n_waiting, uint64_t now_us);
+/* Asks for those that are missing. */
+void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us);
+
+/* ---- what is learnt from a worker ---- */
+
+void sizing_ready(struct slot *s, uint64_t now_us);
+void sizing_answered(struct slot *s, uint64_t rss_kib);
+/* Before its slot changes. */
+void sizing_died(struct slot *s, const char *how, uint64_t now_us);
+/* The slot's time has come. */
+void sizing_due(struct slot *s, uint64_t now_us);
