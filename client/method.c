@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/client_internal.h"
+#include "proto/jobspec.h"
 
 /* Bytes of output in one answer: so that it stays far from the limit of a message. */
 #define READ_BYTES (256u * 1024u)
@@ -317,6 +318,47 @@ poold_public int poold_cancel_matching(poold *p, const poold_filter *filter, poo
 	struct targets t = {.filter = filter, .is_filter = true};
 
 	return cancel_targets(p, &t, mode, reason, ret_reply);
+}
+
+/* As with options: what a later version may mean is not passed over in silence. */
+static bool are_sane(const poold_changes *c)
+{
+	const uint8_t *bytes = (const uint8_t *)c;
+
+	if (!c || c->size < sizeof(*c))
+		return false;
+	for (size_t i = sizeof(*c); i < c->size; i++)
+		if (bytes[i] != 0)
+			return false;
+	return !c->label || strlen(c->label) <= PROTO_LABEL_BYTES;
+}
+
+static void pack_changes(struct bufpack *p, const poold_changes *c)
+{
+	struct jobspec spec = {
+		.priority = c->priority,
+		.ttl_us = c->ttl_us,
+		.label = c->label,
+		.label_len = c->label ? strlen(c->label) : 0,
+	};
+
+	spec.set |= c->has_priority ? JOBSPEC_BIT(PRIORITY) : 0;
+	spec.set |= c->ttl_us ? JOBSPEC_BIT(TTL) : 0;
+	spec.set |= c->label ? JOBSPEC_BIT(LABEL) : 0;
+	jobspec_pack(p, &spec);
+}
+
+poold_public int poold_change(poold *p, uint64_t id, const poold_changes *changes)
+{
+	struct cl_answer a;
+	cleanup(poold_reply_unrefp) poold_reply *reply = NULL;
+	int r = begin(&a, p, "set", 2, are_sane(changes));
+
+	if (r < 0)
+		return r;
+	bufpack_uint(&a.draft.pk, id);
+	pack_changes(&a.draft.pk, changes);
+	return wait_for_success(&a, POOLD_FOREVER, &reply);
 }
 
 static int release_targets(poold *p, const struct targets *t, size_t *ret_n)

@@ -1647,6 +1647,37 @@ int poold_info(poold *p, uint64_t id, poold_reply **ret_reply);
 int poold_cancel(poold *p, const uint64_t *ids, size_t n_ids, poold_cancel_mode mode,
 	const char *reason, poold_reply **ret_reply);
 
+/* What poold_change() sets; start from POOLD_CHANGES_INIT, which changes nothing. */
+typedef struct poold_changes {
+	size_t size;	      /* of this struct, as the caller knows it */
+	uint64_t ttl_us;      /* kept this long after its end; 0: as it is */
+	const char *label;    /* up to 256 bytes, "" takes it away; NULL: as it is */
+	int32_t priority;     /* higher first */
+	uint8_t has_priority; /* 1: it is meant */
+} poold_changes;
+
+#define POOLD_CHANGES_INIT                                                                         \
+	{                                                                                          \
+		sizeof(poold_changes), 0, NULL, 0, 0                                               \
+	}
+
+/**
+ * poold_change() - change a future, also while it waits
+ * @p:        handle
+ * @id:       its ID
+ * @changes:  what to change
+ *
+ * A job that waits keeps its age: it goes as if it had been submitted like this.
+ *
+ * Blocks:   yes, for one question and answer; runs the pump.
+ * Owner:    nothing changes hands; @changes is borrowed.
+ * Returns:  0.
+ * Errors:   -ENOENT no such future (any more); -EREMOTEIO refused: it is over and has no priority;
+ *           as poold_request().
+ * Since:    0.1
+ */
+int poold_change(poold *p, uint64_t id, const poold_changes *changes);
+
 /**
  * poold_cancel_matching() - cancel one's futures that match
  * @p:          handle

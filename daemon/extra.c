@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/core/account.h"
+#include "daemon/core/core.h"
 
 static bool has(const struct jobspec *spec, uint32_t bit)
 {
@@ -76,6 +76,7 @@ struct future_extra *extra_free(struct future_extra *e)
 		fd_close(e->output_fd[i]);
 	if (e->hold)
 		pending_remove(e->hold, false);
+	free(e->own_label);
 	free(e->reason);
 	free(e->progress_text);
 	free(e);
@@ -128,6 +129,38 @@ static char *keep_text(struct future *f, const char *text, size_t len)
 	if (!copy)
 		give_back(f, len + 1);
 	return copy;
+}
+
+int extra_set_label(struct future *f, const char *text, size_t len, struct refusal *ret_refusal)
+{
+	size_t bytes = len ? len + 1 : 0, with = f->extra ? 0 : sizeof(*f->extra);
+	struct future_extra *e = f->extra;
+	char *copy = NULL;
+	int r;
+
+	if (!e && !len)
+		return 0;
+	r = core_keep(f, (uint32_t)(bytes + with), ret_refusal);
+	if (r)
+		return r;
+	if (!e)
+		e = new_empty(sizeof(*e));
+	if (len)
+		copy = strndup(text, len);
+	if (!e || (len && !copy)) {
+		core_unkeep(f, (uint32_t)(bytes + with));
+		if (!f->extra)
+			free(e);
+		free(copy);
+		return -ENOMEM;
+	}
+	if (e->own_label)
+		core_unkeep(f, (uint32_t)strlen(e->own_label) + 1);
+	free(e->own_label);
+	e->own_label = copy;
+	e->label = copy;
+	f->extra = e;
+	return 0;
 }
 
 void extra_set_reason(struct future *f, const char *text, size_t len)

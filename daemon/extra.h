@@ -15,6 +15,7 @@ enum extra_stream {
 
 struct future_extra {
 	char *label, *trace; /* NULL: none; in the same block */
+	char *own_label;     /* `label`, if it was set later; NULL */
 	char *reason;	     /* of its cancelling; NULL: none */
 	bool has_progress;
 	uint64_t progress_done, progress_total;
@@ -33,6 +34,10 @@ must_check int extra_new(const struct jobspec *spec, struct future_extra **ret);
 /* f's extra, made empty if it has none, charged to its owner. NULL: no memory or no room. */
 struct future_extra *extra_of(struct future *f);
 struct future_extra *extra_free(struct future_extra *e);
+/* In place of the one it has; an empty one: none. Charged to f's owner: CORE_E_QUOTA or CORE_E_FULL
+ * with *ret_refusal, -ENOMEM. */
+must_check int extra_set_label(
+	struct future *f, const char *text, size_t len, struct refusal *ret_refusal);
 /* Charged to f's owner; without room or memory it stays without. */
 void extra_set_reason(struct future *f, const char *text, size_t len);
 void extra_set_progress(

@@ -4,6 +4,7 @@
 
 #include "daemon/reply.h"
 #include "daemon/clock.h"
+#include "daemon/core/explain.h"
 #include "daemon/extra.h"
 #include "daemon/failure.h"
 #include "daemon/filter.h"
@@ -70,19 +71,26 @@ static void pack_bytes(struct bufpack *p, const struct future *f)
 	bufpack_uint(p, in + out);
 }
 
-/* What a queued job waits for: a worker, or room for its result. */
-static void pack_waits_for(struct bufpack *p, const struct future *f)
+static void pack_waits_for(struct bufpack *p, const struct explanation *e)
 {
-	const struct amounts *used = account_used(f->account);
-	const struct account_limits *limits = &f->pool->core->accounts.limits;
-	bool is_quota = used->n[ACCOUNT_BYTES] + f->pool->config.max_result_bytes >
-			limits->uid.n[ACCOUNT_BYTES];
+	static const char *const kinds[] = {
+		[EXPLAIN_WORKER] = "worker",
+		[EXPLAIN_QUOTA] = "quota",
+		[EXPLAIN_STARTING] = "starting",
+	};
+	struct fields fs;
 
-	bufpack_map(p, 2);
-	bufpack_text(p, "kind");
-	bufpack_text(p, is_quota ? "quota" : "worker");
-	bufpack_text(p, "pool");
-	bufpack_text(p, f->pool->name);
+	fields_begin(&fs, p);
+	bufpack_text(field(&fs, "kind"), kinds[e->kind]);
+	if (e->id)
+		bufpack_uint(field(&fs, "id"), e->id);
+	if (e->pool)
+		bufpack_text(field(&fs, "pool"), e->pool->name);
+	if (e->has_ahead)
+		bufpack_uint(field(&fs, "ahead"), e->ahead);
+	if (e->until_us)
+		bufpack_seconds(field(&fs, "until"), clock_unix_us(e->until_us));
+	fields_end(&fs);
 }
 
 static void pack_attempts(struct bufpack *p, const struct future *f)
@@ -111,8 +119,9 @@ static void pack_texts(struct fields *fs, const struct future_extra *e)
 		pack_progress(field(fs, "progress"), e);
 }
 
-static void pack_job(struct fields *fs, const struct future *f)
+static void pack_job(struct fields *fs, const struct future *f, uint64_t ahead_max, uint64_t now_us)
 {
+	struct explanation e = explain(f, ahead_max, now_us);
 	bool is_final = future_state_is_final(f->state);
 	pid_t pid = f->slot ? workers_pid(f->slot) : 0;
 
@@ -127,11 +136,12 @@ static void pack_job(struct fields *fs, const struct future *f)
 	}
 	if (!is_final && f->head_us && pid)
 		bufpack_int(field(fs, "worker_pid"), pid);
-	if (f->state == FUTURE_QUEUED)
-		pack_waits_for(field(fs, "waits_for"), f);
+	if (e.kind != EXPLAIN_NOTHING)
+		pack_waits_for(field(fs, "waits_for"), &e);
 }
 
-static void pack_info(struct bufpack *p, const struct future *f)
+/* Of a job that waits, those before it are counted up to `ahead_max`. */
+static void pack_info(struct bufpack *p, const struct future *f, uint64_t ahead_max)
 {
 	uint64_t now_us = clock_now_us();
 	struct fields fs;
@@ -140,7 +150,7 @@ static void pack_info(struct bufpack *p, const struct future *f)
 	bufpack_uint(field(&fs, "id"), f->id);
 	bufpack_text(field(&fs, "state"), outcome_state_name((enum outcome_state)f->state));
 	if (f->pool)
-		pack_job(&fs, f);
+		pack_job(&fs, f, ahead_max, now_us);
 	if (future_group(f))
 		bufpack_text(field(&fs, "group"), future_group(f));
 	if (f->extra)
@@ -162,7 +172,7 @@ void request_info(struct request *r)
 
 	if (!f)
 		return;
-	pack_info(reply_begin(reply_to_request(r)), f);
+	pack_info(reply_begin(reply_to_request(r)), f, PROTO_AHEAD_MAX);
 	reply_end();
 }
 
@@ -279,7 +289,7 @@ static size_t what_fits(const struct future **found, size_t n)
 	for (fit = 0; fit < n && bytes < LIST_BYTES; fit++) {
 		buf_clear(&b);
 		bufpack_init(&p, &b);
-		pack_info(&p, found[fit]);
+		pack_info(&p, found[fit], 0);
 		bytes += buf_used(&b);
 	}
 	buf_deinit(&b);
@@ -307,6 +317,6 @@ void request_list(struct request *r)
 	p = reply_begin(reply_to_request(r));
 	bufpack_array(p, n);
 	while (n > 0)
-		pack_info(p, found[--n]);
+		pack_info(p, found[--n], 0);
 	reply_end();
 }

@@ -45,6 +45,8 @@
 #define PROTO_INPUTS_MAX 100000u
 /* Futures that `list` gives at most in one answer. */
 #define PROTO_LIST_MAX 1000u
+/* How far `waits_for` counts the jobs before one: each is a look at memory that lay untouched. */
+#define PROTO_AHEAD_MAX 1000
 /* Functions of one pool. */
 #define PROTO_FUNCTIONS_MAX 1024u
 

@@ -13,6 +13,7 @@ const struct verb *const verb_all[] = {
 	&verb_info,
 	&verb_list,
 	&verb_cancel,
+	&verb_set,
 	&verb_release,
 	&verb_ping,
 	&verb_pools,

@@ -269,6 +269,8 @@ static int tidy(json_t *map)
 	for (i = 0; r == 0 && i < ARRAY_SIZE(times); i++)
 		r = stamp_time(map, times[i][0], times[i][1]);
 	if (r == 0)
+		r = stamp_time(json_object_get(map, "waits_for"), "until", "until_ns");
+	if (r == 0)
 		r = view_tidy_all(json_object_get(map, "attempts"));
 	return r == 0 ? name_error_parts(map) : r;
 }

@@ -23,6 +23,7 @@ enum {
 	CORE_E_PROTOCOL = 6,	 /* the worker answered what was not asked */
 	CORE_E_KNOWN = 7,	 /* the key is that of a future with the same content */
 	CORE_E_KEY_CONFLICT = 8, /* the key is that of a future with other content */
+	CORE_E_OVER = 9,	 /* it is final */
 };
 
 /* What the shell does for the core. None of them may free a future, slot or pool. */
@@ -171,6 +172,16 @@ enum cancel_outcome core_cancel(
 	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us);
 /* Nobody finds it from now on; it goes at its end, or at once. */
 void core_release(struct core *c, struct future *f);
+
+/* Also while it waits; it keeps its age. 0, CORE_E_OVER, -ENOMEM. */
+__attribute__((warn_unused_result)) int core_set_priority(struct future *f, int32_t priority);
+/* Counts from its end, also if that was before. */
+void core_set_ttl(struct core *c, struct future *f, uint64_t ttl_us);
+/* The shell keeps more for f, until core_unkeep() or until f is forgotten: charged like what it
+ * brought along. 0, CORE_E_QUOTA or CORE_E_FULL with *ret_refusal. */
+__attribute__((warn_unused_result)) int core_keep(
+	struct future *f, uint32_t bytes, struct refusal *ret_refusal);
+void core_unkeep(struct future *f, uint32_t bytes);
 
 /* A future that was not released. NULL. */
 struct future *core_find(const struct core *c, uint64_t id);

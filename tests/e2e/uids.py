@@ -74,6 +74,7 @@ class Uids(DaemonCase):
                     self.assertEqual((failure.code, failure.message.replace(str(foreign), "N")),
                                      ("unknown_future", "no such future: N"))
                 self.assertEqual(bob.error("read", foreign, 0, 1).code, "unknown_future")
+                self.assertEqual(bob.error("set", foreign, {"ttl": 1}).code, "unknown_future")
                 self.assertEqual(bob.call("wait", [foreign]), [[foreign, "unknown_future"]])
                 self.assertEqual(bob.call("cancel", [foreign]), [[foreign, "unknown_future"]])
                 self.assertEqual(bob.call("release", [foreign]), 0)
@@ -142,6 +143,26 @@ class Uids(DaemonCase):
             mine = bob.call("submit", "bench/noop", None)
             order = [id for id, _ in Client(self.folder.socket).call("wait", flood + [mine])]
             self.assertLess(order.index(mine), 20)
+
+    def test_uids_share_the_time_of_workers_not_the_number_of_jobs(self):
+        with self.as_uid(ALICE) as alice, self.as_uid(BOB) as bob, Client(self.folder.socket) as root:
+            blocker = root.call("submit", "bench/sleep", 60_000_000)
+            while root.call("poll", blocker) != "running":
+                pass
+            long = bob.call("submit_many", "bench/sleep", [20_000] * 12)
+            short = alice.call("submit_many", "bench/sleep", [1_000] * 600)
+            # Only one's own jobs stand before one.
+            self.assertEqual(bob.call("info", long[5])["waits_for"]["ahead"], 5 - self.taken(bob, long))
+            root.call("cancel", [blocker])
+            order = [id for id, _ in root.call("wait", long + short)]
+            # Some 20 for one of his, were it not for what a sleep takes beyond its time.
+            done = order.index(long[11])
+            self.assertGreater(done, 12 + 12 * 5)
+            self.assertLess(done, 12 + 12 * 25)
+
+    def taken(self, c, ids):
+        """How many lie in the worker's inbox."""
+        return sum(c.call("info", id)["waits_for"]["ahead"] == 0 for id in ids[:3]) - 1
 
 
 if __name__ == "__main__":

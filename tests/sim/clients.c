@@ -131,6 +131,7 @@ static void remember(struct world *w, const struct submission *s, const struct f
 				    .extra_bytes = s->extra_bytes,
 				    .input_fds = s->input_fds,
 				    .timeout_us = f->timeout_us,
+				    .ttl_us = s->ttl_us,
 				    .priority = s->priority,
 				    .entered_us = w->fake.now_us,
 				    .submitted_us = w->fake.now_us});
@@ -265,6 +266,59 @@ static void release(struct world *w)
 	core_release(w->core, f);
 }
 
+static void set_priority(struct world *w, struct future *f, struct record *r)
+{
+	int32_t priority = (int32_t)world_below(w, 7) - 3;
+	int want = r->is_job && !future_state_is_final(f->state) ? 0 : CORE_E_OVER, got;
+
+	if (world_once_in(w, w->no_memory_in))
+		fault_alloc_at(1);
+	got = core_set_priority(f, priority);
+	if (fault_end() && got == -ENOMEM)
+		return;
+	if (got != want)
+		world_fail(w, "to set a priority gave %d, not %d", got, want);
+	if (got == 0)
+		r->priority = priority;
+}
+
+/* What the shell keeps for a future grows and shrinks. */
+static void keep_or_not(struct world *w, struct future *f, struct record *r)
+{
+	uint32_t bytes = (uint32_t)world_below(w, 100);
+	struct refusal no;
+
+	if (r->kept_bytes) {
+		core_unkeep(f, r->kept_bytes);
+		r->extra_bytes -= r->kept_bytes;
+		r->kept_bytes = 0;
+	} else if (core_keep(f, bytes, &no) == 0) {
+		r->kept_bytes = bytes;
+		r->extra_bytes += bytes;
+	} else if (no.value <= no.max) {
+		world_fail(w, "a refusal that refuses nothing");
+	}
+}
+
+static void change(struct world *w)
+{
+	struct future *f = world_once_in(w, 2) ? some_future(w) : some_handed_over(w);
+	struct record *r = f ? world_record(w, f->id) : NULL;
+	uint64_t chance = world_below(w, 4);
+
+	if (!f)
+		return;
+	if (chance == 0) {
+		r->ttl_us = some_ttl(w);
+		core_set_ttl(w->core, f, r->ttl_us);
+	} else if (chance == 1) {
+		keep_or_not(w, f, r);
+	} else {
+		set_priority(w, f, r);
+		world_say(w, "%llu has priority %d", (unsigned long long)f->id, r->priority);
+	}
+}
+
 static void wait_or_not(struct world *w)
 {
 	struct world_waiter *waiter = &w->waiters[world_below(w, WORLD_WAITERS)];
@@ -332,8 +386,10 @@ void clients_move(struct world *w)
 		clients_cancel(w);
 	else if (chance < 90)
 		release(w);
-	else if (chance < 97)
+	else if (chance < 95)
 		wait_or_not(w);
+	else if (chance < 98)
+		change(w);
 	else
 		pin_or_not(w);
 }

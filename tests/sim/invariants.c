@@ -57,7 +57,9 @@ static bool has_right_timer(const struct future *f, const struct record *r)
 	case FUTURE_CANCELLING:
 		return f->slot->state != SLOT_RINGING || f != slot_first(f->slot) ||
 		       f->timer.pos > 0;
-	default: return f->timer.pos > 0 || f->is_released;
+	default:
+		return f->is_released ||
+		       (f->timer.pos > 0 && f->timer.key == heap_after(f->finished_us, r->ttl_us));
 	}
 }
 
@@ -246,11 +248,14 @@ static void add_up(const struct future *f, const struct record *r, struct amount
 static void check_accounts(struct world *w)
 {
 	struct amounts sum[WORLD_UIDS] = {0}, all = {0};
-	uint64_t n_payloads = 0, n_extras = 0, n_unfinished = 0;
+	uint64_t n_payloads = 0, n_extras = 0, n_unfinished = 0, by_jobs = 0;
 	struct future *f;
 
 	TAILQ_FOREACH (f, &w->core->all, in_all) {
-		add_up(f, world_record(w, f->id), &sum[future_uid(f)]);
+		const struct record *r = world_record(w, f->id);
+
+		add_up(f, r, &sum[future_uid(f)]);
+		by_jobs += future_state_is_final(f->state) ? 0 : r->input_bytes + r->extra_bytes;
 		n_payloads += (f->input != NULL) + (f->value != NULL);
 		n_extras += f->extra != NULL;
 		n_unfinished += !future_state_is_final(f->state);
@@ -274,6 +279,9 @@ static void check_accounts(struct world *w)
 	if (n_payloads != w->fake.n_payloads || n_extras != w->fake.n_extras)
 		world_fail(w, "%llu payloads live, %llu are known", (ull)w->fake.n_payloads,
 			(ull)n_payloads);
+	if (by_jobs != w->core->accounts.by_jobs.n[ACCOUNT_BYTES])
+		world_fail(w, "jobs hold %llu bytes, not %llu", (ull)by_jobs,
+			(ull)w->core->accounts.by_jobs.n[ACCOUNT_BYTES]);
 	if (n_unfinished != core_unfinished(w->core))
 		world_fail(w, "%llu jobs are not final, the core says %llu", (ull)n_unfinished,
 			(ull)core_unfinished(w->core));

@@ -34,7 +34,9 @@ struct record {
 	uint64_t id;
 	uint64_t input_bytes;
 	uint64_t extra_bytes;
+	uint32_t kept_bytes; /* of it, what came later */
 	uint64_t timeout_us;
+	uint64_t ttl_us;
 	uint64_t submitted_us;
 	uint32_t uid;
 	uint16_t input_fds;

@@ -213,6 +213,7 @@ END_TEST
 
 START_TEST(requests_with_a_form)
 {
+	poold_changes changes = POOLD_CHANGES_INIT;
 	const uint64_t ids[] = {3, 4};
 	struct fake_daemon d;
 	poold_reply *reply;
@@ -260,7 +261,16 @@ START_TEST(requests_with_a_form)
 	expect_encoded(reply, "[[3, \"cancelling\"]]");
 	fake_daemon_expect(&d, "cancel", "[[3], {\"mode\": \"term\", \"reason\": \"why\"}]");
 
-	fake_daemon_say(&d, "[iini]", 1, 9, 1);
+	fake_daemon_say(&d, "[iint]", 1, 9, 1);
+	changes.label = "";
+	changes.ttl_us = 2000000;
+	changes.has_priority = 1;
+	ck_assert_int_eq(poold_change(p, 3, &changes), 0);
+	fake_daemon_expect(&d, "set", "[3, {\"label\": \"\", \"ttl\": 2, \"priority\": 0}]");
+	changes.size = 1;
+	ck_assert_int_eq(poold_change(p, 3, &changes), -EINVAL);
+
+	fake_daemon_say(&d, "[iini]", 1, 10, 1);
 	ck_assert_int_eq(poold_release(p, ids, 2, &n), 0);
 	ck_assert_uint_eq(n, 1);
 	fake_daemon_expect(&d, "release", "[[3, 4]]");

@@ -131,6 +131,37 @@ START_TEST(test_text_without_room_is_left_out_and_the_rest_kept)
 }
 END_TEST
 
+START_TEST(test_a_label_takes_the_place_of_the_one_before)
+{
+	struct jobspec spec = {.set = JOBSPEC_BIT(LABEL), .label = "born", .label_len = 4};
+	struct refusal no;
+
+	make_future(sizeof(struct future_extra) + 20, 10);
+	ck_assert_int_eq(extra_set_label(&f, "", 0, &no), 0);
+	ck_assert_ptr_null(f.extra);
+	ck_assert_int_eq(
+		extra_set_label(&f, "much too long for the quota", 27, &no), ACCOUNT_E_QUOTA);
+	ck_assert_ptr_null(f.extra);
+	ck_assert_int_eq(extra_set_label(&f, "labels", 5, &no), 0);
+	ck_assert_str_eq(f.extra->label, "label");
+	ck_assert_int_eq(extra_set_label(&f, "other", 5, &no), 0);
+	ck_assert_str_eq(f.extra->label, "other");
+	ck_assert_uint_eq(used(ACCOUNT_BYTES), sizeof(*f.extra) + 6);
+	ck_assert_int_eq(extra_set_label(&f, "", 0, &no), 0);
+	ck_assert_ptr_null(f.extra->label);
+	ck_assert_uint_eq(used(ACCOUNT_BYTES), sizeof(*f.extra));
+	forget_future();
+
+	make_future(1000, 10);
+	ck_assert_int_eq(extra_new(&spec, &f.extra), 0);
+	ck_assert_int_eq(account_take_one(f.account, ACCOUNT_BYTES, extra_size(&spec), NULL), 0);
+	f.kept_bytes = extra_size(&spec);
+	ck_assert_int_eq(extra_set_label(&f, "set", 3, &no), 0);
+	ck_assert_str_eq(f.extra->label, "set");
+	forget_future();
+}
+END_TEST
+
 START_TEST(test_output_is_charged_once_and_replaced)
 {
 	unsigned before = suite_open_fds();
@@ -165,4 +196,5 @@ SUITE_MAIN("extra", test_no_texts_need_no_extra, test_texts_are_copied_and_termi
 	test_extra_is_made_once_and_charged, test_without_room_there_is_none,
 	test_texts_replace_each_other_and_so_do_their_charges,
 	test_text_without_room_is_left_out_and_the_rest_kept,
-	test_output_is_charged_once_and_replaced, test_output_over_the_limit_of_fds_is_closed)
+	test_a_label_takes_the_place_of_the_one_before, test_output_is_charged_once_and_replaced,
+	test_output_over_the_limit_of_fds_is_closed)

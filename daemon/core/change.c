@@ -1,0 +1,58 @@
+/* What may be changed of a future after its birth. */
+#include "daemon/core/core.h"
+
+#include "daemon/core/handover.h"
+
+int core_set_priority(struct future *f, int32_t priority)
+{
+	if (!f->pool || future_state_is_final(f->state))
+		return CORE_E_OVER;
+	if (f->lane)
+		return queue_set_priority(&f->pool->queue, f, priority);
+	f->priority = priority;
+	return 0;
+}
+
+void core_set_ttl(struct core *c, struct future *f, uint64_t ttl_us)
+{
+	f->ttl_us = ttl_us;
+	if (future_state_is_final(f->state))
+		heap_set(&c->timers, &f->timer, heap_after(f->finished_us, ttl_us), f->id);
+}
+
+/* ---- what the record holds ---- */
+
+static bool is_unfinished_job(const struct future *f)
+{
+	return f->pool && !future_state_is_final(f->state);
+}
+
+int core_keep(struct future *f, uint32_t bytes, struct refusal *ret_refusal)
+{
+	struct amounts want = {.n = {[ACCOUNT_BYTES] = bytes}}, result = {0};
+	int r;
+
+	if (is_unfinished_job(f)) {
+		if (!handover_never_fits(f->pool))
+			result = handover_reservation(f->pool);
+		r = account_take_job(f->account, &want, &result, ret_refusal);
+	} else {
+		r = account_take(f->account, &want, ret_refusal);
+	}
+	if (r)
+		return r;
+	f->kept_bytes += bytes;
+	f->texts_bytes += bytes;
+	return 0;
+}
+
+void core_unkeep(struct future *f, uint32_t bytes)
+{
+	struct amounts back = {.n = {[ACCOUNT_BYTES] = bytes}};
+
+	if (is_unfinished_job(f))
+		account_job_over(f->account, &back);
+	account_give(f->account, &back);
+	f->kept_bytes -= bytes;
+	f->texts_bytes -= bytes;
+}

@@ -1,0 +1,54 @@
+/* One reason is told, the one that has to go first: without a worker in the pool nothing starts,
+ * without room for a result a free worker is of no use, and then it is one's turn that counts.
+ *
+ * `ahead` are the jobs of the same uid that would be handed over before it if nothing else came: its
+ * place in its own lane. Jobs of other uids are not counted: workers' time is shared between uids,
+ * so their number says little, and it is not for others to know.
+ */
+#include "daemon/core/explain.h"
+
+#include "daemon/core/handover.h"
+
+static bool has_worker(const struct pool *p)
+{
+	return p->n_by_state[SLOT_IDLE] || p->n_by_state[SLOT_BUSY] || p->n_by_state[SLOT_RINGING];
+}
+
+static bool has_room(const struct future *f)
+{
+	struct amounts want = handover_reservation(f->pool);
+
+	return account_check(f->account, &want, NULL) == 0;
+}
+
+static void explain_queued(
+	struct explanation *e, const struct future *f, uint64_t ahead_max, uint64_t now_us)
+{
+	const struct pool *p = f->pool;
+
+	e->pool = p;
+	e->has_ahead = ahead_max > 0;
+	if (f->slot) { /* in an inbox, behind what that worker runs */
+		e->kind = EXPLAIN_WORKER;
+		return;
+	}
+	if (e->has_ahead)
+		e->ahead = queue_ahead(f, ahead_max);
+	if (!has_worker(p)) {
+		e->kind = EXPLAIN_STARTING;
+		e->until_us = p->spawn_at_us > now_us ? p->spawn_at_us : 0;
+	} else {
+		e->kind = has_room(f) ? EXPLAIN_WORKER : EXPLAIN_QUOTA;
+	}
+}
+
+struct explanation explain(const struct future *f, uint64_t ahead_max, uint64_t now_us)
+{
+	struct explanation e = {.kind = EXPLAIN_NOTHING};
+
+	switch (f->state) {
+	case FUTURE_QUEUED: explain_queued(&e, f, ahead_max, now_us); break;
+	default: break;
+	}
+	return e;
+}

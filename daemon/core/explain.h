@@ -1,0 +1,26 @@
+/* What a job waits for. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/core/pool.h"
+
+enum explain_kind {
+	EXPLAIN_NOTHING,
+	EXPLAIN_WORKER,	  /* one that is free; `ahead` jobs of the same uid come before it */
+	EXPLAIN_QUOTA,	  /* room for its result beside what its owner, or all, hold */
+	EXPLAIN_STARTING, /* the pool has no worker yet; `until_us`: none is started before */
+};
+
+struct explanation {
+	enum explain_kind kind;
+	const struct pool *pool;
+	uint64_t id; /* 0: no future in particular */
+	bool has_ahead;
+	uint64_t ahead;
+	uint64_t until_us; /* 0: not known */
+};
+
+/* Counts the jobs ahead up to `ahead_max`; 0: not at all. */
+struct explanation explain(const struct future *f, uint64_t ahead_max, uint64_t now_us);
