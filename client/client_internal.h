@@ -379,6 +379,10 @@ void cl_future_orphan_all(poold *p);
 /* POOLD_DISCONNECTED, with an ID: waits again. */
 must_check int cl_future_resume(poold_future *f);
 
+/* A struct of `size` bytes from the caller, of which this version knows so many: one who was built
+ * against a later version may have set more, which is not passed over in silence. */
+must_check bool cl_is_known(const void *of_caller, size_t size, size_t known);
+
 /* ---- what a future asks for beside its end ---- */
 
 /* NULL if there is no such mode. */

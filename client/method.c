@@ -35,7 +35,7 @@ static bool are_sane(const struct targets *t)
 
 	if (!t->is_filter)
 		return t->ids && t->n_ids > 0;
-	if (!fl || fl->size < sizeof(*fl) || (fl->n_states > 0 && !fl->states))
+	if (!fl || !cl_is_known(fl, fl->size, sizeof(*fl)) || (fl->n_states > 0 && !fl->states))
 		return false;
 	for (size_t i = 0; i < fl->n_states; i++)
 		if (!is_daemons_state(fl->states[i]))
@@ -320,17 +320,10 @@ poold_public int poold_cancel_matching(poold *p, const poold_filter *filter, poo
 	return cancel_targets(p, &t, mode, reason, ret_reply);
 }
 
-/* As with options: what a later version may mean is not passed over in silence. */
-static bool are_sane(const poold_changes *c)
+static bool is_sane_change(const poold_changes *c)
 {
-	const uint8_t *bytes = (const uint8_t *)c;
-
-	if (!c || c->size < sizeof(*c))
-		return false;
-	for (size_t i = sizeof(*c); i < c->size; i++)
-		if (bytes[i] != 0)
-			return false;
-	return !c->label || strlen(c->label) <= PROTO_LABEL_BYTES;
+	return c && cl_is_known(c, c->size, sizeof(*c)) &&
+	       (!c->label || strlen(c->label) <= PROTO_LABEL_BYTES);
 }
 
 static void pack_changes(struct bufpack *p, const poold_changes *c)
@@ -352,7 +345,7 @@ poold_public int poold_change(poold *p, uint64_t id, const poold_changes *change
 {
 	struct cl_answer a;
 	cleanup(poold_reply_unrefp) poold_reply *reply = NULL;
-	int r = begin(&a, p, "set", 2, are_sane(changes));
+	int r = begin(&a, p, "set", 2, is_sane_change(changes));
 
 	if (r < 0)
 		return r;

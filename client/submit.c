@@ -25,16 +25,14 @@ static void set_time(struct jobspec *s, uint32_t bit, uint64_t *ret_us, uint64_t
 	*ret_us = us;
 }
 
-/* A caller built against a later version may know more options; given ones are not passed over in
- * silence. */
-static bool is_known(const poold_options *o)
+bool cl_is_known(const void *of_caller, size_t size, size_t known)
 {
-	const uint8_t *bytes = (const uint8_t *)o;
+	const uint8_t *bytes = of_caller;
 
-	for (size_t i = sizeof(*o); i < o->size; i++)
+	for (size_t i = known; i < size; i++)
 		if (bytes[i] != 0)
 			return false;
-	return o->size >= sizeof(*o);
+	return size >= known;
 }
 
 static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct jobspec *s)
@@ -43,7 +41,7 @@ static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct 
 
 	if (!o)
 		o = &none;
-	if (!is_known(o))
+	if (!cl_is_known(o, o->size, sizeof(*o)))
 		return cl_fail(p, -EINVAL, "options of another version, or without their size");
 	set_time(s, JOBSPEC_BIT(TIMEOUT), &s->timeout_us, o->timeout_us);
 	set_time(s, JOBSPEC_BIT(GRACE), &s->grace_us, o->grace_us);
