@@ -1,0 +1,129 @@
+/* A module whose worker dies where a test wants it to. Each run that begins leaves its job's ID in
+ * the file $MORTAL/runs. A file $MORTAL/preload or $MORTAL/init is removed by the first who finds it
+ * there, who then dies. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "daemon/worker/poold-module.h"
+
+#define LINK_FD 3
+
+static const char *folder;
+
+static int begin(const poold_job *job)
+{
+	char path[4096], line[32];
+	int fd, n;
+
+	snprintf(path, sizeof(path), "%s/runs", folder);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	n = snprintf(line, sizeof(line), "%llu\n", (unsigned long long)poold_job_id(job));
+	n = write(fd, line, (size_t)n) == n ? 0 : -EIO;
+	close(fd);
+	return n;
+}
+
+static int run_live(poold_job *job)
+{
+	return begin(job);
+}
+
+static int run_die(poold_job *job)
+{
+	int r = begin(job);
+
+	raise(SIGKILL);
+	return r;
+}
+
+/* As much of an answer as can be: a packet goes as a whole, but its message need not be one. */
+static int run_half(poold_job *job)
+{
+	int r = begin(job);
+
+	if (r == 0 && write(LINK_FD, "\x94\x01\xce\0\0", 5) != 5)
+		r = -errno;
+	raise(SIGKILL);
+	return r;
+}
+
+/* It answers, and what it does next, which is to receive, is its end. */
+static int run_last(poold_job *job)
+{
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_recvmsg, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(steps) / sizeof(steps[0]), steps};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		return -errno;
+	return begin(job);
+}
+
+/* Says that it runs, and does not hear the bell. */
+static int run_deaf(poold_job *job)
+{
+	int r = begin(job);
+
+	signal(SIGTERM, SIG_IGN);
+	poold_job_progress(job, 1, 1, "deaf");
+	while (r == 0)
+		pause();
+	return r;
+}
+
+static const struct poold_function functions[] = {
+	{"live", 0, "Does nothing.", run_live},
+	{"die", 0, "Dies.", run_die},
+	{"half", 0, "Dies in the middle of its answer.", run_half},
+	{"last", 0, "Its worker dies after the answer.", run_last},
+	{"deaf", 0, "Never ends.", run_deaf},
+	{NULL, 0, NULL, NULL},
+};
+
+static int die_if_asked(const char *name)
+{
+	char path[4096];
+
+	folder = getenv("MORTAL");
+	if (!folder)
+		return -EINVAL;
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (unlink(path) == 0)
+		abort();
+	return 0;
+}
+
+static int preload(void)
+{
+	return die_if_asked("preload");
+}
+
+static int init(void)
+{
+	return die_if_asked("init");
+}
+
+const struct poold_module poold_module = {
+	.abi = POOLD_MODULE_ABI,
+	.name = "mortal",
+	.functions = functions,
+	.preload = preload,
+	.init = init,
+};
