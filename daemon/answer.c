@@ -231,6 +231,7 @@ static int set_function_failure(
 	struct answer *a, const struct failure *f, struct message_fds *fds, const char **ret_reason)
 {
 	cleanup(buf_deinit) struct buf b = BUF_INIT(DETAILS_BYTES);
+	bool has_data = cursor_len(&f->data) > 0 && cursor_len(&f->data) <= PROTO_DATA_BYTES;
 	struct bufpack p;
 
 	bufpack_init(&p, &b);
@@ -240,10 +241,12 @@ static int set_function_failure(
 	bufpack_text(&p, "message");
 	pack_plain(&p, f->message, f->message_len, PROTO_MESSAGE_TEXT_BYTES);
 	bufpack_text(&p, "data");
-	if (cursor_len(&f->data) > 0 && cursor_len(&f->data) <= PROTO_DATA_BYTES)
-		bufpack_raw(&p, f->data.p, cursor_len(&f->data));
-	else
+	/* without the data nobody names its fds */
+	if (!has_data) {
 		bufpack_nil(&p);
+		return set_packed(a, &b, &p);
+	}
+	bufpack_raw(&p, f->data.p, cursor_len(&f->data));
 	if (bufpack_error(&p) < 0)
 		return bufpack_error(&p);
 	return set_value(a, buf_head(&b), buf_used(&b), fds, ret_reason);

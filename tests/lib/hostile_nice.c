@@ -112,12 +112,15 @@ static void nice_crash_second(void)
 static void nice_strange_failure(void)
 {
 	static uint8_t bytes[PROTO_DATA_BYTES + 1];
+	int fd = shm_from_bytes("hostile", "x", 1);
 
 	hostile_begin_error("Not a \x01 code", "\xff\xfe broken\ntext", 1);
 	bufpack_text(&hostile_pack, "data");
+	bufpack_array(&hostile_pack, 2);
+	bufpack_ext_fd(&hostile_pack, 0);
 	bufpack_bin(&hostile_pack, bytes, sizeof(bytes));
 	bufpack_nil(&hostile_pack);
-	hostile_send(NULL, 0);
+	hostile_send(&fd, 1);
 }
 
 const struct hostile_deed hostile_nice[] = {

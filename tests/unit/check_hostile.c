@@ -235,6 +235,8 @@ START_TEST(test_strange_failure_is_made_plain)
 	ck_assert(workbench_entry_is(f, "message", "\\xff\\xfe broken\\x0atext"));
 	data = workbench_entry(f, "data");
 	ck_assert(cursor_nil(&data));
+	/* a message would carry an fd that it does not name */
+	ck_assert_uint_eq(f->value->n_fds, 0);
 	ck_assert_uint_eq(p->n_deaths, 0);
 	workbench_stop(&b);
 }
