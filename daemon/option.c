@@ -5,7 +5,8 @@
 
 #include "proto/jobspec.h"
 
-static bool read_one(struct request *r, const struct option *options, size_t n_options, void *into)
+static bool read_one(struct request *r, const struct option *options, size_t n_options,
+	uint32_t *seen, void *into)
 {
 	const char *key;
 	size_t len;
@@ -14,9 +15,17 @@ static bool read_one(struct request *r, const struct option *options, size_t n_o
 		request_fail(r, OUTCOME_E_BAD_REQUEST, "the keys of options are text");
 		return false;
 	}
-	for (size_t i = 0; i < n_options; i++)
-		if (text_equal(key, len, options[i].key))
-			return options[i].read(r, options[i].key, (char *)into + options[i].offset);
+	for (size_t i = 0; i < n_options; i++) {
+		if (!text_equal(key, len, options[i].key))
+			continue;
+		if (*seen & 1u << i) {
+			request_fail(r, OUTCOME_E_BAD_REQUEST, "option \"%s\" is given twice",
+				options[i].key);
+			return false;
+		}
+		*seen |= 1u << i;
+		return options[i].read(r, options[i].key, (char *)into + options[i].offset);
+	}
 	request_fail(r, OUTCOME_E_UNKNOWN_OPTION, "unknown option \"%.*s\"",
 		(int)(len < 64 ? len : 64), key);
 	return false;
@@ -24,7 +33,7 @@ static bool read_one(struct request *r, const struct option *options, size_t n_o
 
 bool option_read(struct request *r, const struct option *options, size_t n_options, void *into)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, seen = 0;
 
 	if (!request_next(r) || cursor_nil(&r->params))
 		return true;
@@ -33,7 +42,7 @@ bool option_read(struct request *r, const struct option *options, size_t n_optio
 		return false;
 	}
 	for (; n > 0; n--)
-		if (!read_one(r, options, n_options, into))
+		if (!read_one(r, options, n_options, &seen, into))
 			return false;
 	return true;
 }

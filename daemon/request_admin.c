@@ -58,17 +58,19 @@ static bool read_anything(struct request *r, const char *key, void *into)
 }
 
 static const struct option hello_options[] = {
-	OPTION("fds", option_bool, struct conn, wants_fds),
+	{"fds", option_bool, 0},
 	{"client", read_anything, 0},
 	{"version", read_anything, 0},
 };
 
 void request_hello(struct request *r)
 {
+	bool wants_fds = r->conn->wants_fds;
 	struct bufpack *p;
 
-	if (!option_read(r, hello_options, ARRAY_SIZE(hello_options), r->conn))
+	if (!option_read(r, hello_options, ARRAY_SIZE(hello_options), &wants_fds))
 		return;
+	r->conn->wants_fds = wants_fds;
 	p = reply_begin(reply_to_request(r));
 	bufpack_map(p, 7);
 	pack_text_field(p, "server", "poold");

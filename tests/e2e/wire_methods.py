@@ -35,6 +35,13 @@ class Wire(ClientCase):
         self.assertEqual(self.c.call("ping"), "pong")
         self.assertIn("colour", self.fails("unknown_option", "hello", {"colour": "red"}).message)
 
+    def test_hello_that_is_refused_changes_nothing(self):
+        self.fails("unknown_option", "hello", {"fds": True, "colour": "red"})
+        fd = sealed(b"x" * 100)
+        id = self.c.call("put", fd_ext(0), fds=[fd])
+        os.close(fd)
+        self.assertEqual(self.c.call("result", id), b"x" * 100)
+
     def test_text_is_taken_as_bin_too(self):
         self.c.send_raw(msgpack.packb([0, 7, b"submit", [b"bench/echo", 5, {b"label": b"x"}]],
                                       use_bin_type=True))
@@ -145,6 +152,18 @@ class Wire(ClientCase):
             self.fails("bad_request", "submit", *params)
         for params in [(), ("x",), (["x"],), ([-1],), ([1.5],), ([2**53],), ([1], 5)]:
             self.fails("bad_request", "wait", *params)
+
+    def test_options_of_every_method_stand_once(self):
+        id = self.c.call("put", 1)
+        for method, params, key, value in (("wait", b"\x91" + pack([id]), "for", "any"), ("list", b"\x90", "limit", 1),
+                                           ("result", b"\x91" + pack(id), "timeout", 1)):
+            self.c.msgid += 1
+            params = bytes([params[0] + 1]) + params[1:] + b"\x82" + (pack(key) + pack(value)) * 2
+            self.c.send_raw(b"\x94\x00" + pack(self.c.msgid) + pack(method) + params)
+            with self.assertRaises(Failure) as caught:
+                self.c.answer(self.c.msgid)
+            self.assertEqual(caught.exception.code, "bad_request")
+            self.assertIn("twice", caught.exception.message)
 
     def test_wrong_option_values_are_bad_requests(self):
         for options in [{"timeout": 0}, {"timeout": -1}, {"timeout": "soon"}, {"grace": 0},
