@@ -159,6 +159,23 @@ static void pack_cancel_details(struct bufpack *p, const struct future *f)
 		pack_word(p, "reason", f->extra->reason);
 }
 
+/* The value as it is, but with nil in place of each memfd. */
+static void pack_without_fds(struct bufpack *p, const struct payload *value)
+{
+	struct cursor c = cursor_of(value->bytes, value->len);
+
+	while (!cursor_at_end(&c)) {
+		const uint8_t *from = c.p;
+
+		if (cursor_fd_index(&c))
+			bufpack_nil(p);
+		else if (cursor_step(&c))
+			bufpack_raw(p, from, (size_t)(c.p - from));
+		else
+			return;
+	}
+}
+
 void failure_pack_details(struct bufpack *p, const struct future *f)
 {
 	switch (f->failure) {
@@ -177,7 +194,12 @@ void failure_pack_details(struct bufpack *p, const struct future *f)
 		bufpack_map(p, 1);
 		pack_word(p, "cause", f->failure == FAILURE_SHUTDOWN ? "shutdown" : "pool_removed");
 		break;
-	default: bufpack_map(p, 0); break;
+	default:
+		if (f->value && f->value->spill_fd < 0)
+			pack_without_fds(p, f->value);
+		else
+			bufpack_map(p, 0);
+		break;
 	}
 }
 
@@ -194,8 +216,5 @@ void failure_pack_head(struct bufpack *p, const struct future *f)
 void failure_pack(struct bufpack *p, const struct future *f)
 {
 	failure_pack_head(p, f);
-	if (f->value && f->value->spill_fd < 0 && !f->value->n_fds)
-		bufpack_raw(p, f->value->bytes, f->value->len);
-	else
-		failure_pack_details(p, f);
+	failure_pack_details(p, f);
 }

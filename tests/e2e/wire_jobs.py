@@ -125,6 +125,12 @@ class WireJobs(ClientCase):
             pieces += piece
         self.assertEqual(pieces, pack(data))
 
+    def test_failed_command_keeps_its_details_whatever_it_wrote(self):
+        id = self.c.call("submit", "default/exec", ["sh", "-c", "head -c 3000000 /dev/zero; echo e >&2; exit 3"])
+        details = self.fails("exit", "result", id).details
+        for d in details, self.c.call("info", id)["error"][2]:
+            self.assertEqual((d["exit_code"], d["stdout"], d["stderr"], d["stdout_truncated"]), (3, None, b"e\n", False))
+
     def test_middle_result_is_inline_without_fds(self):
         data = os.urandom(300_000)
         fd = sealed(data)
