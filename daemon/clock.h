@@ -18,8 +18,5 @@ static inline uint64_t clock_now_us(void)
 	return clock_us(CLOCK_MONOTONIC);
 }
 
-/* A monotonic time as µs since 1970, as the clock is set now. */
-static inline uint64_t clock_unix_us(uint64_t at_us)
-{
-	return clock_us(CLOCK_REALTIME) - (clock_now_us() - at_us);
-}
+/* A monotonic time as µs since 1970: the same whenever it is asked for, until somebody sets the clock. */
+uint64_t clock_unix_us(uint64_t at_us);

@@ -131,6 +131,15 @@ class WireJobs(ClientCase):
         for d in details, self.c.call("info", id)["error"][2]:
             self.assertEqual((d["exit_code"], d["stdout"], d["stderr"], d["stdout_truncated"]), (3, None, b"e\n", False))
 
+    def test_times_of_a_future_are_the_same_in_every_answer(self):
+        id = self.c.call("submit", "bench/sleep", 60_000_000)
+        self.c.call("cancel", [id])
+        details = self.fails("cancelled", "result", id).details
+        info = self.c.call("info", id)
+        for _ in range(1000):
+            self.assertEqual(self.c.error("result", id).details, details)
+            self.assertEqual(self.c.call("info", id), info)
+
     def test_middle_result_is_inline_without_fds(self):
         data = os.urandom(300_000)
         fd = sealed(data)
