@@ -99,6 +99,19 @@ class Limits(unittest.TestCase):
             c.call("release", ids)
             self.await_zero(c)
 
+    def test_a_job_that_lacks_room_for_the_fds_of_its_result_says_so(self):
+        folder = self.start("fds = 10")
+        with Client(folder.socket) as c:
+            fd = sealed(b"y")
+            object = c.call("put", [fd_ext(0), fd_ext(1)], fds=[fd, fd])
+            os.close(fd)
+            id = c.call("submit", "bench/noop", None)
+            self.assertEqual(c.call("info", id)["waits_for"]["kind"], "quota")
+            c.call("release", [object])
+            self.assertEqual(c.call("wait", [id]), [[id, "done"]])
+            c.call("release", [id])
+            self.await_zero(c)
+
     def test_connections_are_refused_with_a_word(self):
         folder = self.start("connections = 3")
         clients = [Client(folder.socket) for _ in range(3)]
