@@ -1,4 +1,4 @@
-/* What many unit tests share: one test case per program, bytes as literals. */
+/* What many unit tests share: a program that is no more than its tests, bytes as literals. */
 #pragma once
 
 #include <dirent.h>
@@ -10,18 +10,20 @@
 /* A string literal as bytes and their number. */
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 
-/* The fixtures may be NULL. */
+/* The fixtures may be NULL. Each test is a TCase of its own, so that CK_RUN_CASE can name it. */
 static inline int suite_run(
 	const char *name, SFun set_up, SFun tear_down, const TTest **tests, size_t n)
 {
 	Suite *suite = suite_create(name);
-	TCase *tcase = tcase_create(name);
 
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		TCase *tcase = tcase_create(tests[i]->name);
+
+		tcase_set_timeout(tcase, 60);
+		tcase_add_checked_fixture(tcase, set_up, tear_down);
 		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
+		suite_add_tcase(suite, tcase);
+	}
 	return check_run(suite);
 }
 
