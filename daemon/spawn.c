@@ -22,10 +22,27 @@ void spawn_remember_limits(void)
 		nofile.rlim_max = 0;
 }
 
-static void give_limits(pid_t pid)
+static void set_limits(const struct rlimit *to)
 {
-	if (nofile.rlim_max && prlimit(pid, RLIMIT_NOFILE, &nofile, NULL) < 0)
-		log_warning("cannot set the limit of open files of process %d: %m", (int)pid);
+	if (to->rlim_max && setrlimit(RLIMIT_NOFILE, to) < 0)
+		log_warning("cannot set the limit of open files: %m");
+}
+
+/* The child inherits its limits. Set from outside, they would change under a program that has
+ * already looked at them. Open fds above a limit stay open. */
+static int spawn_with_limits(pid_t *ret_pid, const char *path,
+	const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+	char *const *argv, char *const *env)
+{
+	struct rlimit own;
+	int r;
+
+	if (getrlimit(RLIMIT_NOFILE, &own) < 0)
+		own.rlim_max = 0;
+	set_limits(&nofile);
+	r = posix_spawn(ret_pid, path, actions, attributes, argv, env);
+	set_limits(&own);
+	return r;
 }
 
 /* A copy above the fds that the child gets, so that placing one cannot hit another. */
@@ -94,10 +111,8 @@ pid_t spawn_worker_program(
 	if (r == 0)
 		r = set_attributes(&attributes);
 	if (r == 0)
-		r = posix_spawn(&pid, path, &actions, &attributes, argv, env ? env : no_env);
+		r = spawn_with_limits(&pid, path, &actions, &attributes, argv, env ? env : no_env);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
-	if (r == 0)
-		give_limits(pid);
 	return r == 0 ? pid : -r;
 }
