@@ -34,6 +34,7 @@ struct config_pool {
 	uint64_t output_bytes; /* of stdout, of stderr: more is cut */
 	uint64_t grace_us;
 	uint64_t timeout_us;	   /* 0: none */
+	unsigned poison;	   /* workers that may die under one job */
 	uint64_t start_timeout_us; /* a zygote or worker is ready within this */
 	char *cwd;		   /* "/" if not told */
 	char **env;		   /* "NAME=value", NULL-terminated */

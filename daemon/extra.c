@@ -187,6 +187,23 @@ void extra_set_progress(
 	e->progress_text = keep_text(f, text, len);
 }
 
+void extra_next_run(struct future *f)
+{
+	struct future_extra *e = f->extra;
+
+	if (!e)
+		return;
+	e->has_progress = false;
+	e->progress_text = drop_text(f, e->progress_text);
+	for (int i = 0; i < _STREAM_MAX; i++) {
+		if (e->output_fd[i] < 0)
+			continue;
+		account_give_one(f->account, ACCOUNT_FDS, 1);
+		f->kept_fds--;
+		fd_close(take_fd(&e->output_fd[i]));
+	}
+}
+
 void extra_set_output(struct future *f, enum extra_stream stream, int fd)
 {
 	struct future_extra *e = extra_of(f);
@@ -194,9 +211,6 @@ void extra_set_output(struct future *f, enum extra_stream stream, int fd)
 	if (e && e->output_fd[stream] < 0 &&
 		account_take_one(f->account, ACCOUNT_FDS, 1, NULL) == 0) {
 		f->kept_fds++;
-		e->output_fd[stream] = take_fd(&fd);
-	} else if (e && e->output_fd[stream] >= 0) {
-		fd_close(e->output_fd[stream]); /* of an earlier run */
 		e->output_fd[stream] = take_fd(&fd);
 	}
 	fd_close(fd);

@@ -42,5 +42,7 @@ must_check int extra_set_label(
 void extra_set_reason(struct future *f, const char *text, size_t len);
 void extra_set_progress(
 	struct future *f, uint64_t done, uint64_t total, const char *text, size_t len);
+/* Drops the progress and the output of a run: another one follows. */
+void extra_next_run(struct future *f);
 /* Consumes fd in any case; charged as one fd. */
 void extra_set_output(struct future *f, enum extra_stream stream, int fd);

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/attempts.h"
 #include "daemon/clock.h"
 #include "daemon/core/pool.h"
 #include "daemon/core/core.h"
 #include "daemon/extra.h"
 #include "daemon/payload.h"
-#include "proto/cursor.h"
 #include "proto/text.h"
 
 enum outcome_code failure_code(const struct future *f)
@@ -25,6 +25,7 @@ enum outcome_code failure_code(const struct future *f)
 		[FAILURE_TOO_LARGE] = OUTCOME_E_TOO_LARGE,
 		[FAILURE_QUOTA] = OUTCOME_E_QUOTA,
 		[FAILURE_TIMEOUT] = OUTCOME_E_TIMEOUT,
+		[FAILURE_POISON] = OUTCOME_E_POISON,
 		[FAILURE_CANCELLED] = OUTCOME_E_CANCELLED,
 		[FAILURE_LOST] = OUTCOME_E_LOST,
 		[FAILURE_SHUTDOWN] = OUTCOME_E_ABORTED,
@@ -34,8 +35,7 @@ enum outcome_code failure_code(const struct future *f)
 	return codes[f->failure];
 }
 
-/* The value of a key in a map of details; false if there is none. */
-static bool find_detail(const struct payload *p, const char *key, struct cursor *ret)
+bool failure_find_detail(const struct payload *p, const char *key, struct cursor *ret)
 {
 	struct cursor c = p && p->spill_fd < 0 ? cursor_of(p->bytes, p->len) : cursor_of(NULL, 0);
 	const char *word;
@@ -61,7 +61,7 @@ static long long detail_int(const struct payload *p, const char *key)
 	struct cursor c;
 	int64_t v;
 
-	return find_detail(p, key, &c) && cursor_int(&c, &v) ? v : -1;
+	return failure_find_detail(p, key, &c) && cursor_int(&c, &v) ? v : -1;
 }
 
 static void describe_function_failure(const struct future *f, char *text, size_t size)
@@ -70,7 +70,8 @@ static void describe_function_failure(const struct future *f, char *text, size_t
 	struct cursor c;
 	size_t len;
 
-	if (find_detail(f->value, "message", &c) && cursor_text(&c, &message, &len) && len > 0)
+	if (failure_find_detail(f->value, "message", &c) && cursor_text(&c, &message, &len) &&
+		len > 0)
 		snprintf(text, size, "%.*s", (int)(len < size ? len : size - 1), message);
 	else
 		snprintf(text, size, "the function failed");
@@ -96,11 +97,30 @@ static void describe_pool(const struct future *f, char *text, size_t size)
 	struct cursor c;
 	size_t len;
 
-	if (find_detail(f->value, "reason", &c) && cursor_text(&c, &reason, &len))
+	if (failure_find_detail(f->value, "reason", &c) && cursor_text(&c, &reason, &len))
 		snprintf(text, size, "the pool %s is not available: %.*s", f->pool->name,
 			(int)(len < size ? len : size - 1), reason);
 	else
 		snprintf(text, size, "the pool %s is not available", f->pool->name);
+}
+
+static void describe_time_out(const struct future *f, char *text, size_t size)
+{
+	const struct wishes *w = f->terms ? &f->terms->wishes : NULL;
+
+	switch (f->clock) {
+	case FUTURE_CLOCK_START_WITHIN:
+		snprintf(text, size, "the job was not started within %g s",
+			(double)w->start_within_us / 1e6);
+		break;
+	case FUTURE_CLOCK_DEADLINE:
+		snprintf(text, size, "the job was not done by its deadline of %g s",
+			(double)w->deadline_us / 1e6);
+		break;
+	default:
+		snprintf(text, size, "the job ran longer than its timeout of %g s",
+			(double)f->timeout_us / 1e6);
+	}
 }
 
 void failure_describe(const struct future *f, char *text, size_t size)
@@ -125,9 +145,9 @@ void failure_describe(const struct future *f, char *text, size_t size)
 			(unsigned long long)f->pool->config.max_result_bytes,
 			(unsigned long long)f->pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
 		break;
-	case FAILURE_TIMEOUT:
-		snprintf(text, size, "the job ran longer than its timeout of %g s",
-			(double)f->timeout_us / 1e6);
+	case FAILURE_TIMEOUT: describe_time_out(f, text, size); break;
+	case FAILURE_POISON:
+		snprintf(text, size, "%u workers died under it", f->terms ? f->terms->n_deaths : 1);
 		break;
 	case FAILURE_CANCELLED: snprintf(text, size, "cancelled by uid %u", f->cancel_uid); break;
 	case FAILURE_LOST: describe_loss(f, text, size); break;
@@ -178,6 +198,11 @@ static void pack_without_fds(struct bufpack *p, const struct payload *value)
 
 void failure_pack_details(struct bufpack *p, const struct future *f)
 {
+	static const char *const clocks[] = {[FUTURE_CLOCK_NONE] = "timeout",
+		[FUTURE_CLOCK_START_WITHIN] = "start_within",
+		[FUTURE_CLOCK_TIMEOUT] = "timeout",
+		[FUTURE_CLOCK_DEADLINE] = "deadline"};
+
 	switch (f->failure) {
 	case FAILURE_QUOTA:
 		bufpack_map(p, 3);
@@ -186,7 +211,12 @@ void failure_pack_details(struct bufpack *p, const struct future *f)
 		break;
 	case FAILURE_TIMEOUT:
 		bufpack_map(p, 1);
-		pack_word(p, "clock", "timeout");
+		pack_word(p, "clock", clocks[f->clock]);
+		break;
+	case FAILURE_POISON:
+		bufpack_map(p, 1);
+		bufpack_text(p, "deaths");
+		attempts_pack_deaths(p, f);
 		break;
 	case FAILURE_CANCELLED: pack_cancel_details(p, f); break;
 	case FAILURE_SHUTDOWN:

@@ -3,6 +3,7 @@
 
 #include "daemon/core/future.h"
 #include "proto/buf.h"
+#include "proto/cursor.h"
 #include "proto/outcome.h"
 
 /* Of a future that is final and not done. */
@@ -13,5 +14,7 @@ void failure_describe(const struct future *f, char *text, size_t size);
 void failure_pack_head(struct bufpack *p, const struct future *f);
 /* The details that follow from its fields. */
 void failure_pack_details(struct bufpack *p, const struct future *f);
+/* The value of a key in a map of details; false if there is none. */
+bool failure_find_detail(const struct payload *p, const char *key, struct cursor *ret);
 /* The whole, without fds: details that carry some are left out. */
 void failure_pack(struct bufpack *p, const struct future *f);

@@ -4,6 +4,7 @@
  */
 #include "daemon/order.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -106,6 +107,22 @@ static int fill_future(struct order *o, struct future *f, struct cursor value, c
 	return extra_new(&o->spec, &f->extra);
 }
 
+static struct wishes wishes_of(const struct jobspec *spec)
+{
+	static_assert(RETRY_ON_LOST == (int)JOBSPEC_ON_LOST &&
+			      RETRY_ON_FAILED == (int)JOBSPEC_ON_FAILED &&
+			      RETRY_ON_TIMEOUT == (int)JOBSPEC_ON_TIMEOUT,
+		"the core's bits are the wire's");
+	return (struct wishes){
+		.delay_us = spec->delay_us,
+		.start_within_us = spec->start_within_us,
+		.deadline_us = spec->deadline_us,
+		.backoff_us = spec->backoff_us,
+		.retries = (uint16_t)spec->retries,
+		.retry_on = spec->retry_on,
+	};
+}
+
 static struct submission submission_of(const struct order *o)
 {
 	const struct jobspec *spec = &o->spec;
@@ -120,6 +137,7 @@ static struct submission submission_of(const struct order *o)
 		.grace_us = spec->grace_us,
 		.ttl_us = spec->set & JOBSPEC_BIT(TTL) ? spec->ttl_us : r->server->config->ttl_us,
 		.extra_bytes = extra_size(spec),
+		.wishes = wishes_of(spec),
 		.tags = {.group = spec->group,
 			.group_len = spec->group_len,
 			.key = spec->key,

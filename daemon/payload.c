@@ -5,6 +5,7 @@
 #include "daemon/payload.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -107,6 +108,33 @@ fail:
 	close_fds(fds, n_fds);
 	payload_free(p);
 	return r;
+}
+
+static int share_fd(int fd, int *ret)
+{
+	*ret = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return fd >= 0 && *ret < 0 ? -errno : 0;
+}
+
+int payload_copy(const struct payload *from, struct payload **ret)
+{
+	size_t bytes = sizeof(*from) + (from->spill_fd < 0 ? from->len : 0);
+	struct payload *p = malloc(bytes);
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	memcpy(p, from, bytes);
+	p->n_fds = 0;
+	r = share_fd(from->spill_fd, &p->spill_fd);
+	for (; r == 0 && p->n_fds < from->n_fds; p->n_fds += r == 0)
+		r = share_fd(from->fds[p->n_fds], &p->fds[p->n_fds]);
+	if (r < 0) {
+		payload_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
 }
 
 struct payload *payload_free(struct payload *p)

@@ -32,6 +32,8 @@ enum {
  * -errno. */
 must_check int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_fds,
 	struct payload **ret, const char **ret_reason);
+/* Another of the same value: the bytes are copied, the memfds are shared. -ENOMEM, -errno. */
+must_check int payload_copy(const struct payload *p, struct payload **ret);
 /* Closes the fds. Takes NULL, returns NULL. */
 struct payload *payload_free(struct payload *p);
 

@@ -41,13 +41,14 @@ static void pack_features(struct bufpack *p)
 static void pack_hello_limits(struct bufpack *p, const struct account_limits *limits)
 {
 	bufpack_text(p, "limits");
-	bufpack_map(p, 6 + _ACCOUNT_KIND_MAX);
+	bufpack_map(p, 7 + _ACCOUNT_KIND_MAX);
 	pack_uint_field(p, "message_bytes", PROTO_MESSAGE_BYTES);
 	pack_uint_field(p, "inline_bytes", PROTO_INLINE_BYTES);
 	pack_uint_field(p, "message_fds", PROTO_MESSAGE_FDS);
 	pack_uint_field(p, "job_fds", PROTO_JOB_FDS);
 	pack_uint_field(p, "result_fds", PROTO_RESULT_FDS);
 	pack_uint_field(p, "depth", PROTO_VALUE_DEPTH);
+	pack_uint_field(p, "retries", PROTO_RETRIES_MAX);
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
 		pack_uint_field(p, account_kind_name((enum account_kind)k), limits->uid.n[k]);
 }

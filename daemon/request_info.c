@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/reply.h"
+#include "daemon/attempts.h"
 #include "daemon/clock.h"
 #include "daemon/core/explain.h"
 #include "daemon/extra.h"
@@ -76,6 +77,7 @@ static void pack_waits_for(struct bufpack *p, const struct explanation *e)
 	static const char *const kinds[] = {
 		[EXPLAIN_WORKER] = "worker",
 		[EXPLAIN_QUOTA] = "quota",
+		[EXPLAIN_DELAY] = "delay",
 		[EXPLAIN_STARTING] = "starting",
 	};
 	struct fields fs;
@@ -91,16 +93,6 @@ static void pack_waits_for(struct bufpack *p, const struct explanation *e)
 	if (e->until_us)
 		bufpack_seconds(field(&fs, "until"), clock_unix_us(e->until_us));
 	fields_end(&fs);
-}
-
-static void pack_attempts(struct bufpack *p, const struct future *f)
-{
-	bufpack_array(p, 1);
-	bufpack_map(p, 2);
-	bufpack_text(p, "attempt");
-	bufpack_uint(p, f->attempt);
-	bufpack_text(p, "started");
-	bufpack_seconds(p, clock_unix_us(f->started_us ? f->started_us : f->head_us));
 }
 
 static void pack_progress(struct bufpack *p, const struct future_extra *e)
@@ -128,9 +120,13 @@ static void pack_job(struct fields *fs, const struct future *f, uint64_t ahead_m
 	bufpack_text(field(fs, "pool"), f->pool->name);
 	bufpack_text(field(fs, "function"), f->function->name);
 	bufpack_int(field(fs, "priority"), f->priority);
+	if (attempts_count(f)) {
+		bufpack_uint(field(fs, "attempt"), attempts_count(f));
+		attempts_pack(field(fs, "attempts"), f);
+	}
+	if (f->terms && f->terms->wishes.retry_of)
+		bufpack_uint(field(fs, "retry_of"), f->terms->wishes.retry_of);
 	if (f->head_us) {
-		bufpack_uint(field(fs, "attempt"), f->attempt);
-		pack_attempts(field(fs, "attempts"), f);
 		bufpack_seconds(field(fs, "started"),
 			clock_unix_us(f->started_us ? f->started_us : f->head_us));
 	}

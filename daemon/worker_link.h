@@ -67,7 +67,7 @@ struct worker_link {
 	struct event *on_death;
 	struct event *on_late; /* it should have been ready */
 	struct incoming in;
-	uint64_t output_id;	 /* the job that told of its output last */
+	uint32_t output_msgid;	 /* the run that told of its output last */
 	unsigned output_streams; /* which of its streams, as bits */
 	struct output output;
 	TAILQ_ENTRY(worker_link) in_list;

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "daemon/answer.h"
+#include "daemon/attempts.h"
 #include "daemon/clock.h"
 #include "daemon/extra.h"
 #include "daemon/final_hook.h"
@@ -182,6 +183,12 @@ static struct payload *describe_abort(void *shell, struct future *f, uint64_t *r
 	return loss_describe_abort(f, ret_bytes);
 }
 
+static struct payload *describe_attempt(
+	void *shell, struct future *f, enum future_state state, uint64_t *ret_bytes)
+{
+	return attempts_describe(f, state, ret_bytes);
+}
+
 static void drop_payload(void *shell, struct payload *p)
 {
 	payload_free(p);
@@ -203,6 +210,7 @@ const struct core_ops workers_ops = {
 	.tell = tell,
 	.describe_loss = describe_loss,
 	.describe_abort = describe_abort,
+	.describe_attempt = describe_attempt,
 	.drop_payload = drop_payload,
 	.drop_extra = drop_extra,
 };
@@ -256,6 +264,7 @@ static int add_pool(struct workers *w, const struct config_pool *c)
 		.max_result_fds = ANSWER_RESERVE_FDS,
 		.grace_us = c->grace_us,
 		.timeout_us = c->timeout_us,
+		.poison = c->poison,
 	};
 	struct zygote *z = &w->zygotes[w->n_zygotes];
 	struct pool *p;

@@ -24,6 +24,8 @@ enum kind {
 	KIND_TIME,
 	KIND_BOOL,
 	KIND_INT,
+	KIND_COUNT,
+	KIND_ENDS, /* a list of words */
 	KIND_TEXT,
 	KIND_ASCII, /* text, printable ASCII only */
 };
@@ -32,12 +34,16 @@ struct option {
 	enum kind kind;
 	size_t offset;	   /* of the value in struct jobspec */
 	size_t len_offset; /* text: of its length */
-	size_t max_len;	   /* text: bytes */
+	size_t max_len;	   /* text: bytes; count: its most */
 };
 
 #define VALUE(what, field)                                                                         \
 	{                                                                                          \
 		.kind = (what), .offset = offsetof(struct jobspec, field)                          \
+	}
+#define COUNT(field, most)                                                                         \
+	{                                                                                          \
+		.kind = KIND_COUNT, .offset = offsetof(struct jobspec, field), .max_len = (most)   \
 	}
 #define TEXT(what, field, max)                                                                     \
 	{                                                                                          \
@@ -56,6 +62,12 @@ static const struct option options[] = {
 	[JOBSPEC_PRIORITY] = VALUE(KIND_INT, priority),
 	[JOBSPEC_TRACE] = TEXT(KIND_ASCII, trace, PROTO_TRACE_BYTES),
 	[JOBSPEC_KEY] = TEXT(KIND_TEXT, key, PROTO_KEY_BYTES),
+	[JOBSPEC_START_WITHIN] = VALUE(KIND_TIME, start_within_us),
+	[JOBSPEC_DEADLINE] = VALUE(KIND_TIME, deadline_us),
+	[JOBSPEC_DELAY] = VALUE(KIND_TIME, delay_us),
+	[JOBSPEC_RETRIES] = COUNT(retries, PROTO_RETRIES_MAX),
+	[JOBSPEC_RETRY_ON] = VALUE(KIND_ENDS, retry_on),
+	[JOBSPEC_BACKOFF] = VALUE(KIND_TIME, backoff_us),
 };
 static_assert(ARRAY_SIZE(options) == _JOBSPEC_MAX, "a row per option");
 
@@ -157,6 +169,63 @@ static int parse_int(int32_t *ret, struct cursor *c, const char *name, struct jo
 	return fail_type(e, name, c, "an integer");
 }
 
+static int parse_count(uint32_t *ret, const struct option *o, struct cursor *c, const char *name,
+	struct jobspec_error *e)
+{
+	struct cursor at = *c;
+	uint64_t v;
+	int64_t negative;
+
+	if (cursor_uint(&at, &v)) {
+		if (v > o->max_len)
+			return fail(e, OUTCOME_E_BAD_REQUEST,
+				"option \"%s\": %" PRIu64 ", at most %zu are allowed", name, v,
+				o->max_len);
+		*ret = (uint32_t)v;
+		*c = at;
+		return 0;
+	}
+	if (cursor_int(&at, &negative))
+		return fail(e, OUTCOME_E_BAD_REQUEST, "option \"%s\": %" PRId64 " is below 0", name,
+			negative);
+	return fail_type(e, name, c, "an integer");
+}
+
+static const char *const ends[] = {"lost", "failed", "timeout"}; /* in the order of their bits */
+
+static int parse_ends(uint8_t *ret, struct cursor *c, const char *name, struct jobspec_error *e)
+{
+	char shown[64];
+	const char *word;
+	uint8_t bits = 0;
+	size_t len, i;
+	uint32_t n;
+
+	if (!cursor_array(c, &n))
+		return fail_type(e, name, c, "a list of words");
+	for (; n > 0; n--) {
+		if (!cursor_text(c, &word, &len))
+			return fail_type(e, name, c, "a list of words, and in it a text");
+		for (i = 0; i < ARRAY_SIZE(ends) && !text_equal(word, len, ends[i]); i++)
+			;
+		if (i == ARRAY_SIZE(ends))
+			return fail(e, OUTCOME_E_BAD_REQUEST,
+				"option \"%s\": \"%s\" is not lost, failed or timeout", name,
+				text_escape(shown, sizeof(shown), word, len));
+		bits |= (uint8_t)(1u << i);
+	}
+	*ret = bits;
+	return 0;
+}
+
+static void pack_ends(struct bufpack *p, uint8_t bits)
+{
+	bufpack_array(p, (size_t)__builtin_popcount(bits));
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (bits & 1u << i)
+			bufpack_text(p, ends[i]);
+}
+
 static bool is_printable_ascii(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -198,6 +267,8 @@ static int parse_value(
 	switch (o->kind) {
 	case KIND_TIME: return parse_time(&FIELD(s, o->offset, uint64_t), c, name, e);
 	case KIND_INT: return parse_int(&FIELD(s, o->offset, int32_t), c, name, e);
+	case KIND_COUNT: return parse_count(&FIELD(s, o->offset, uint32_t), o, c, name, e);
+	case KIND_ENDS: return parse_ends(&FIELD(s, o->offset, uint8_t), c, name, e);
 	case KIND_BOOL:
 		if (cursor_bool(c, &FIELD(s, o->offset, bool)))
 			return 0;
@@ -246,7 +317,7 @@ int jobspec_parse(
 	struct jobspec *ret, struct cursor *c, uint32_t allowed, struct jobspec_error *ret_error)
 {
 	struct cursor at = *c;
-	struct jobspec s = {};
+	struct jobspec s = {.retry_on = JOBSPEC_ON_LOST};
 	uint32_t n;
 
 	if (!cursor_map(&at, &n))
@@ -268,6 +339,8 @@ static void pack_value(struct bufpack *p, const struct jobspec *s, const struct 
 	case KIND_TIME: bufpack_seconds(p, CONST_FIELD(s, o->offset, uint64_t)); break;
 	case KIND_BOOL: bufpack_bool(p, CONST_FIELD(s, o->offset, bool)); break;
 	case KIND_INT: bufpack_int(p, CONST_FIELD(s, o->offset, int32_t)); break;
+	case KIND_COUNT: bufpack_uint(p, CONST_FIELD(s, o->offset, uint32_t)); break;
+	case KIND_ENDS: pack_ends(p, CONST_FIELD(s, o->offset, uint8_t)); break;
 	case KIND_TEXT:
 	case KIND_ASCII:
 		bufpack_text_n(p, CONST_FIELD(s, o->offset, char *),

@@ -16,13 +16,26 @@
 	X(TTL, "ttl")                                                                              \
 	X(PRIORITY, "priority")                                                                    \
 	X(TRACE, "trace")                                                                          \
-	X(KEY, "key")
+	X(KEY, "key")                                                                              \
+	X(START_WITHIN, "start_within")                                                            \
+	X(DEADLINE, "deadline")                                                                    \
+	X(DELAY, "delay")                                                                          \
+	X(RETRIES, "retries")                                                                      \
+	X(RETRY_ON, "retry_on")                                                                    \
+	X(BACKOFF, "backoff")
 
 enum jobspec_option {
 #define X(name, word) JOBSPEC_##name,
 	JOBSPEC_OPTIONS(X)
 #undef X
 		_JOBSPEC_MAX,
+};
+
+/* The ends of a run after which `retries` permits another one: bits of retry_on. */
+enum {
+	JOBSPEC_ON_LOST = 1 << 0,
+	JOBSPEC_ON_FAILED = 1 << 1,
+	JOBSPEC_ON_TIMEOUT = 1 << 2,
 };
 
 #define JOBSPEC_BIT(name)  (1u << JOBSPEC_##name)
@@ -36,11 +49,17 @@ enum jobspec_option {
 
 /* Texts point into the message (parsing) or are the caller's (packing); not terminated. */
 struct jobspec {
-	uint32_t set;	     /* JOBSPEC_BIT()s of the options that were given */
-	uint64_t timeout_us; /* run time */
-	uint64_t grace_us;   /* SIGTERM to SIGKILL */
-	uint64_t ttl_us;     /* kept after its end */
-	int32_t priority;    /* higher first */
+	uint32_t set;		  /* JOBSPEC_BIT()s of the options that were given */
+	uint64_t timeout_us;	  /* run time */
+	uint64_t grace_us;	  /* SIGTERM to SIGKILL */
+	uint64_t ttl_us;	  /* kept after its end */
+	int32_t priority;	  /* higher first */
+	uint64_t start_within_us; /* time in the queue */
+	uint64_t deadline_us;	  /* all in all */
+	uint64_t delay_us;
+	uint64_t backoff_us; /* after the first run; doubles with each */
+	uint32_t retries;    /* at most PROTO_RETRIES_MAX */
+	uint8_t retry_on;    /* lost, if it was not given */
 	bool deliver;
 	bool attached;
 	const char *group, *label, *trace, *key;

@@ -47,6 +47,8 @@
 #define PROTO_LIST_MAX 1000u
 /* How far `waits_for` counts the jobs before one: each is a look at memory that lay untouched. */
 #define PROTO_AHEAD_MAX 1000
+/* Further attempts that a job may ask for. */
+#define PROTO_RETRIES_MAX 1000u
 /* Functions of one pool. */
 #define PROTO_FUNCTIONS_MAX 1024u
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/core/attempt.h"
 #include "daemon/core/handover.h"
 #include "daemon/core/life.h"
 #include "daemon/core/sizing.h"
@@ -59,14 +60,45 @@ void core_deinit(struct core *c)
 /* ---- time ---------------------------------------------------------------------------------------
  */
 
-static void future_due(struct core *c, struct future *f, uint64_t now_us)
+/* It is in a worker's hands, behind another job. */
+static void ahead_due(struct core *c, struct future *f, enum future_clock clock, uint64_t now_us)
 {
-	if (future_state_is_final(f->state))
-		life_expire(c, f);
-	else if (f->state == FUTURE_RUNNING)
+	if (f->terms->deadline_us <= now_us)
+		clock = FUTURE_CLOCK_DEADLINE;
+	f->clock = clock;
+	if (clock == FUTURE_CLOCK_DEADLINE)
 		handover_stop(f, ENDING_TIMEOUT, CANCEL_TERM, now_us);
 	else
-		handover_kill(f->slot, now_us); /* the grace of a cancelling one is over */
+		handover_take_back(f->slot, now_us);
+	/* If its worker holds on to it, it will hear of its next start or of the worker's end. */
+	if (f->state == FUTURE_QUEUED && f->slot && f->terms->deadline_us != HEAP_NEVER)
+		heap_set(&c->timers, &f->timer, f->terms->deadline_us, f->id);
+}
+
+static void waiting_due(struct core *c, struct future *f, uint64_t now_us)
+{
+	enum future_clock clock = terms_due(f, now_us);
+
+	if (clock == FUTURE_CLOCK_NONE)
+		attempt_wake(c, f, now_us);
+	else if (f->slot)
+		ahead_due(c, f, clock, now_us);
+	else
+		attempt_time_out(c, f, clock, now_us);
+}
+
+static void future_due(struct core *c, struct future *f, uint64_t now_us)
+{
+	if (future_state_is_final(f->state)) {
+		life_expire(c, f);
+	} else if (f->state == FUTURE_RUNNING) {
+		f->clock = terms_due(f, now_us);
+		handover_stop(f, ENDING_TIMEOUT, CANCEL_TERM, now_us);
+	} else if (f->state == FUTURE_CANCELLING) {
+		handover_kill(f->slot, now_us); /* its grace is over */
+	} else {
+		waiting_due(c, f, now_us);
+	}
 }
 
 static void do_due(struct core *c, struct heap_node *node, uint64_t now_us)
@@ -104,7 +136,7 @@ uint64_t core_turn(struct core *c, uint64_t now_us)
 	/* Room that one pool gave back may be what a job of another one waited for. */
 	if (c->is_short && c->accounts.n_gives != n_gives)
 		c->want_turn = true;
-	node = heap_first(&c->timers);
+	node = heap_first(&c->timers); /* in the past: of what was taken back just now */
 	if (c->want_turn && (!node || node->key > now_us + RETRY_US))
 		return now_us + RETRY_US;
 	return node ? node->key : HEAP_NEVER;
@@ -166,24 +198,39 @@ static enum cancel_outcome cancel_waiting(
 {
 	f->cancel_mode = mode;
 	f->cancel_uid = by_uid;
-	queue_remove(&f->pool->queue, f);
+	attempt_withdraw(f);
 	life_finish(c, f, FUTURE_CANCELLED, FAILURE_CANCELLED, now_us);
 	return CANCEL_CANCELLED;
+}
+
+/* A run that is being stopped, with another one to follow, becomes the last one. */
+static void cancel_handed_over(
+	struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
+{
+	bool is_news = f->state != FUTURE_CANCELLING || attempt_may_follow(f);
+
+	if (f->state == FUTURE_CANCELLING && is_news)
+		f->ending = ENDING_CANCEL;
+	if (f->state != FUTURE_CANCELLING || mode == CANCEL_KILL)
+		handover_stop(f, ENDING_CANCEL, mode, now_us);
+	if (f->ending == ENDING_CANCEL && (is_news || mode == CANCEL_KILL)) {
+		f->cancel_mode = mode;
+		f->cancel_uid = by_uid;
+	}
 }
 
 enum cancel_outcome core_cancel(
 	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
 {
-	if (f->slot && mode == CANCEL_QUEUED) {
+	if (f->slot && mode == CANCEL_QUEUED)
 		handover_take_back(f->slot, now_us);
-	} else if (f->slot && (f->state != FUTURE_CANCELLING || mode == CANCEL_KILL)) {
-		handover_stop(f, ENDING_CANCEL, mode, now_us);
-		if (f->ending == ENDING_CANCEL) {
-			f->cancel_mode = mode;
-			f->cancel_uid = by_uid;
-		}
-	}
+	else if (f->slot)
+		cancel_handed_over(f, mode, by_uid, now_us);
+	if (mode == CANCEL_QUEUED && f->state == FUTURE_CANCELLING && attempt_may_follow(f))
+		return CANCEL_RUNNING;
 	switch (f->state) {
+	case FUTURE_DELAYED:
+	case FUTURE_BLOCKED:
 	case FUTURE_QUEUED:
 		return f->slot ? CANCEL_RUNNING : cancel_waiting(c, f, mode, by_uid, now_us);
 	case FUTURE_RUNNING: return CANCEL_RUNNING;

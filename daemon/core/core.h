@@ -12,7 +12,6 @@
 #include "daemon/core/pool.h"
 #include "daemon/core/siphash.h"
 #include "daemon/core/tag.h"
-#include "daemon/core/terms.h"
 
 enum {
 	CORE_E_QUOTA = ACCOUNT_E_QUOTA,
@@ -55,6 +54,10 @@ struct core_ops {
 	/* Details of the end of f, which its pool cannot run, and their size: becomes f->value. NULL:
 	 * none. */
 	struct payload *(*describe_abort)(void *shell, struct future *f, uint64_t *ret_bytes);
+	/* What a run came to that is not the end of its job: f->failure, with f->value as its
+	 * details (may be NULL); it would have become `state`. The same answer. */
+	struct payload *(*describe_attempt)(
+		void *shell, struct future *f, enum future_state state, uint64_t *ret_bytes);
 	/* f is about to go, or its input is no longer needed: drop the references. */
 	void (*drop_payload)(void *shell, struct payload *p);
 	void (*drop_extra)(void *shell, struct future_extra *e);

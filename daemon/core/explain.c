@@ -47,6 +47,10 @@ struct explanation explain(const struct future *f, uint64_t ahead_max, uint64_t 
 	struct explanation e = {.kind = EXPLAIN_NOTHING};
 
 	switch (f->state) {
+	case FUTURE_DELAYED:
+		e.kind = EXPLAIN_DELAY;
+		e.until_us = f->terms->not_before_us;
+		break;
 	case FUTURE_QUEUED: explain_queued(&e, f, ahead_max, now_us); break;
 	default: break;
 	}

@@ -1,11 +1,13 @@
 /* Futures: the state table, the table by ID, and what times mean.
  *
- *	            ┌──────────────── taken back ──────────────┐
- *	            ▼                                          │
+ *	   ┌──────────────────── runs again ───────────────────┐
+ *	   │        ┌──────────────── taken back ──────────────┐
+ *	   ▼        ▼                                          │
  *	delayed ► queued ──────────── first in its line ───► running ──► done, failed, lost
  *	blocked ►   │                                          │ bell
- *	            └─► cancelled, failed (quota), aborted     ▼
- *	                                                  cancelling ──► cancelled, timeout, aborted
+ *	            └─► cancelled, timeout,                    ▼
+ *	                failed (quota), aborted           cancelling ──► cancelled, timeout, aborted,
+ *	                                                                 or runs again
  *
  * `running` is the daemon's best knowledge: the job is the first in its worker's line. If the
  * worker turns out not to have received it, the job goes back to the queue and nothing happened.
@@ -25,10 +27,11 @@
 static const uint16_t legal[_FUTURE_STATE_MAX] = {
 	[FUTURE_DELAYED] = TO(QUEUED) | TO(BLOCKED) | TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED),
 	[FUTURE_BLOCKED] = TO(QUEUED) | TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED),
-	[FUTURE_QUEUED] = TO(RUNNING) | TO(CANCELLING) | TO(FAILED) | TO(CANCELLED) | TO(TIMEOUT) |
-			  TO(LOST) | TO(ABORTED),
-	[FUTURE_RUNNING] = TO(QUEUED) | TO(CANCELLING) | TO(DONE) | TO(FAILED) | TO(LOST),
-	[FUTURE_CANCELLING] = TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED),
+	[FUTURE_QUEUED] = TO(DELAYED) | TO(RUNNING) | TO(CANCELLING) | TO(FAILED) | TO(CANCELLED) |
+			  TO(TIMEOUT) | TO(LOST) | TO(ABORTED),
+	[FUTURE_RUNNING] = TO(DELAYED) | TO(QUEUED) | TO(CANCELLING) | TO(DONE) | TO(FAILED) |
+			   TO(TIMEOUT) | TO(LOST),
+	[FUTURE_CANCELLING] = TO(DELAYED) | TO(QUEUED) | TO(CANCELLED) | TO(TIMEOUT) | TO(ABORTED),
 };
 
 static_assert(_FUTURE_STATE_MAX <= 16, "a set of states fits its type");

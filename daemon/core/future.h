@@ -7,6 +7,7 @@
 
 #include "daemon/core/account.h"
 #include "daemon/core/heap.h"
+#include "daemon/core/terms.h"
 
 /* What a node of the core's timers belongs to: heap_node.owner. */
 enum core_timer {
@@ -21,7 +22,6 @@ struct lane;
 struct pool;
 struct slot;
 struct tags;
-struct terms;
 
 /* The shell's: bytes and fds of a value, and texts that the core does not look at. */
 struct payload;
@@ -55,7 +55,8 @@ enum future_failure {
 	FAILURE_SIGNAL,	   /* a command's signal */
 	FAILURE_TOO_LARGE, /* the result */
 	FAILURE_QUOTA,	   /* max_result exceeds the owner's whole quota */
-	FAILURE_TIMEOUT,
+	FAILURE_TIMEOUT,   /* by f->clock */
+	FAILURE_POISON,	   /* too many workers died under it */
 	FAILURE_CANCELLED,
 	FAILURE_LOST,	  /* details in `value` */
 	FAILURE_SHUTDOWN, /* aborted: the daemon stops */
@@ -96,7 +97,7 @@ struct future {
 	struct account *account;
 	struct pool *pool;	   /* NULL: an object */
 	struct function *function; /* NULL: an object */
-	struct payload *input;	   /* gone at the end */
+	struct payload *input;	   /* gone when it is done */
 	struct payload *value;	   /* result, or details of a failure */
 	struct future_extra *extra;
 	struct terms *terms; /* NULL: an ordinary job, or an object */
@@ -110,19 +111,20 @@ struct future {
 	bool is_released : 1; /* nobody finds it any more; it goes when its last waiter is told */
 	bool is_reserved : 1; /* room for its result is taken */
 	bool is_ranked : 1;   /* in its lane's heap when it waits, not in the list */
+	enum future_clock clock : 2; /* that ended it, or the run being stopped */
 	uint16_t attempt;
 	uint32_t n_pins; /* the shell still sends from it */
 	int32_t priority;
 	uint32_t msgid;	     /* on the link of its slot */
 	uint32_t cancel_uid; /* who cancelled it */
 
-	struct lane *lane;	     /* while it is in the queue */
+	struct lane *lane;	     /* until its end */
 	struct slot *slot;	     /* while it is handed over */
-	TAILQ_ENTRY(future) in_line; /* queue, slot, or the list of what is to be freed */
+	TAILQ_ENTRY(future) in_line; /* queue, slot, aside, or the list of what is to be freed */
 	TAILQ_ENTRY(future) in_uid;  /* all of one uid, by ID */
 	TAILQ_ENTRY(future) in_all;  /* all, by ID */
 	struct heap_node rank;	     /* when its turn comes in its lane; the queue's */
-	struct heap_node timer;	     /* run time, grace, or time to live: whatever is next */
+	struct heap_node timer;	     /* whatever clock is next */
 
 	uint64_t input_bytes; /* charged to the account while the input is kept */
 	uint64_t kept_bytes;  /* charged as long as the record: texts, value */

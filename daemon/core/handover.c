@@ -18,6 +18,7 @@
 
 #include <assert.h>
 
+#include "daemon/core/attempt.h"
 #include "daemon/core/life.h"
 #include "daemon/core/sizing.h"
 
@@ -98,8 +99,7 @@ static void make_first(struct future *f, uint64_t now_us)
 	if (f->state == FUTURE_CANCELLING)
 		return;
 	future_set_state(f, FUTURE_RUNNING);
-	if (f->timeout_us)
-		heap_set(&c->timers, &f->timer, heap_after(now_us, f->timeout_us), f->id);
+	life_arm(c, f);
 }
 
 static void line_append(struct slot *s, struct future *f, uint64_t now_us)
@@ -139,7 +139,7 @@ void handover_end(struct future *f, uint64_t end_us)
 {
 	line_remove(f);
 	unreserve(f);
-	queue_leave(&f->pool->queue, f, used_us(f, end_us));
+	queue_settle(&f->pool->queue, f, used_us(f, end_us));
 }
 
 struct future *slot_first(const struct slot *s)
@@ -167,7 +167,9 @@ static enum future_failure ending_failure(const struct future *f)
 
 void handover_finish(struct future *f, uint64_t now_us)
 {
-	life_finish(f->pool->core, f, ending_state(f), ending_failure(f), now_us);
+	const struct run_end end = {.state = ending_state(f), .failure = ending_failure(f)};
+
+	attempt_over(f->pool->core, f, &end, now_us);
 }
 
 /* ---- handing over -------------------------------------------------------------------------------
@@ -223,7 +225,7 @@ static void hand_over(struct slot *s, struct future *f, uint64_t now_us)
 
 	reserve(f);
 	f->msgid = s->next_msgid;
-	f->attempt = 1;
+	f->attempt = f->terms ? (uint16_t)(f->terms->n_ended + 1) : 1;
 	if (p->core->ops->hand_over(p->core->shell, s, f) != 0) {
 		unreserve(f);
 		s->refused_turn = p->core->n_turns;
@@ -239,6 +241,7 @@ static void hand_over(struct slot *s, struct future *f, uint64_t now_us)
 
 static void assign(struct pool *p, uint64_t now_us)
 {
+	enum future_clock clock;
 	struct future *f;
 	struct slot *s;
 
@@ -248,6 +251,11 @@ static void assign(struct pool *p, uint64_t now_us)
 		if (handover_never_fits(f->pool)) {
 			queue_remove(&p->queue, f);
 			life_finish(p->core, f, FUTURE_FAILED, FAILURE_QUOTA, now_us);
+			continue;
+		}
+		clock = terms_due(f, now_us);
+		if (clock != FUTURE_CLOCK_NONE) {
+			attempt_time_out(p->core, f, clock, now_us);
 			continue;
 		}
 		s = slot_idle(p);
@@ -307,8 +315,8 @@ void handover_abort(struct pool *p, enum future_failure why, uint64_t now_us)
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slots[i]->state == SLOT_BUSY && p->slots[i]->n_line > 1)
 			handover_take_back(p->slots[i], now_us);
-	while ((f = queue_any(&p->queue))) {
-		queue_remove(&p->queue, f);
+	while ((f = queue_any(&p->queue)) || (f = TAILQ_FIRST(&p->aside))) {
+		attempt_withdraw(f);
 		abort_one(f, why, now_us);
 	}
 }
@@ -372,6 +380,7 @@ int core_taken_back(struct slot *s, uint32_t msgid)
 	if (f->state == FUTURE_RUNNING)
 		future_set_state(f, FUTURE_QUEUED);
 	queue_put_back(&s->pool->queue, f);
+	life_arm(s->pool->core, f);
 	return 0;
 }
 

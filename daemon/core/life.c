@@ -1,7 +1,8 @@
 /* Birth and end of futures.
  *
- * A future is charged when it is made and gives back in three steps: the input at its end, the job
- * at its end, the rest when it is forgotten. It is forgotten when it was released (by hand or by
+ * A future is charged when it is made and gives back in three steps: the job at its end, the input
+ * when it is done, the rest when it is forgotten (the input of a job that did not get done is kept,
+ * so that it can be tried once more). It is forgotten when it was released (by hand or by
  * time), is final, and nobody waits for it or sends from it. Forgetting takes it out of every list
  * at once; the memory goes at the end of the turn (core_sweep), since callers up the stack may hold
  * it.
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/core/attempt.h"
 #include "daemon/core/handover.h"
 #include "daemon/core/tombstone.h"
 
@@ -126,6 +128,16 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	return 0;
 }
 
+void life_arm(struct core *c, struct future *f)
+{
+	uint64_t at_us = terms_next_us(f);
+
+	if (at_us == HEAP_NEVER)
+		heap_clear(&c->timers, &f->timer);
+	else
+		heap_set(&c->timers, &f->timer, at_us, f->id);
+}
+
 static void give_input(struct core *c, struct future *f)
 {
 	if (f->input)
@@ -146,6 +158,7 @@ static void forget(struct core *c, struct future *f)
 	TAILQ_REMOVE(&c->all, f, in_all);
 	TAILQ_REMOVE(account_futures(f->account), f, in_uid);
 	give_input(c, f);
+	attempt_forget_all(c, f);
 	if (f->value)
 		c->ops->drop_payload(c->shell, f->value);
 	if (f->extra)
@@ -217,7 +230,6 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 		return r;
 	f->pool = p;
 	f->function = s->function;
-	f->state = FUTURE_QUEUED;
 	f->priority = s->priority;
 	f->timeout_us = s->timeout_us ? s->timeout_us : p->config.timeout_us;
 	f->grace_us = s->grace_us ? s->grace_us : p->config.grace_us;
@@ -226,7 +238,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	f->texts_bytes = (uint32_t)f->kept_bytes;
 	c->n_unfinished++;
 	p->n_unfinished++;
-	r = queue_push(&p->queue, f, now_us);
+	r = queue_join(&p->queue, f);
 	if (r < 0) {
 		f->extra = NULL;
 		give_job(f);
@@ -234,6 +246,10 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 		return r;
 	}
 	f->input = s->input;
+	if (s->wishes.delay_us)
+		attempt_delay(c, f);
+	else
+		attempt_queue(c, f, now_us);
 	p->n_submitted++;
 	*ret = f;
 	return 0;
@@ -241,8 +257,8 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 
 void core_withdraw(struct core *c, struct future *f)
 {
-	assert(f->state == FUTURE_QUEUED && f->lane && !f->slot);
-	queue_remove(&f->pool->queue, f);
+	assert(!future_state_is_final(f->state) && !f->slot);
+	attempt_withdraw(f);
 	f->pool->n_submitted--;
 	give_job(f);
 	forget(c, f);
@@ -266,7 +282,7 @@ int core_put(struct core *c, const struct submission *s, uint64_t now_us, struct
 	f->state = FUTURE_DONE;
 	f->finished_us = now_us;
 	f->final_seq = ++c->final_seq;
-	heap_set(&c->timers, &f->timer, heap_after(now_us, f->ttl_us), f->id);
+	life_arm(c, f);
 	*ret = f;
 	return 0;
 }
@@ -346,8 +362,9 @@ void life_finish(struct core *c, struct future *f, enum future_state state,
 	f->pool->n_finished[state]++;
 	function_learn(f->function, f);
 	give_job(f);
-	give_input(c, f);
-	heap_set(&c->timers, &f->timer, heap_after(now_us, f->ttl_us), f->id);
+	if (state == FUTURE_DONE)
+		give_input(c, f);
+	life_arm(c, f);
 	tell_waiters(c, f);
 }
 
@@ -398,10 +415,12 @@ void core_sweep(struct core *c)
 
 static void drop_all(struct core *c, struct future *f)
 {
-	if (f->slot)
+	if (f->slot) {
 		handover_end(f, f->head_us);
-	if (f->lane)
-		queue_remove(&f->pool->queue, f);
+		queue_leave(&f->pool->queue, f);
+	} else if (!future_state_is_final(f->state)) {
+		attempt_withdraw(f);
+	}
 	if (!future_state_is_final(f->state))
 		give_job(f);
 	forget(c, f);

@@ -88,6 +88,7 @@ int pool_new(struct core *core, const struct pool_config *config, void *shell, s
 	if (!p)
 		return -ENOMEM;
 	queue_init(&p->queue, config->ageing_us);
+	TAILQ_INIT(&p->aside);
 	for (int s = 0; s < _SLOT_STATE_MAX; s++)
 		TAILQ_INIT(&p->by_state[s]);
 	p->name = strdup(config->name);
@@ -216,17 +217,11 @@ static void add_moved(struct moved *sum, const struct moved *m)
 	sum->copied_bytes += m->copied_bytes;
 }
 
-void function_learn(struct function *fn, const struct future *f)
+void function_learn_run(struct function *fn, const struct future *f)
 {
 	struct future_timing t = future_timing(f, f->finished_us);
 	uint64_t run_us = t.run_us ? t.run_us : 1;
 
-	if (f->state == FUTURE_DONE)
-		fn->n_done++;
-	else
-		fn->n_failed++;
-	add_moved(&fn->in, &f->in);
-	add_moved(&fn->out, &f->out);
 	if (!f->started_us)
 		return;
 	fn->mean_run_us = fn->mean_run_us
@@ -236,4 +231,15 @@ void function_learn(struct function *fn, const struct future *f)
 	fn->total.handover_us += t.handover_us;
 	fn->total.run_us += t.run_us;
 	fn->total.return_us += t.return_us;
+}
+
+void function_learn(struct function *fn, const struct future *f)
+{
+	if (f->state == FUTURE_DONE)
+		fn->n_done++;
+	else
+		fn->n_failed++;
+	add_moved(&fn->in, &f->in);
+	add_moved(&fn->out, &f->out);
+	function_learn_run(fn, f);
 }

@@ -99,6 +99,7 @@ struct pool_config {
 	uint64_t grace_us;   /* default of its jobs */
 	uint64_t timeout_us; /* default of its jobs; 0: none */
 	uint64_t ageing_us; /* what one step of priority weighs, as time waited; 0: more than any */
+	unsigned poison;    /* a job under which so many workers died ends; 0: no such limit */
 };
 
 struct pool {
@@ -120,6 +121,8 @@ struct pool {
 	unsigned n_lines; /* slots that have a line: jobs that run */
 	unsigned n_ahead; /* jobs handed over that are not the first in their line */
 	struct queue queue;
+	struct futures aside; /* jobs that wait, and are not in the queue: delayed */
+	uint64_t n_aside;
 	bool is_proven;		  /* a worker of this zygote was ready once */
 	unsigned n_failed_starts; /* in a row */
 	bool is_failing_in_job;	  /* the last of them died in its first job */
@@ -162,5 +165,7 @@ void pool_set_reason(struct pool *p, const char *reason);
 void pool_set_failed(struct pool *p, const char *reason);
 /* How many jobs of this function may stand in a line behind the running one. */
 unsigned pool_ahead(const struct pool *p, const struct function *f);
-/* Learns from a finished run. */
+/* Learns from the end of a job, and of its last run. */
 void function_learn(struct function *fn, const struct future *f);
+/* Learns from a run that is not the end. */
+void function_learn_run(struct function *fn, const struct future *f);

@@ -14,8 +14,8 @@
  * heap. Places, given at entering, order what has equal ranks. A job that comes back from a
  * worker's inbox keeps both, so it stands before those that were behind it.
  *
- * A lane lives as long as some job waits in it or may come back to it, so that putting a job back
- * never allocates.
+ * A lane lives as long as some job waits in it or may come to it, so that neither entering nor
+ * putting back allocates.
  */
 #include "daemon/core/queue.h"
 
@@ -30,7 +30,8 @@
 
 struct lane {
 	uint32_t uid;
-	uint32_t n_users; /* jobs that may come back here: waiting or handed over */
+	uint32_t n_users; /* jobs that wait here or may come here */
+	uint32_t n_out;	  /* jobs that are handed over */
 	uint64_t n;	  /* jobs that wait */
 	uint64_t time_us;
 	uint64_t lifted_us; /* of it, what no worker spent (yet): charges come off this first */
@@ -141,7 +142,7 @@ static void lane_lift(const struct queue *q, struct lane *l)
 		l->lifted_us += q->time_us - l->time_us;
 		l->time_us = q->time_us;
 	}
-	if (l->n_users == 0)
+	if (l->n == 0 && l->n_out == 0)
 		l->lifted_us = 0;
 }
 
@@ -233,33 +234,36 @@ static struct future *lane_first(const struct lane *l)
 /* ---- in and out ---------------------------------------------------------------------------------
  */
 
-int queue_push(struct queue *q, struct future *f, uint64_t now_us)
+int queue_join(struct queue *q, struct future *f)
 {
-	bool is_ranked = f->priority != 0;
 	struct lane *l;
 	int r;
 
 	r = lane_get(q, future_uid(f), &l);
 	if (r < 0)
 		return r;
-	if (is_ranked && heap_reserve(&l->ranked, l->n_users + 1) < 0) {
+	if (f->priority && heap_reserve(&l->ranked, l->n_users + 1) < 0) {
 		lane_unused(q, l);
 		return -ENOMEM;
 	}
 	if (l->n_users == 0)
 		heap_clear(&q->owing, &l->node);
-	lane_lift(q, l);
 	l->n_users++;
 	q->n_users++;
+	f->lane = l;
+	return 0;
+}
+
+void queue_enter(struct queue *q, struct future *f, uint64_t now_us)
+{
+	lane_lift(q, f->lane);
 	/* So that places and ranks of equals grow together. */
 	if (q->entered_us < now_us)
 		q->entered_us = now_us;
-	f->lane = l;
-	f->is_ranked = is_ranked;
+	f->is_ranked |= f->priority != 0;
 	f->rank.key = rank_key(q, q->entered_us, f->priority);
 	f->rank.order = ++q->n_places;
-	insert(q, l, f, false);
-	return 0;
+	insert(q, f->lane, f, false);
 }
 
 /* What its lane was charged for f, while f is handed over: kept in a word of the node that is
@@ -278,6 +282,7 @@ void queue_pop(struct queue *q, struct future *f, uint64_t charge_us)
 		q->time_us = l->time_us;
 	*charge_of(f) = charge_us < UINT32_MAX ? (uint32_t)charge_us : UINT32_MAX;
 	l->time_us += *charge_of(f);
+	l->n_out++;
 	lane_place(q, l, ++q->n_turns);
 	forgive(q);
 }
@@ -288,18 +293,26 @@ void queue_put_back(struct queue *q, struct future *f)
 
 	l->time_us -= *charge_of(f);
 	*charge_of(f) = 0;
+	l->n_out--;
 	lane_place(q, l, l->node.order);
 	insert(q, l, f, true);
 }
 
-void queue_leave(struct queue *q, struct future *f, uint64_t used_us)
+void queue_settle(struct queue *q, struct future *f, uint64_t used_us)
+{
+	struct lane *l = f->lane;
+
+	lane_correct(l, *charge_of(f), used_us);
+	*charge_of(f) = 0;
+	l->n_out--;
+	lane_place(q, l, l->node.order);
+}
+
+void queue_leave(struct queue *q, struct future *f)
 {
 	struct lane *l = f->lane;
 
 	f->lane = NULL;
-	lane_correct(l, *charge_of(f), used_us);
-	*charge_of(f) = 0;
-	lane_place(q, l, l->node.order);
 	l->n_users--;
 	q->n_users--;
 	lane_unused(q, l);
@@ -308,7 +321,7 @@ void queue_leave(struct queue *q, struct future *f, uint64_t used_us)
 void queue_remove(struct queue *q, struct future *f)
 {
 	take_out(q, f);
-	queue_leave(q, f, 0);
+	queue_leave(q, f);
 }
 
 int queue_set_priority(struct queue *q, struct future *f, int32_t priority)
@@ -321,7 +334,7 @@ int queue_set_priority(struct queue *q, struct future *f, int32_t priority)
 		return -ENOMEM;
 	f->priority = priority;
 	f->rank.key -= q->ageing_us ? change * q->ageing_us : change;
-	if (f->slot) {
+	if (f->slot || f->state != FUTURE_QUEUED) {
 		f->is_ranked = true;
 		return 0;
 	}

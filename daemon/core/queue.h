@@ -29,17 +29,19 @@ struct queue {
 void queue_init(struct queue *q, uint64_t ageing_us);
 /* It holds no jobs any more. */
 void queue_deinit(struct queue *q);
-/* Behind its equals. -ENOMEM. */
-__attribute__((warn_unused_result)) int queue_push(
-	struct queue *q, struct future *f, uint64_t now_us);
-/* A job that was handed over and taken back: where it stood. It was in this queue once, so this
- * cannot fail. */
+/* Makes room for f, so that entering cannot fail, until queue_leave(). -ENOMEM. */
+__attribute__((warn_unused_result)) int queue_join(struct queue *q, struct future *f);
+/* Behind its equals. */
+void queue_enter(struct queue *q, struct future *f, uint64_t now_us);
+/* A job that was handed over and taken back: where it stood. */
 void queue_put_back(struct queue *q, struct future *f);
+/* A job that was handed over has run: a worker spent `used_us` on it. It leaves, or enters again. */
+void queue_settle(struct queue *q, struct future *f, uint64_t used_us);
+/* A job that is not in the queue now will not enter it again. */
+void queue_leave(struct queue *q, struct future *f);
 /* Takes out a job that waits, for good. */
 void queue_remove(struct queue *q, struct future *f);
-/* A job that was popped will not come back. A worker spent `used_us` on it. */
-void queue_leave(struct queue *q, struct future *f, uint64_t used_us);
-/* For a job that waits or may come back; it keeps its age. -ENOMEM. */
+/* For a job that has not left; it keeps its age. -ENOMEM. */
 __attribute__((warn_unused_result)) int queue_set_priority(
 	struct queue *q, struct future *f, int32_t priority);
 
@@ -52,8 +54,8 @@ struct future *queue_any(const struct queue *q);
 void queue_stand_aside(struct queue *q, struct future *f);
 /* Those whose account gave something back compete again. True if others still stand aside. */
 bool queue_rejoin(struct queue *q);
-/* Takes out what queue_first() gave, which is expected to take `charge_us` of a worker. Until
- * queue_leave() it may be put back. */
+/* Takes out what queue_first() gave, which is expected to take `charge_us` of a worker. It is put
+ * back, or settled. */
 void queue_pop(struct queue *q, struct future *f, uint64_t charge_us);
 /* How many jobs of the same uid stand before it; counted up to `most`. */
 uint64_t queue_ahead(const struct future *f, uint64_t most);

@@ -33,6 +33,7 @@ struct terms *terms_new(const struct wishes *w, uint64_t now_us)
 		.deadline_us = w->deadline_us ? heap_after(now_us, w->deadline_us) : HEAP_NEVER,
 		.wishes = *w,
 	};
+	STAILQ_INIT(&t->attempts);
 	return t;
 }
 
@@ -42,6 +43,22 @@ struct terms *terms_free(struct terms *t)
 	return NULL;
 }
 
+/* Of this state, beside the deadline. */
+static uint64_t own_clock_us(const struct future *f)
+{
+	switch (f->state) {
+	case FUTURE_QUEUED: return f->terms ? f->terms->start_by_us : HEAP_NEVER;
+	case FUTURE_RUNNING:
+		return f->timeout_us ? heap_after(f->head_us, f->timeout_us) : HEAP_NEVER;
+	default: return HEAP_NEVER;
+	}
+}
+
+static uint64_t deadline_us(const struct future *f)
+{
+	return f->terms ? f->terms->deadline_us : HEAP_NEVER;
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -49,17 +66,19 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t terms_next_us(const struct future *f)
 {
-	const struct terms *t = f->terms;
-	uint64_t deadline_us = t ? t->deadline_us : HEAP_NEVER;
+	if (future_state_is_final(f->state))
+		return heap_after(f->finished_us, f->ttl_us);
+	if (f->state == FUTURE_DELAYED)
+		return earlier(f->terms->not_before_us, deadline_us(f));
+	return earlier(own_clock_us(f), deadline_us(f));
+}
 
-	switch (f->state) {
-	case FUTURE_DELAYED: return earlier(t->not_before_us, deadline_us);
-	case FUTURE_BLOCKED: return deadline_us;
-	case FUTURE_QUEUED: return t ? earlier(t->start_by_us, deadline_us) : HEAP_NEVER;
-	case FUTURE_RUNNING:
-		if (!f->timeout_us)
-			return deadline_us;
-		return earlier(heap_after(f->head_us, f->timeout_us), deadline_us);
-	default: return heap_after(f->finished_us, f->ttl_us);
-	}
+enum future_clock terms_due(const struct future *f, uint64_t now_us)
+{
+	uint64_t own_us = own_clock_us(f);
+
+	if (own_us < deadline_us(f) && own_us <= now_us)
+		return f->state == FUTURE_RUNNING ? FUTURE_CLOCK_TIMEOUT
+						  : FUTURE_CLOCK_START_WITHIN;
+	return deadline_us(f) <= now_us ? FUTURE_CLOCK_DEADLINE : FUTURE_CLOCK_NONE;
 }

@@ -3,6 +3,7 @@
  */
 #include <assert.h>
 
+#include "daemon/core/attempt.h"
 #include "daemon/core/handover.h"
 #include "daemon/core/life.h"
 #include "daemon/core/sizing.h"
@@ -46,6 +47,14 @@ static void set_times(struct future *f, const struct answer *a, uint64_t now_us)
 
 static void settle_answer(struct core *c, struct future *f, const struct answer *a, uint64_t now_us)
 {
+	const struct run_end end = {
+		.state = a->is_failure ? FUTURE_FAILED : FUTURE_DONE,
+		.failure = a->is_failure ? a->failure : FAILURE_NONE,
+		.value = a->value,
+		.value_bytes = a->value_bytes,
+		.value_fds = a->value_fds,
+	};
+
 	if (f->ending) {
 		if (a->value)
 			c->ops->drop_payload(c->shell, a->value);
@@ -54,12 +63,7 @@ static void settle_answer(struct core *c, struct future *f, const struct answer 
 	}
 	f->out = a->out;
 	f->in.copied_bytes += a->in_copied_bytes;
-	if (life_set_value(c, f, a->value, a->value_bytes, a->value_fds) != 0)
-		life_finish(c, f, FUTURE_FAILED, FAILURE_QUOTA, now_us);
-	else if (a->is_failure)
-		life_finish(c, f, FUTURE_FAILED, a->failure, now_us);
-	else
-		life_finish(c, f, FUTURE_DONE, FAILURE_NONE, now_us);
+	attempt_over(c, f, &end, now_us);
 }
 
 int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
@@ -84,18 +88,15 @@ int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 static void lose(struct slot *s, struct future *f, uint64_t now_us)
 {
 	struct core *c = s->pool->core;
-	struct payload *details;
-	uint64_t bytes = 0;
+	struct run_end end = {.state = FUTURE_LOST, .failure = FAILURE_LOST};
 
 	handover_end(f, now_us);
 	if (f->ending) {
 		handover_finish(f, now_us);
 		return;
 	}
-	details = c->ops->describe_loss(c->shell, s, f, &bytes);
-	/* Without room for the details the loss is told without them. */
-	(void)!life_set_value(c, f, details, bytes, 0);
-	life_finish(c, f, FUTURE_LOST, FAILURE_LOST, now_us);
+	end.value = c->ops->describe_loss(c->shell, s, f, &end.value_bytes);
+	attempt_over(c, f, &end, now_us);
 }
 
 void core_worker_died(struct slot *s, const char *how, uint64_t now_us)

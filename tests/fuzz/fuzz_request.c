@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/attempts.h"
 #include "daemon/clock.h"
 #include "daemon/extra.h"
 #include "daemon/log.h"
@@ -138,6 +139,13 @@ static struct payload *op_describe_loss(
 	return NULL;
 }
 
+static struct payload *op_describe_attempt(
+	void *shell, struct future *f, enum future_state state, uint64_t *ret_bytes)
+{
+	(void)shell;
+	return attempts_describe(f, state, ret_bytes);
+}
+
 static void op_drop_payload(void *shell, struct payload *p)
 {
 	(void)shell;
@@ -152,7 +160,7 @@ static void op_drop_extra(void *shell, struct future_extra *e)
 
 static const struct core_ops core_ops = {op_hand_over, op_take_back, op_read_answers, op_ring,
 	op_kill, op_close_link, op_fork_worker, op_tell, op_describe_loss, op_describe_abort,
-	op_drop_payload, op_drop_extra};
+	op_describe_attempt, op_drop_payload, op_drop_extra};
 
 /* The input becomes the result, or the details of a failure. */
 static void answer(struct fake_worker *w)
@@ -166,7 +174,7 @@ static void answer(struct fake_worker *w)
 		.is_failure = behaviour & 4 || w->is_rung,
 	};
 
-	a.value = take_ptr(f->input);
+	must(payload_copy(f->input, &a.value) == 0);
 	if (a.is_failure)
 		a.failure = behaviour & 8 ? FAILURE_FUNCTION : FAILURE_EXIT;
 	if (behaviour & 16)
@@ -208,7 +216,8 @@ static void set_up_pool(unsigned i, const char *name, const char *function)
 		.ahead_max = 2,
 		.max_result_bytes = 1 << 20,
 		.max_result_fds = PROTO_RESULT_FDS + 1,
-		.grace_us = 1000000};
+		.grace_us = 1000000,
+		.poison = 2};
 	struct pool *p;
 
 	configs[i] = (struct config_pool){

@@ -242,6 +242,15 @@ static struct payload *describe_abort(void *shell, struct future *f, uint64_t *r
 	return describe_loss(shell, NULL, f, ret_bytes);
 }
 
+static struct payload *describe_attempt(
+	void *shell, struct future *f, enum future_state state, uint64_t *ret_bytes)
+{
+	struct fake *fake = shell;
+
+	*ret_bytes = fake->attempt_bytes;
+	return fake->attempt_bytes ? fake_payload(fake, fake->attempt_bytes, 0) : NULL;
+}
+
 /* ---- the whole ----------------------------------------------------------------------------------
  */
 
@@ -258,6 +267,7 @@ void fake_init(struct fake *fake, const struct account_limits *limits, uint64_t 
 		.tell = tell,
 		.describe_loss = describe_loss,
 		.describe_abort = describe_abort,
+		.describe_attempt = describe_attempt,
 		.drop_payload = drop_payload,
 		.drop_extra = drop_extra,
 	};

@@ -107,7 +107,8 @@ struct fake {
 	uint64_t now_us;
 	uint64_t n_payloads;
 	uint64_t n_extras;
-	uint64_t loss_bytes; /* size of the details of a loss; 0: none */
+	uint64_t loss_bytes;	/* size of the details of a loss; 0: none */
+	uint64_t attempt_bytes; /* of what is written down of an attempt, likewise */
 	unsigned n_hand_overs;
 	unsigned n_taken_back;
 	unsigned n_rings;

@@ -53,6 +53,23 @@ static struct submission some_submission(struct world *w, uint32_t uid)
 	return s;
 }
 
+static uint64_t maybe(struct world *w, uint64_t most_us)
+{
+	return world_once_in(w, 2) ? 1 + world_below(w, most_us) : 0;
+}
+
+static struct wishes some_wishes(struct world *w)
+{
+	return (struct wishes){
+		.delay_us = maybe(w, w->long_us),
+		.start_within_us = maybe(w, 2 * w->long_us),
+		.deadline_us = maybe(w, 8 * w->long_us),
+		.backoff_us = maybe(w, w->long_us),
+		.retries = (uint16_t)world_below(w, 5),
+		.retry_on = (uint8_t)world_below(w, 8),
+	};
+}
+
 static void add_job(struct world *w, struct submission *s)
 {
 	s->pool = w->pools[world_below(w, w->n_pools)];
@@ -63,6 +80,8 @@ static void add_job(struct world *w, struct submission *s)
 		s->priority = (int32_t)world_below(w, 5) - 2;
 	if (world_once_in(w, 2))
 		s->timeout_us = world_once_in(w, 8) ? UINT64_MAX : 1 + world_below(w, w->long_us);
+	if (world_once_in(w, 3))
+		s->wishes = some_wishes(w);
 	if (world_once_in(w, 2))
 		s->grace_us = world_once_in(w, 8) ? UINT64_MAX : 1 + world_below(w, w->long_us);
 }
@@ -104,7 +123,8 @@ static int expected_beside_jobs(struct world *w, const struct submission *s, con
 static int expected(struct world *w, const struct submission *s)
 {
 	const struct amounts *uid = account_used(s->account), *all = &w->core->accounts.used;
-	uint64_t want[_ACCOUNT_KIND_MAX] = {[ACCOUNT_BYTES] = s->input_bytes + s->extra_bytes,
+	uint64_t want[_ACCOUNT_KIND_MAX] = {
+		[ACCOUNT_BYTES] = s->input_bytes + s->extra_bytes + terms_bytes(&s->wishes),
 		[ACCOUNT_JOBS] = s->pool != NULL,
 		[ACCOUNT_FUTURES] = 1,
 		[ACCOUNT_FDS] = s->input_fds};
@@ -128,17 +148,18 @@ static void remember(struct world *w, const struct submission *s, const struct f
 				    .uid = account_uid(s->account),
 				    .is_job = s->pool != NULL,
 				    .input_bytes = s->input_bytes,
-				    .extra_bytes = s->extra_bytes,
+				    .extra_bytes = s->extra_bytes + terms_bytes(&s->wishes),
+				    .wishes = s->wishes,
+				    .is_maybe_pure = f->function && f->function->name[0] == 'g',
 				    .input_fds = s->input_fds,
 				    .timeout_us = f->timeout_us,
 				    .ttl_us = s->ttl_us,
 				    .priority = s->priority,
-				    .entered_us = w->fake.now_us,
 				    .submitted_us = w->fake.now_us});
 	if (!s->pool)
 		return;
 	w->n_submitted[world_pool_index(w, s->pool)]++;
-	order_entered(w, f);
+	order_born(w, f);
 }
 
 static struct future *give_birth(struct world *w, bool is_job, uint32_t uid)
@@ -237,12 +258,17 @@ void clients_cancel(struct world *w)
 		break;
 	case CANCEL_RUNNING:
 		is_ok = mode == CANCEL_QUEUED && f->slot && !is_in_an_inbox(f) &&
-			f->state != FUTURE_CANCELLING;
+			(f->state != FUTURE_CANCELLING || f->ending == ENDING_TIMEOUT);
 		break;
 	}
 	if (!is_ok)
 		world_fail(w, "cancel of %llu in mode %d, state %d, gave %d, and its state is %d",
 			(unsigned long long)f->id, mode, before, outcome, f->state);
+	if (outcome == CANCEL_CANCELLING || outcome == CANCEL_CANCELLED)
+		r->is_end_in_sight = true;
+	if (before == FUTURE_DELAYED && outcome != CANCEL_CANCELLED)
+		world_fail(w, "%llu waits for its time, and a cancel gave %d",
+			(unsigned long long)f->id, outcome);
 	if (f->state == FUTURE_CANCELLED && !future_state_is_final(before) &&
 		(f->cancel_uid != 77 || (f->cancel_mode != mode && before != FUTURE_CANCELLING)))
 		world_fail(w, "%llu does not know who cancelled it", (unsigned long long)f->id);

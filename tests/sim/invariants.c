@@ -6,6 +6,23 @@ typedef unsigned long long ull;
 /* ---- one future ---------------------------------------------------------------------------------
  */
 
+/* No clock is early. */
+static bool is_time_over(const struct record *r, const struct future *f)
+{
+	const struct wishes *want = &r->wishes;
+	uint64_t span_us = f->finished_us - r->submitted_us;
+
+	switch (f->clock) {
+	case FUTURE_CLOCK_START_WITHIN:
+		return want->start_within_us && span_us >= want->delay_us + want->start_within_us;
+	case FUTURE_CLOCK_TIMEOUT: return r->timeout_us && span_us >= r->timeout_us;
+	case FUTURE_CLOCK_DEADLINE:
+		return want->deadline_us &&
+		       (span_us >= want->deadline_us || (r->n_started && want->backoff_us));
+	default: return false;
+	}
+}
+
 /* Is this a way to end that something the witness saw explains? */
 static bool is_explained(struct world *w, const struct record *r, const struct future *f)
 {
@@ -14,12 +31,16 @@ static bool is_explained(struct world *w, const struct record *r, const struct f
 	switch (f->state) {
 	case FUTURE_DONE: return r->is_answered && !r->is_answer_failure;
 	case FUTURE_FAILED:
+		if (f->failure == FAILURE_POISON)
+			return r->n_deaths >= p->config.poison;
 		return f->failure == FAILURE_QUOTA
 			       ? r->n_started == 0 && !check_has_room(w, p, r->uid)
 			       : r->is_answered && r->is_answer_failure;
 	case FUTURE_CANCELLED: return r->is_cancel_asked && f->cancel_uid == 77;
-	case FUTURE_TIMEOUT: return r->timeout_us > 0;
-	case FUTURE_LOST: return r->died_with;
+	case FUTURE_TIMEOUT: return is_time_over(r, f);
+	case FUTURE_LOST:
+		return r->died_with && (r->n_deaths < p->config.poison || r->n_rung ||
+					       w->core->is_draining || p->state == POOL_FAILED);
 	case FUTURE_ABORTED:
 		return w->core->is_draining || p->state == POOL_FAILED || p->n_failed_starts >= 5;
 	default: return false;
@@ -42,6 +63,7 @@ static void check_end(struct world *w, struct record *r, const struct future *f)
 	if (f->finished_us >= f->head_us && t.queued_us + t.handover_us + t.run_us + t.return_us !=
 						    f->finished_us - f->submitted_us)
 		world_fail(w, "the times of %llu do not add up", (ull)f->id);
+	w->n_poisoned += f->failure == FAILURE_POISON;
 	r->is_final = true;
 	r->state = f->state;
 	r->failure = f->failure;
@@ -51,14 +73,20 @@ static void check_end(struct world *w, struct record *r, const struct future *f)
 
 static bool has_right_timer(const struct future *f, const struct record *r)
 {
+	bool has_timeout = r->timeout_us > 0 && r->timeout_us < UINT64_MAX;
+	bool has_deadline = r->wishes.deadline_us > 0, has_start = r->wishes.start_within_us > 0;
+
 	switch (f->state) {
-	case FUTURE_QUEUED: return f->timer.pos == 0;
-	case FUTURE_RUNNING: return (f->timer.pos > 0) == (r->timeout_us > 0);
+	case FUTURE_DELAYED: return f->timer.pos > 0;
+	case FUTURE_QUEUED:
+		return (f->timer.pos > 0) == (has_deadline || has_start) ||
+		       (f->slot && has_start && !has_deadline);
+	case FUTURE_RUNNING: return (f->timer.pos > 0) == (has_timeout || has_deadline);
 	case FUTURE_CANCELLING:
 		return f->slot->state != SLOT_RINGING || f != slot_first(f->slot) ||
 		       f->timer.pos > 0;
 	default:
-		return f->is_released ||
+		return f->is_released || r->ttl_us == UINT64_MAX ||
 		       (f->timer.pos > 0 && f->timer.key == heap_after(f->finished_us, r->ttl_us));
 	}
 }
@@ -76,11 +104,14 @@ static bool is_in_inbox(const struct future *f)
 static bool has_right_place(const struct future *f)
 {
 	switch (f->state) {
+	case FUTURE_DELAYED: return f->lane && !f->slot;
 	case FUTURE_QUEUED: return f->lane && (!f->slot || f != slot_first(f->slot));
 	case FUTURE_RUNNING: return f->lane && f->slot && f == slot_first(f->slot);
 	case FUTURE_CANCELLING:
 		return f->lane && f->slot && f->ending != ENDING_NONE && !is_in_inbox(f);
-	default: return !f->lane && !f->slot && !f->input && TAILQ_EMPTY(&f->waiters);
+	default:
+		return !f->lane && !f->slot && (f->state != FUTURE_DONE || !f->input) &&
+		       TAILQ_EMPTY(&f->waiters);
 	}
 }
 
@@ -153,6 +184,7 @@ static void check_futures(struct world *w)
 
 struct count {
 	uint64_t queued;
+	uint64_t aside;
 	uint64_t in_lines;
 };
 
@@ -164,7 +196,8 @@ static struct count count_jobs(struct world *w, const struct pool *p)
 	TAILQ_FOREACH (f, &w->core->all, in_all) {
 		if (f->pool != p || future_state_is_final(f->state))
 			continue;
-		n.queued += !f->slot;
+		n.queued += !f->slot && f->state == FUTURE_QUEUED;
+		n.aside += f->state == FUTURE_DELAYED;
 		n.in_lines += f->slot != NULL;
 	}
 	return n;
@@ -217,21 +250,32 @@ static void check_pool(struct world *w, unsigned i)
 	if (n.queued != p->queue.n)
 		world_fail(
 			w, "%llu jobs wait, the queue says %llu", (ull)n.queued, (ull)p->queue.n);
+	if (n.aside != p->n_aside)
+		world_fail(w, "%llu jobs stand aside, the pool says %llu", (ull)n.aside,
+			(ull)p->n_aside);
 	if (w->n_submitted[i] != p->n_submitted ||
-		p->n_submitted != n.queued + n.in_lines + n_final)
-		world_fail(w, "pool %s: %llu submitted, %llu wait, %llu in lines, %llu final",
-			p->name, (ull)p->n_submitted, (ull)n.queued, (ull)n.in_lines, (ull)n_final);
+		p->n_submitted != n.queued + n.aside + n.in_lines + n_final)
+		world_fail(w,
+			"pool %s: %llu submitted, %llu wait, %llu aside, %llu in lines, %llu final",
+			p->name, (ull)p->n_submitted, (ull)n.queued, (ull)n.aside, (ull)n.in_lines,
+			(ull)n_final);
 	check_slots(w, p, n.in_lines);
 }
 
 static void add_up(const struct future *f, const struct record *r, struct amounts *sum)
 {
 	bool is_final = future_state_is_final(f->state);
+	const struct attempt *a;
 
 	sum->n[ACCOUNT_FUTURES]++;
 	sum->n[ACCOUNT_JOBS] += !is_final;
 	sum->n[ACCOUNT_BYTES] += r->extra_bytes;
-	if (!is_final) {
+	if (f->terms && !terms_bytes(&r->wishes))
+		sum->n[ACCOUNT_BYTES] += sizeof(*f->terms);
+	if (f->terms)
+		STAILQ_FOREACH (a, &f->terms->attempts, next)
+			sum->n[ACCOUNT_BYTES] += sizeof(*a) + a->details->bytes;
+	if (f->state != FUTURE_DONE) {
 		sum->n[ACCOUNT_BYTES] += r->input_bytes;
 		sum->n[ACCOUNT_FDS] += r->input_fds;
 	}
@@ -257,6 +301,7 @@ static void check_accounts(struct world *w)
 		add_up(f, r, &sum[future_uid(f)]);
 		by_jobs += future_state_is_final(f->state) ? 0 : r->input_bytes + r->extra_bytes;
 		n_payloads += (f->input != NULL) + (f->value != NULL);
+		n_payloads += f->terms ? f->terms->n_kept : 0;
 		n_extras += f->extra != NULL;
 		n_unfinished += !future_state_is_final(f->state);
 	}

@@ -27,39 +27,42 @@ static bool is_before(struct world *w, const struct future *a, const struct futu
 {
 	__int128 x = rank(w, a), y = rank(w, b);
 
-	return x != y ? x < y : a->id < b->id;
+	return x != y ? x < y : world_record(w, a->id)->entry < world_record(w, b->id)->entry;
 }
 
 /* ---- between uids -------------------------------------------------------------------------------
  */
 
-/* What a worker spent on a job that is over. */
-static uint64_t used_us(const struct future *f)
+/* What a worker spent on a run that is over. */
+static uint64_t used_us(const struct future *f, uint64_t now_us)
 {
-	uint64_t end_us = f->started_us ? f->started_us + f->run_us : f->finished_us;
+	uint64_t end_us = f->started_us ? f->started_us + f->run_us : now_us;
 
 	if (!f->head_us)
 		return 0;
 	return end_us > f->head_us ? end_us - f->head_us : 1;
 }
 
-/* It is over, or came back: what its uid was charged is made right. */
-static void settle(struct world *w, const struct future *f)
+/* What its uid was charged is made right. */
+static void correct(struct world *w, const struct future *f, uint64_t used)
 {
 	struct record *r = world_record(w, f->id);
-	uint64_t used = 0, more, paid;
+	uint64_t more, paid;
 	struct share *s;
 
-	if (!r->is_charged || f->slot)
-		return;
 	s = &w->shares[world_pool_index(w, f->pool)].of[r->uid];
 	r->is_charged = false;
-	if (future_state_is_final(f->state))
-		used = used_us(f);
 	more = used > r->charge_us ? used - r->charge_us : 0;
 	paid = more < s->lifted_us ? more : s->lifted_us;
 	s->lifted_us -= paid;
 	s->time_us += used - r->charge_us - paid;
+}
+
+/* It came back from its worker. */
+static void settle(struct world *w, const struct future *f)
+{
+	if (world_record(w, f->id)->is_charged && !f->slot)
+		correct(w, f, 0);
 }
 
 void order_settle(struct world *w)
@@ -74,29 +77,96 @@ void order_settle(struct world *w)
 			settle(w, f);
 }
 
-void order_entered(struct world *w, const struct future *f)
+/* It is the first one of its uid to wait: that has not been overtaken. */
+static void comes(struct world *w, const struct future *f)
 {
-	unsigned n_waiting = 0, n_in_lane = 0, n_in_queue = 0;
+	struct shares *shares = &w->shares[world_pool_index(w, f->pool)];
+	const struct future *g;
+
+	TAILQ_FOREACH (g, &w->core->all, in_all)
+		if (g != f && g->account == f->account && waits(g, f->pool))
+			return;
+	memset(shares->overtaken[future_uid(f)], 0, sizeof(shares->overtaken[0]));
+}
+
+/* A job has entered its queue. */
+static void entered(struct world *w, const struct future *f, uint64_t now_us)
+{
+	unsigned n_waiting = 0, n_in_lane = 0;
 	struct shares *shares = &w->shares[world_pool_index(w, f->pool)];
 	struct share *s = &shares->of[future_uid(f)];
 	struct future *g;
 
 	order_settle(w);
+	comes(w, f);
 	TAILQ_FOREACH (g, &w->core->all, in_all) {
 		if (g == f || g->pool != f->pool || !g->lane)
 			continue;
-		n_in_queue++;
-		n_in_lane += g->account == f->account;
+		n_in_lane += g->account == f->account && (g->slot || waits(g, f->pool));
 		n_waiting += g->account == f->account && waits(g, f->pool);
 	}
-	if (n_in_queue == 0)
-		memset(shares->of, 0, sizeof(shares->of));
 	if (n_waiting == 0 && s->time_us < shares->now_us) {
 		s->lifted_us += shares->now_us - s->time_us;
 		s->time_us = shares->now_us;
 	}
 	if (n_in_lane == 0)
 		s->lifted_us = 0;
+	/* The daemon may have looked at its clock earlier than others did. */
+	if (shares->entered_us < now_us)
+		shares->entered_us = now_us;
+	world_record(w, f->id)->entered_us = shares->entered_us;
+	world_record(w, f->id)->entry = ++w->n_entries;
+}
+
+/* The witness sees who comes and who has run: the linker calls these in place of the real ones. */
+void __wrap_queue_enter(struct queue *q, struct future *f, uint64_t now_us);
+void __real_queue_enter(struct queue *q, struct future *f, uint64_t now_us);
+void __wrap_queue_put_back(struct queue *q, struct future *f);
+void __real_queue_put_back(struct queue *q, struct future *f);
+void __wrap_queue_settle(struct queue *q, struct future *f, uint64_t used_us);
+void __real_queue_settle(struct queue *q, struct future *f, uint64_t used_us);
+
+static struct world *world_of(const struct future *f)
+{
+	struct fake *fake = f->pool->core->shell;
+
+	return fake->user;
+}
+
+void __wrap_queue_enter(struct queue *q, struct future *f, uint64_t now_us)
+{
+	__real_queue_enter(q, f, now_us);
+	if (f->id < world_of(f)->first_id + world_of(f)->n_records)
+		entered(world_of(f), f, now_us);
+}
+
+void order_born(struct world *w, const struct future *f)
+{
+	struct shares *shares = &w->shares[world_pool_index(w, f->pool)];
+	unsigned n_others = 0;
+	struct future *g;
+
+	TAILQ_FOREACH (g, &w->core->all, in_all)
+		n_others += g != f && g->pool == f->pool && g->lane;
+	if (n_others == 0)
+		memset(shares->of, 0, sizeof(shares->of));
+	if (f->state == FUTURE_QUEUED)
+		entered(w, f, f->submitted_us);
+}
+
+void __wrap_queue_put_back(struct queue *q, struct future *f)
+{
+	__real_queue_put_back(q, f);
+	comes(world_of(f), f);
+}
+
+void __wrap_queue_settle(struct queue *q, struct future *f, uint64_t used)
+{
+	struct world *w = world_of(f);
+
+	__real_queue_settle(q, f, used);
+	if (world_record(w, f->id)->is_charged)
+		correct(w, f, used_us(f, w->fake.now_us));
 }
 
 static void check_share(struct world *w, const struct future *f, uint32_t other)

@@ -100,12 +100,40 @@ static void check_starts(struct world *w, const struct pool *p, uint64_t now_us)
 		world_fail(w, "pool %s waits to start a worker without a timer", p->name);
 }
 
+/* Nobody outstays a clock. */
+static void check_clocks(struct world *w, uint64_t now_us)
+{
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all) {
+		const struct record *r = world_record(w, f->id);
+		uint64_t over_us = r->wishes.deadline_us
+					   ? heap_after(r->submitted_us, r->wishes.deadline_us)
+					   : UINT64_MAX;
+
+		if (future_state_is_final(f->state) || f->state == FUTURE_CANCELLING)
+			continue;
+		if (over_us <= now_us)
+			world_fail(w, "%llu is there after its deadline", (ull)f->id);
+		if (f->state == FUTURE_DELAYED && f->terms->not_before_us <= now_us)
+			world_fail(w, "%llu waits on after its time", (ull)f->id);
+		if (f->state == FUTURE_QUEUED && !f->slot && r->wishes.start_within_us &&
+			f->terms->start_by_us <= now_us)
+			world_fail(w, "%llu should have been started", (ull)f->id);
+		if (f->state == FUTURE_RUNNING && r->timeout_us &&
+			heap_after(f->head_us, r->timeout_us) <= now_us)
+			world_fail(w, "%llu runs longer than it may", (ull)f->id);
+	}
+}
+
 void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 {
 	const struct heap_node *first = heap_first(&w->core->timers);
 
-	if (first && first->key <= now_us)
+	if (first && first->key <= now_us && next_us > now_us)
 		world_fail(w, "a timer was due and is still there");
+	if (next_us > now_us)
+		check_clocks(w, now_us);
 	if (next_us > (first ? first->key : HEAP_NEVER))
 		world_fail(w, "the next turn comes after the first timer");
 	if (w->core->want_turn && next_us > now_us + 1000000)

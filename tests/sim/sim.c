@@ -100,6 +100,8 @@ static void report(uint64_t n_seeds)
 	printf("ends: %" PRIu64 " done, %" PRIu64 " failed, %" PRIu64 " cancelled, %" PRIu64
 	       " timeout, %" PRIu64 " lost, %" PRIu64 " aborted\n",
 		sum.done, sum.failed, sum.cancelled, sum.timeouts, sum.lost, sum.aborted);
+	printf("%" PRIu64 " runs after another one, %" PRIu64 " poison\n", sum.retries,
+		sum.poisoned);
 	printf("%" PRIu64 " handed over, %" PRIu64 " taken back, %" PRIu64 " bells, %" PRIu64
 	       " kills, %" PRIu64 " breaches of the protocol\n",
 		sum.hand_overs, sum.taken_back, sum.rings, sum.kills, sum.violations);

@@ -24,8 +24,13 @@ static void die(struct world *w, struct fake_worker *fw)
 	if (!fake_die(fw))
 		return;
 	world_say(w, "worker %s/%u dies", pool_name(fw), number(fw));
-	for (unsigned i = 0; i < fw->n_held; i++)
-		world_record(w, fw->held[i].id)->died_with = true;
+	for (unsigned i = 0; i < fw->n_held; i++) {
+		struct record *r = world_record(w, fw->held[i].id);
+
+		r->died_with = true;
+		r->n_deaths++;
+		r->may_run_again |= r->is_maybe_pure || r->wishes.retry_on & RETRY_ON_LOST;
+	}
 	fw->is_deaf = !w->is_ending && world_once_in(w, 4);
 }
 
@@ -54,6 +59,7 @@ static void note_answer(struct world *w, uint64_t id, const struct fake_answer *
 
 	r->is_answered = true;
 	r->is_answer_failure = a->is_failure;
+	r->may_run_again |= a->is_failure && r->wishes.retry_on & RETRY_ON_FAILED;
 }
 
 static void answer(struct world *w, struct fake_worker *fw)
@@ -88,6 +94,7 @@ static void answer_unseen(struct world *w, struct fake_worker *fw)
 	a.msgid = fw->inbox[0].msgid;
 	fw->outbox[fw->n_outbox++] = a;
 	world_record(w, fw->inbox[0].id)->is_exempt = true;
+	world_record(w, fw->inbox[0].id)->may_run_again = true;
 	world_say(w, "worker %s/%u answers %llu unseen", pool_name(fw), number(fw),
 		(unsigned long long)fw->inbox[0].id);
 }
@@ -174,7 +181,10 @@ static void handed_over(struct fake_worker *fw, struct future *f)
 static void rung(struct fake_worker *fw, struct future *f)
 {
 	struct world *w = world_of(fw);
+	struct record *r = world_record(w, f->id);
 
+	r->n_rung++;
+	r->may_run_again |= f->ending == ENDING_TIMEOUT && r->wishes.retry_on & RETRY_ON_TIMEOUT;
 	if (fw->is_deaf || fw->kind > KIND_SILENT)
 		return;
 	if (fw->n_outbox || fw->n_held != 1 || fw->held[0].id != f->id)
@@ -212,6 +222,29 @@ static void race(struct fake_worker *fw)
 	}
 }
 
+/* At most once, unless its wishes, or a pure function, permit more. */
+static void note_start(struct world *w, struct record *r)
+{
+	unsigned most = 1u + r->wishes.retries + (r->is_maybe_pure ? r->n_deaths : 0);
+
+	/* A hostile worker may have been killed with it, or not have told its answer. */
+	if (r->is_exempt) {
+		r->may_run_again |= r->wishes.retries || r->is_maybe_pure;
+		most += r->is_maybe_pure ? 4 : 0;
+	}
+	if (r->n_started > 0 && !r->may_run_again)
+		world_fail(w, "job %llu is started again", (unsigned long long)r->id);
+	if (++r->n_started > most)
+		world_fail(
+			w, "job %llu is started %u times", (unsigned long long)r->id, r->n_started);
+	if (r->is_end_in_sight && !r->is_exempt)
+		world_fail(w, "job %llu is started after its cancel", (unsigned long long)r->id);
+	w->n_retries += r->n_started > 1;
+	r->may_run_again = false;
+	r->is_answered = false;
+	r->died_with = false;
+}
+
 static void received(struct fake_worker *fw, const struct fake_packet *p)
 {
 	struct world *w = world_of(fw);
@@ -219,10 +252,8 @@ static void received(struct fake_worker *fw, const struct fake_packet *p)
 
 	world_say(w, "worker %s/%u receives %llu", pool_name(fw), number(fw),
 		(unsigned long long)p->id);
-	r->n_started++;
+	note_start(w, r);
 	r->is_exempt |= fw->kind > KIND_SILENT;
-	if (r->n_started > 1)
-		world_fail(w, "job %llu is started again", (unsigned long long)p->id);
 	if (!r->is_exempt && (r->is_final || r->is_gone))
 		world_fail(w, "job %llu is started after its end", (unsigned long long)p->id);
 }

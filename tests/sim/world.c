@@ -127,6 +127,7 @@ static void add_pools(struct world *w)
 			.max_result_bytes = world_below(w, 600),
 			.max_result_fds = (uint16_t)(1 + world_below(w, 2)),
 			.grace_us = 1 + world_below(w, w->long_us),
+			.poison = 1 + (unsigned)world_below(w, 4),
 			.timeout_us = world_once_in(w, 3) ? 1 + world_below(w, w->long_us) : 0,
 			.ageing_us = world_once_in(w, 3) ? 0 : 1 + world_below(w, w->long_us),
 		};
@@ -161,6 +162,7 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 	fake_init(&w->fake, &w->limits, w->first_id);
 	w->fake.user = w;
 	w->fake.loss_bytes = world_below(w, 2) * 20;
+	w->fake.attempt_bytes = world_below(w, 2) * 15;
 	workers_hooks(&w->fake.hooks);
 	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
 		if (account_get(&w->core->accounts, uid, &w->accounts[uid]) != 0)
@@ -221,6 +223,8 @@ static void count(struct world *w)
 	w->sum.rings = w->fake.n_rings;
 	w->sum.kills = w->fake.n_kills;
 	w->sum.violations = w->fake.n_violations;
+	w->sum.retries = w->n_retries;
+	w->sum.poisoned = w->n_poisoned;
 }
 
 static void check_zero(struct world *w)

@@ -38,6 +38,12 @@ struct record {
 	uint64_t timeout_us;
 	uint64_t ttl_us;
 	uint64_t submitted_us;
+	struct wishes wishes;
+	bool is_maybe_pure;   /* its function is, now and then */
+	bool may_run_again;   /* its last run ended in a way that permits it */
+	bool is_end_in_sight; /* a cancel was acknowledged: no further run */
+	unsigned n_deaths;    /* of workers that had received it */
+	unsigned n_rung;
 	uint32_t uid;
 	uint16_t input_fds;
 	bool is_job;
@@ -51,7 +57,8 @@ struct record {
 	bool is_answered; /* sent, perhaps not read */
 	bool is_answer_failure;
 	int32_t priority;
-	uint64_t entered_us; /* the queue */
+	uint64_t entered_us; /* the queue, this time */
+	uint64_t entry;	     /* as which of all */
 	bool is_charged;     /* its uid, with charge_us for this job */
 	uint64_t charge_us;
 	bool is_final;
@@ -69,7 +76,8 @@ struct world_waiter {
 
 /* What the witness knows of the fairness between uids in one pool. */
 struct shares {
-	uint64_t now_us; /* where the uid stood that was served last */
+	uint64_t now_us;     /* where the uid stood that was served last */
+	uint64_t entered_us; /* when the last job entered */
 	struct share {
 		uint64_t time_us;
 		uint64_t lifted_us; /* of it, for idleness while a job was still running */
@@ -97,6 +105,7 @@ struct world {
 	struct world_waiter waiters[WORLD_WAITERS];
 	struct future *pins[WORLD_PINS];
 	struct shares shares[WORLD_POOLS];
+	uint64_t n_entries; /* of jobs to queues */
 	uint64_t n_submitted[WORLD_POOLS];
 	/* How this run is: one in so many; 0: never. */
 	unsigned full_in;
@@ -106,6 +115,8 @@ struct world {
 	unsigned hostile_in;
 	unsigned kind; /* of half of these */
 	unsigned no_memory_in;
+	uint64_t n_retries; /* runs that were not the first */
+	uint64_t n_poisoned;
 	unsigned slow_start_in;
 	unsigned reenter_in;
 	uint32_t slow_uid; /* its jobs take long */
@@ -115,6 +126,7 @@ struct world {
 	bool is_ending; /* no more mischief: everything must come to its end */
 	struct {
 		uint64_t submits, refused, done, failed, cancelled, timeouts, lost, aborted;
+		uint64_t retries, poisoned;
 		uint64_t hand_overs, taken_back, rings, kills, violations;
 	} sum;
 };
@@ -166,8 +178,8 @@ void workers_hooks(struct fake_hooks *hooks);
 void check_always(struct world *w);
 /* After core_turn(now_us), which returned next_us. */
 void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us);
-/* A job has entered its queue. */
-void order_entered(struct world *w, const struct future *f);
+/* A job was made. */
+void order_born(struct world *w, const struct future *f);
 /* Sees which jobs are over, before their records are freed. */
 void order_settle(struct world *w);
 /* When f is handed over: nobody who should have come first was left waiting. */

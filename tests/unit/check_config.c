@@ -78,7 +78,7 @@ START_TEST(every_key_sets_its_member)
 		"total_connections = 11\ntotal_waits = 12\n",
 		folder.path);
 	strcat(text, "[pool m.0-_x] ; comment\nhandler = module\nmodule = mine\nworkers = 3\nahead "
-		     "= 0\nageing = 0\n"
+		     "= 0\nageing = 0\npoison = 9\n"
 		     "max_result = 1G\noutput = 1\ngrace = 500ms\nstart_timeout = 7s\ntimeout = "
 		     "1h30min\ncwd = /tmp\n"
 		     "env = A=1 2\nenv = B_2=x=y\nallow = root, 77 @0,owner\n");
@@ -117,6 +117,7 @@ START_TEST(every_key_sets_its_member)
 	ck_assert_uint_eq(p->workers, 3);
 	ck_assert_uint_eq(p->ahead, 0);
 	ck_assert_uint_eq(p->ageing_us, 0);
+	ck_assert_uint_eq(p->poison, 9);
 	ck_assert_uint_eq(p->max_result_bytes, 1 << 30);
 	ck_assert_uint_eq(p->output_bytes, 1);
 	ck_assert_uint_eq(p->grace_us, 500000);

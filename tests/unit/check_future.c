@@ -12,9 +12,9 @@ static const char *const moves[_FUTURE_STATE_MAX] = {
 	/*                  dbqrc DFCTLA */
 	[FUTURE_DELAYED] = ".xx.. ..xx.x",
 	[FUTURE_BLOCKED] = "..x.. ..xx.x",
-	[FUTURE_QUEUED] = "...xx .xxxxx",
-	[FUTURE_RUNNING] = "..x.x xx..x.",
-	[FUTURE_CANCELLING] = "..... ..xx.x",
+	[FUTURE_QUEUED] = "x..xx .xxxxx",
+	[FUTURE_RUNNING] = "x.x.x xx.xx.",
+	[FUTURE_CANCELLING] = "x.x.. ..xx.x",
 	[FUTURE_DONE] = "..... ......",
 	[FUTURE_FAILED] = "..... ......",
 	[FUTURE_CANCELLED] = "..... ......",

@@ -27,6 +27,12 @@ START_TEST(what_is_packed_is_parsed)
 		.label_len = 7,
 		.trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 		.trace_len = 55,
+		.start_within_us = 250000,
+		.deadline_us = 7000000,
+		.delay_us = 1500000,
+		.retries = PROTO_RETRIES_MAX,
+		.retry_on = JOBSPEC_ON_LOST | JOBSPEC_ON_TIMEOUT,
+		.backoff_us = 100000,
 	};
 	struct buf b = BUF_INIT(1000);
 	struct jobspec_error error;
@@ -37,7 +43,7 @@ START_TEST(what_is_packed_is_parsed)
 	bufpack_init(&p, &b);
 	jobspec_pack(&p, &in);
 	ck_assert_int_eq(bufpack_error(&p), 0);
-	ck_assert_int_eq(scan_value(buf_head(&b), buf_used(&b), 1, NULL), 0);
+	ck_assert_int_eq(scan_value(buf_head(&b), buf_used(&b), 2, NULL), 0);
 	c = cursor_of(buf_head(&b), buf_used(&b));
 	ck_assert_int_eq(jobspec_parse(&out, &c, JOBSPEC_FOR_SUBMIT, &error), 0);
 	ck_assert(cursor_at_end(&c));
@@ -54,6 +60,12 @@ START_TEST(what_is_packed_is_parsed)
 	ck_assert_mem_eq(out.label, in.label, in.label_len);
 	ck_assert_uint_eq(out.trace_len, in.trace_len);
 	ck_assert_mem_eq(out.trace, in.trace, in.trace_len);
+	ck_assert_uint_eq(out.start_within_us, in.start_within_us);
+	ck_assert_uint_eq(out.deadline_us, in.deadline_us);
+	ck_assert_uint_eq(out.delay_us, in.delay_us);
+	ck_assert_uint_eq(out.retries, in.retries);
+	ck_assert_uint_eq(out.retry_on, in.retry_on);
+	ck_assert_uint_eq(out.backoff_us, in.backoff_us);
 	buf_deinit(&b);
 }
 END_TEST
@@ -130,8 +142,8 @@ START_TEST(bad_options_are_refused_with_a_sentence)
 		{BYTES("\x81\xa7timeuot\x05"), OUTCOME_E_UNKNOWN_OPTION,
 			"unknown option \"timeuot\""},
 		{BYTES("\x81\xa0\x05"), OUTCOME_E_UNKNOWN_OPTION, "unknown option \"\""},
-		{BYTES("\x81\xa7retries\x05"), OUTCOME_E_UNKNOWN_OPTION,
-			"unknown option \"retries\""},
+		{BYTES("\x81\xa7retried\x05"), OUTCOME_E_UNKNOWN_OPTION,
+			"unknown option \"retried\""},
 		{BYTES("\x81\xa8timeout\0\x05"), OUTCOME_E_UNKNOWN_OPTION,
 			"unknown option \"timeout\\x00\""},
 		{BYTES("\x81\xa3\"\n\xff\x05"), OUTCOME_E_UNKNOWN_OPTION,
@@ -210,6 +222,24 @@ START_TEST(bad_options_are_refused_with_a_sentence)
 			OUTCOME_E_BAD_REQUEST,
 			"option \"priority\": 18446744073709551615 is not between -2147483648 and "
 			"2147483647"},
+		{BYTES("\x81\xa7retries\xcd\x03\xe9"), OUTCOME_E_BAD_REQUEST,
+			"option \"retries\": 1001, at most 1000 are allowed"},
+		{BYTES("\x81\xa7retries\xff"), OUTCOME_E_BAD_REQUEST,
+			"option \"retries\": -1 is below 0"},
+		{BYTES("\x81\xa7retries" FLOAT_1_5), OUTCOME_E_BAD_REQUEST,
+			"option \"retries\" must be an integer, not a float"},
+		{BYTES("\x81\xa8retry_on\xa4lost"), OUTCOME_E_BAD_REQUEST,
+			"option \"retry_on\" must be a list of words, not a string"},
+		{BYTES("\x81\xa8retry_on\x91\x01"), OUTCOME_E_BAD_REQUEST,
+			"option \"retry_on\" must be a list of words, and in it a text, not an "
+			"integer"},
+		{BYTES("\x81\xa8retry_on\x92\xa4lost\xa4"
+		       "done"),
+			OUTCOME_E_BAD_REQUEST,
+			"option \"retry_on\": \"done\" is not lost, failed or timeout"},
+		{BYTES("\x81\xa7"
+		       "backoff\x00"),
+			OUTCOME_E_BAD_REQUEST, "option \"backoff\": a time of 0 is refused"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

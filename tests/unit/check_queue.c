@@ -49,15 +49,25 @@ static struct future *job(uint32_t uid, int32_t priority)
 {
 	struct future *f = &jobs[n_jobs];
 
-	*f = (struct future){.id = 100 + n_jobs++, .account = account[uid], .priority = priority};
+	*f = (struct future){.id = 100 + n_jobs++,
+		.account = account[uid],
+		.priority = priority,
+		.state = FUTURE_QUEUED};
 	return f;
+}
+
+static void leave(struct future *f, uint64_t used_us)
+{
+	queue_settle(&q, f, used_us);
+	queue_leave(&q, f);
 }
 
 static struct future *push(uint32_t uid, int32_t priority)
 {
 	struct future *f = job(uid, priority);
 
-	ck_assert_int_eq(queue_push(&q, f, now_us), 0);
+	ck_assert_int_eq(queue_join(&q, f), 0);
+	queue_enter(&q, f, now_us);
 	return f;
 }
 
@@ -122,11 +132,11 @@ START_TEST(uids_take_turns)
 	ck_assert_ptr_eq(pop(), c1);
 	ck_assert_ptr_eq(pop(), a1);
 	ck_assert_ptr_eq(pop(), b2);
-	queue_leave(&q, a1, 0);
-	queue_leave(&q, a2, 0);
-	queue_leave(&q, b1, 0);
-	queue_leave(&q, b2, 0);
-	queue_leave(&q, c1, 0);
+	leave(a1, 0);
+	leave(a2, 0);
+	leave(b1, 0);
+	leave(b2, 0);
+	leave(c1, 0);
 	ck_assert_ptr_null(q.by_uid);
 }
 END_TEST
@@ -179,7 +189,7 @@ START_TEST(a_lane_without_room_stands_aside_and_keeps_its_turn)
 	ck_assert_ptr_eq(queue_first(&q), a);
 	account_give_one(account[1], ACCOUNT_JOBS, 0);
 	ck_assert(!queue_rejoin(&q));
-	queue_leave(&q, b1, 0);
+	leave(b1, 0);
 	expect_order(a, b2);
 }
 END_TEST
@@ -303,7 +313,7 @@ START_TEST(uids_share_the_time_of_workers_not_the_number_of_jobs)
 		uint32_t uid = future_uid(f);
 
 		n[uid]++;
-		queue_leave(&q, f, uid == 0 ? 900 : 100);
+		leave(f, uid == 0 ? 900 : 100);
 	}
 	ck_assert_uint_eq(n[0], 2);
 	ck_assert_uint_eq(n[1], 9);
@@ -316,15 +326,15 @@ START_TEST(a_debt_outlives_the_lane_while_others_wait)
 
 	push(1, 0);
 	ck_assert_ptr_eq(pop_for(10), a);
-	queue_leave(&q, a, 1000);
+	leave(a, 1000);
 	a = push(0, 0);
 	for (int i = 0; i < 2; i++) {
 		b = pop_for(400);
 		ck_assert_uint_eq(future_uid(b), 1);
-		queue_leave(&q, b, 400);
+		leave(b, 400);
 	}
 	ck_assert_ptr_eq(pop_for(10), a);
-	queue_leave(&q, a, 5000);
+	leave(a, 5000);
 	/* With nobody left there is nobody to owe to. */
 	ck_assert_ptr_null(q.by_uid);
 	a = push(0, 0);
@@ -340,7 +350,7 @@ START_TEST(idleness_saves_nothing_up)
 	for (int i = 0; i < 12; i++)
 		push(1, 0);
 	for (int i = 0; i < 10; i++)
-		queue_leave(&q, pop_for(100), 100);
+		leave(pop_for(100), 100);
 	a = push(0, 0);
 	push(0, 0);
 	/* It begins where the queue stands: one each. */
@@ -350,7 +360,7 @@ START_TEST(idleness_saves_nothing_up)
 	ck_assert_uint_eq(future_uid(pop_for(100)), 1);
 	for (unsigned i = 0; i < n_jobs; i++)
 		if (jobs[i].lane)
-			queue_leave(&q, &jobs[i], 100);
+			leave(&jobs[i], 100);
 }
 END_TEST
 
@@ -366,8 +376,8 @@ START_TEST(what_comes_back_costs_nothing)
 	ck_assert_ptr_eq(pop_for(7), b);
 	ck_assert_ptr_eq(pop_for(6), a1);
 	ck_assert_uint_eq(future_uid(queue_first(&q)), 0);
-	queue_leave(&q, a1, 6);
-	queue_leave(&q, b, 7);
+	leave(a1, 6);
+	leave(b, 7);
 }
 END_TEST
 
@@ -388,7 +398,9 @@ START_TEST(out_of_memory_leaves_nothing)
 
 	for (unsigned n = 1; r; n++) {
 		fault_alloc_at(n);
-		r = queue_push(&q, f, now_us);
+		r = queue_join(&q, f);
+		if (r == 0)
+			queue_enter(&q, f, now_us);
 		ck_assert_int_eq(r, fault_end() ? -ENOMEM : 0);
 		ck_assert_uint_eq(q.n, r == 0);
 		ck_assert_ptr_eq(queue_first(&q), r == 0 ? f : NULL);
@@ -433,7 +445,7 @@ START_TEST(any_mixture_keeps_lanes_sorted)
 	}
 	for (unsigned k = 0; k < N; k++)
 		if (is_out[k])
-			queue_leave(&q, &jobs[k], 1);
+			leave(&jobs[k], 1);
 }
 END_TEST
 

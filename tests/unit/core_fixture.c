@@ -23,7 +23,8 @@ void core_setup(void)
 		.ahead_max = 2,
 		.max_result_bytes = 100,
 		.max_result_fds = 1,
-		.grace_us = 2000};
+		.grace_us = 2000,
+		.poison = 3};
 
 	fake_init(&fake, &limits, 1);
 	core = &fake.core;
