@@ -74,6 +74,13 @@ class Hostile(DaemonCase):
     def setUp(self):
         self.honest = Client(self.folder.socket)
         self.honest.call("call", "bench/noop", None)
+        self.await_workers()
+
+    def await_workers(self):
+        """Every worker is there, and has its fds."""
+        deadline = time.monotonic() + PATIENCE
+        while any(p["workers"]["idle"] < p["workers"]["wanted"] for p in self.honest.call("pools")):
+            self.assertLess(time.monotonic(), deadline, "workers are missing")
 
     def tearDown(self):
         self.assertEqual(self.honest.call("call", "bench/echo", "still here"), "still here")
