@@ -8,10 +8,40 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/content.h"
 #include "daemon/extra.h"
 #include "daemon/payload.h"
+
+static bool is_allowed(const struct conn *c, const struct config_allow *allow)
+{
+	if (allow->everybody || c->uid == 0 || c->uid == geteuid())
+		return true;
+	for (size_t i = 0; i < allow->n_uids; i++)
+		if (allow->uids[i] == c->uid)
+			return true;
+	for (size_t i = 0; i < allow->n_gids; i++)
+		if (conn_is_member(c, allow->gids[i]))
+			return true;
+	return false;
+}
+
+bool order_is_allowed(struct order *o)
+{
+	const struct pool *p = o->pool;
+	struct request *r = o->r;
+
+	if (is_allowed(r->conn, &workers_config(p)->allow))
+		return true;
+	request_fail(r, OUTCOME_E_NOT_ALLOWED, "pool %s does not take jobs of uid %u%s", p->name,
+		r->conn->uid,
+		workers_config(p)->handler == HANDLER_EXEC
+			? "; commands belong to your own daemon: systemctl --user enable --now "
+			  "poold.socket"
+			: "");
+	return false;
+}
 
 /* The ext 1s of a value, rewritten in place to count from 0 in order of first use; fds[] are those
  * of the message, from[] which of them the new index stands for. Returns how many. The bytes are
@@ -199,5 +229,76 @@ struct future *order_make(struct order *o, struct cursor value)
 		request_fail(r, OUTCOME_E_BAD_FD, "a passed fd is refused: %s", reason);
 	else
 		request_fail_errno(r, e);
+	return NULL;
+}
+
+/* What it was submitted with; a delay, a key and a connection were for that once. */
+static struct jobspec spec_of(const struct future *f)
+{
+	struct jobspec spec = {.set = 0};
+
+	if (f->extra && f->extra->label) {
+		spec.set |= JOBSPEC_BIT(LABEL);
+		spec.label = f->extra->label;
+		spec.label_len = strlen(spec.label);
+	}
+	if (f->extra && f->extra->trace) {
+		spec.set |= JOBSPEC_BIT(TRACE);
+		spec.trace = f->extra->trace;
+		spec.trace_len = strlen(spec.trace);
+	}
+	return spec;
+}
+
+static struct submission again_of(const struct order *o, const struct future *f)
+{
+	struct submission s = {
+		.account = f->account,
+		.pool = f->pool,
+		.function = f->function,
+		.input_bytes = payload_charge_bytes(f->input),
+		.input_fds = payload_charge_fds(f->input),
+		.extra_bytes = (uint32_t)extra_size(&o->spec),
+		.priority = f->priority,
+		.timeout_us = f->timeout_us,
+		.grace_us = f->grace_us,
+		.ttl_us = f->ttl_us,
+	};
+
+	if (f->terms)
+		s.wishes = f->terms->wishes;
+	s.wishes.delay_us = 0;
+	s.wishes.retry_of = f->id;
+	if (f->tags && f->tags->group.name) {
+		s.tags.group = tag_text(&f->tags->group);
+		s.tags.group_len = strlen(s.tags.group);
+	}
+	return s;
+}
+
+struct future *order_again(struct order *o, const struct future *f)
+{
+	struct core *core = &o->r->server->core;
+	struct future *again;
+	struct submission s;
+	struct refusal why;
+	int e;
+
+	o->spec = spec_of(f);
+	s = again_of(o, f);
+	e = core_submit(core, &s, o->r->now_us, &again, &why);
+	if (e) {
+		fail_submit(o, e, &why);
+		return NULL;
+	}
+	e = payload_copy(f->input, &again->input);
+	if (e == 0)
+		e = extra_new(&o->spec, &again->extra);
+	if (e == 0) {
+		again->in = payload_moved(again->input);
+		return again;
+	}
+	order_undo(o, again);
+	request_fail_errno(o->r, e);
 	return NULL;
 }

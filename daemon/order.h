@@ -18,5 +18,10 @@ struct order {
  * values of a message are handed in one after the other, each once. NULL: refused, and nothing is
  * left. */
 struct future *order_make(struct order *o, struct cursor value);
+/* A job with the input, function, owner and options of f, which is final and has its input. NULL:
+ * refused, and nothing is left. */
+struct future *order_again(struct order *o, const struct future *f);
+/* May this client use the pool? False: it was refused. */
+must_check bool order_is_allowed(struct order *o);
 /* It never was; one that was there before remains. */
 void order_undo(struct order *o, struct future *f);

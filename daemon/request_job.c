@@ -1,4 +1,4 @@
-/* submit, submit_many, call, put: new futures.
+/* submit, submit_many, call, put, retry: new futures.
  *
  * submit_many is all or none: a job is handed over at the end of the turn at the earliest, so what
  * was made before a later input is refused is withdrawn before anybody saw it.
@@ -15,29 +15,6 @@
 #include "proto/jobspec.h"
 
 /* ---- who may, and what ---- */
-
-static bool is_allowed(const struct conn *c, const struct config_allow *allow)
-{
-	if (allow->everybody || c->uid == 0 || c->uid == geteuid())
-		return true;
-	for (size_t i = 0; i < allow->n_uids; i++)
-		if (allow->uids[i] == c->uid)
-			return true;
-	for (size_t i = 0; i < allow->n_gids; i++)
-		if (conn_is_member(c, allow->gids[i]))
-			return true;
-	return false;
-}
-
-static void fail_not_allowed(struct request *r, const struct pool *p)
-{
-	request_fail(r, OUTCOME_E_NOT_ALLOWED, "pool %s does not take jobs of uid %u%s", p->name,
-		r->conn->uid,
-		workers_config(p)->handler == HANDLER_EXEC
-			? "; commands belong to your own daemon: systemctl --user enable --now "
-			  "poold.socket"
-			: "");
-}
 
 /* "pool/function", or a function of pool `default`. */
 static bool read_function(struct order *o)
@@ -62,10 +39,8 @@ static bool read_function(struct order *o)
 			slash ? (int)pool_len : 7, slash ? text : "default");
 		return false;
 	}
-	if (!is_allowed(r->conn, &workers_config(o->pool)->allow)) {
-		fail_not_allowed(r, o->pool);
+	if (!order_is_allowed(o))
 		return false;
-	}
 	if (slash) {
 		len -= pool_len + 1;
 		text = slash + 1;
@@ -191,6 +166,41 @@ void request_put(struct request *r)
 	if (request_next(r) && read_value(&o, &value) && has_known_exts(r) &&
 		read_options(&o, JOBSPEC_FOR_PUT))
 		order_one(&o, value, o.spec.attached ? SUBSCRIPTION_HOLD : 0);
+}
+
+/* ---- once more ---- */
+
+/* Only what ended, and not well: the input of a job that got done is not kept. */
+static bool is_repeatable(struct request *r, const struct future *f)
+{
+	unsigned long long id = f->id;
+
+	if (!future_state_is_final(f->state))
+		request_fail(r, OUTCOME_E_NOT_READY, "job %llu is not over: it is %s", id,
+			outcome_state_name((enum outcome_state)f->state));
+	else if (!f->pool || !f->input)
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			f->pool ? "job %llu is done: there is nothing to run again"
+				: "future %llu is no job",
+			id);
+	else if (f->function->is_gone)
+		request_fail(r, OUTCOME_E_UNKNOWN_FUNCTION, "pool %s has no function \"%s\" now",
+			f->pool->name, f->function->name);
+	else
+		return true;
+	return false;
+}
+
+void request_retry(struct request *r)
+{
+	struct future *f = request_future(r);
+	struct order o = {.r = r, .pool = f ? f->pool : NULL};
+
+	if (!f || !is_repeatable(r, f) || !order_is_allowed(&o))
+		return;
+	f = order_again(&o, f);
+	if (f)
+		answer_id(r, f);
 }
 
 /* ---- many ---- */
