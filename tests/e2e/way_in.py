@@ -132,6 +132,7 @@ class Quota(DaemonCase):
 
     def test_room_that_an_answer_gave_back_is_used_at_once(self):
         with Client(self.folder.socket) as c:
+            c.call("call", "bench/noop", None)  # a worker is up
             fd = sealed(b"x" * 900_000)
             ids = [c.call("put", fd_ext(0), fds=[fd]) for _ in range(3)]
             os.close(fd)

@@ -138,11 +138,11 @@ class Names(ClientCase):
         self.fails("bad_request", "wait", {"group": "g"}, {"for": 4})
 
     def test_cancel_by_filter_ends_what_matches_only(self):
-        running = self.submit(60_000_000, "bench/sleep", group="g")
-        other = self.submit(60_000_000, "bench/sleep", group="other")
-        while self.c.call("poll", running) != "running" or self.c.call("poll", other) != "running":
-            pass
-        queued = self.c.call("submit_many", "bench/noop", [None] * 50, {"group": "g"})
+        running, other = (self.submit(["sh", "-c", "echo on; exec sleep 60"], "exec", group=group)
+                          for group in ("g", "other"))
+        for id in running, other:  # a state of "running" may be that of one not yet received
+            self.c.call("read", id, 0, 1, {"stream": "stdout", "timeout": 60})
+        queued = self.c.call("submit_many", "exec", [["true"]] * 50, {"group": "g"})
         done = self.submit(1, "digest/sha256", group="g")
         self.c.call("wait", [done])
         outcomes = dict(self.c.call("cancel", {"group": "g", "state": UNFINISHED}))
