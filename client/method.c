@@ -320,6 +320,19 @@ poold_public int poold_cancel_matching(poold *p, const poold_filter *filter, poo
 	return cancel_targets(p, &t, mode, reason, ret_reply);
 }
 
+poold_public int poold_signal(poold *p, uint64_t id, int signo)
+{
+	struct cl_answer a;
+	cleanup(poold_reply_unrefp) poold_reply *reply = NULL;
+	int r = begin(&a, p, "signal", 2, signo > 0);
+
+	if (r < 0)
+		return r;
+	bufpack_uint(&a.draft.pk, id);
+	bufpack_int(&a.draft.pk, signo);
+	return wait_for_success(&a, POOLD_FOREVER, &reply);
+}
+
 static bool is_sane_change(const poold_changes *c)
 {
 	return c && cl_is_known(c, c->size, sizeof(*c)) &&

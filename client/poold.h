@@ -1647,6 +1647,24 @@ int poold_info(poold *p, uint64_t id, poold_reply **ret_reply);
 int poold_cancel(poold *p, const uint64_t *ids, size_t n_ids, poold_cancel_mode mode,
 	const char *reason, poold_reply **ret_reply);
 
+/**
+ * poold_signal() - send a signal to a command that runs
+ * @p:      handle
+ * @id:     its ID
+ * @signo:  number, 1 to 64
+ *
+ * The command's process group gets it; what the command makes of it is its own affair, and its
+ * result tells. Functions of modules take no signals.
+ *
+ * Blocks:   yes, for one question and answer; runs the pump.
+ * Owner:    nothing changes hands.
+ * Returns:  0: it is on its way.
+ * Errors:   -ENOENT no such future (any more); -EREMOTEIO refused: it does not run yet, or is over, or
+ *           is no command; as poold_request().
+ * Since:    0.1
+ */
+int poold_signal(poold *p, uint64_t id, int signo);
+
 /* What poold_change() sets; start from POOLD_CHANGES_INIT, which changes nothing. */
 typedef struct poold_changes {
 	size_t size;	      /* of this struct, as the caller knows it */

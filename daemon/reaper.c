@@ -65,6 +65,18 @@ void process_signal(const struct process *p, int signo)
 		log_warning("cannot send signal %d to process %d: %m", signo, (int)p->pid);
 }
 
+int process_queue(const struct process *p, int signo, uintptr_t value)
+{
+	siginfo_t info = {.si_signo = signo, .si_code = SI_QUEUE};
+
+	if (!p->pid)
+		return -ESRCH;
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value.sival_ptr = (void *)value; /* a number */
+	return pidfd_send_signal(p->pidfd, signo, &info, 0) < 0 ? -errno : 0;
+}
+
 int process_reap(struct process *p, int *ret_status, struct rusage *ret_usage)
 {
 	pid_t pid;

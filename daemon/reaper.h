@@ -38,6 +38,8 @@ void reaper_deinit(struct reaper *r);
 must_check int process_open(struct process *p, struct reaper *r, pid_t pid);
 /* Sends a signal; a process that is dead or none is fine. */
 void process_signal(const struct process *p, int signo);
+/* Sends a signal with a value. 0, or -errno. */
+must_check int process_queue(const struct process *p, int signo, uintptr_t value);
 /* Waits for nothing: 0 and the wait status, and it is known no more; -EAGAIN: it lives. */
 must_check int process_reap(struct process *p, int *ret_status, struct rusage *ret_usage);
 

@@ -1,5 +1,6 @@
-/* cancel, release: ending futures, forgetting them. */
+/* cancel, release, signal: ending futures, forgetting them, telling commands what their authors agreed on. */
 #include <errno.h>
+#include <string.h>
 
 #include "daemon/reply.h"
 #include "daemon/extra.h"
@@ -120,4 +121,54 @@ void request_release(struct request *r)
 	}
 	bufpack_uint(reply_begin(reply_to_request(r)), n_released);
 	reply_end();
+}
+
+static bool read_signo(struct request *r, int *ret)
+{
+	int64_t signo;
+
+	if (request_next(r) && cursor_int(&r->params, &signo) && signo >= 1 &&
+		signo <= PROTO_SIGNO_MAX) {
+		*ret = (int)signo;
+		return true;
+	}
+	request_fail(
+		r, OUTCOME_E_BAD_REQUEST, "a signal is a number from 1 to %d", PROTO_SIGNO_MAX);
+	return false;
+}
+
+static bool is_command(const struct future *f)
+{
+	return f->pool && workers_config(f->pool)->handler == HANDLER_EXEC;
+}
+
+void request_signal(struct request *r)
+{
+	struct future *f = request_future(r);
+	int signo, e;
+
+	if (!f || !read_signo(r, &signo))
+		return;
+	if (!is_command(f)) {
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"future %llu is no command: %s takes no signals", (unsigned long long)f->id,
+			f->pool ? f->pool->name : "an object");
+		return;
+	}
+	core_pin(f);
+	e = core_signal(&r->server->core, f, signo, r->now_us);
+	if (e == CORE_E_OVER || e == -ESRCH)
+		request_fail(r, OUTCOME_E_BAD_REQUEST, "job %llu is over: %s",
+			(unsigned long long)f->id,
+			outcome_state_name((enum outcome_state)f->state));
+	else if (e == CORE_E_NOT_RUNNING)
+		request_fail(r, OUTCOME_E_NOT_READY, "job %llu does not run yet: %s",
+			(unsigned long long)f->id,
+			outcome_state_name((enum outcome_state)f->state));
+	else if (e)
+		request_fail(
+			r, OUTCOME_E_FULL, "job %llu: %s", (unsigned long long)f->id, strerror(-e));
+	else
+		reply_true(reply_to_request(r));
+	core_unpin(&r->server->core, f);
 }

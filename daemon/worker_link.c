@@ -296,6 +296,15 @@ void worker_link_ring(struct worker_link *l, const struct future *f)
 	process_signal(&l->process, SIGTERM);
 }
 
+/* What the signal is for travels with it, so a worker that is through with that job by then ignores
+ * it. */
+int worker_link_signal(struct worker_link *l, const struct future *f, int signo)
+{
+	if (l->state != LINK_OPEN)
+		return -ESRCH;
+	return process_queue(&l->process, PROTO_PASS_SIGNO, PROTO_PASS_VALUE(f->id, signo));
+}
+
 /* ---- handing over, taking back ---- */
 
 /* Output of a worker that ran jobs of several uids is shown to none of them. */

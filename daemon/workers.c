@@ -150,6 +150,11 @@ static void ring(void *shell, struct slot *s, struct future *f)
 	worker_link_ring(s->shell, f);
 }
 
+static int pass_signal(void *shell, struct slot *s, struct future *f, int signo)
+{
+	return worker_link_signal(s->shell, f, signo);
+}
+
 static void kill_worker(void *shell, struct slot *s)
 {
 	worker_link_kill(s->shell);
@@ -204,6 +209,7 @@ const struct core_ops workers_ops = {
 	.take_back = take_back,
 	.read_answers = read_answers,
 	.ring = ring,
+	.signal = pass_signal,
 	.kill = kill_worker,
 	.close_link = close_link,
 	.fork_worker = fork_worker,

@@ -78,3 +78,19 @@ json_t *ids_json(const struct ids *ids)
 	}
 	return array;
 }
+
+int ids_ask_each(struct ctl *ctl, const char *method, const struct ids *ids, json_t *param)
+{
+	int code = EXITCODE_OK, first = EXITCODE_OK;
+	json_t *answer;
+
+	for (size_t i = 0; i < ids->n && code != EXITCODE_NO_DAEMON; i++) {
+		code = ctl_ask(
+			ctl, method, json_pack("[I, O]", (json_int_t)ids->ids[i], param), &answer);
+		if (code == EXITCODE_OK)
+			json_decref(answer);
+		first = first ? first : code;
+	}
+	json_decref(param);
+	return first;
+}

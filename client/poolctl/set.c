@@ -30,30 +30,20 @@ static json_t *changes(const struct args *a)
 	return map;
 }
 
-/* Several IDs: the first failure decides the exit code. */
 static int run(struct ctl *ctl, void *values, int argc, char **argv)
 {
 	const struct args *a = values;
-	int code, worst = EXITCODE_OK;
 	struct ids ids;
-	json_t *answer;
+	int code;
 
 	if (!a->priority.set && !a->label && !a->ttl.set)
 		return ctl_usage(ctl, "nothing to set: --priority, --label or --ttl");
 	code = ids_parse(ctl, argc, argv, 1, INT_MAX, &ids);
 	if (code)
 		return code;
-	for (size_t i = 0; i < ids.n; i++) {
-		code = ctl_ask(ctl, "set", json_pack("[I, o]", (json_int_t)ids.ids[i], changes(a)),
-			&answer);
-		if (code == EXITCODE_NO_DAEMON)
-			break;
-		if (code == 0)
-			json_decref(answer);
-		worst = worst ? worst : code;
-	}
+	code = ids_ask_each(ctl, "set", &ids, changes(a));
 	ids_deinit(&ids);
-	return worst ? worst : code;
+	return code;
 }
 
 const struct verb verb_set = {

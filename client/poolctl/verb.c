@@ -14,6 +14,7 @@ const struct verb *const verb_all[] = {
 	&verb_list,
 	&verb_cancel,
 	&verb_set,
+	&verb_signal,
 	&verb_release,
 	&verb_ping,
 	&verb_pools,

@@ -240,6 +240,23 @@ enum cancel_outcome core_cancel(
 	}
 }
 
+/* One that is `cancelling` is alone with its worker. */
+int core_signal(struct core *c, struct future *f, int signo, uint64_t now_us)
+{
+	struct slot *s = f->slot;
+
+	if (s && f->state != FUTURE_CANCELLING) {
+		handover_take_back(s, now_us);
+		if (f->slot)
+			c->ops->read_answers(c->shell, s);
+	}
+	if (future_state_is_final(f->state))
+		return CORE_E_OVER;
+	if (!f->slot || f != slot_first(s))
+		return CORE_E_NOT_RUNNING;
+	return c->ops->signal(c->shell, s, f, signo);
+}
+
 /* ---- the end ------------------------------------------------------------------------------------
  */
 

@@ -23,6 +23,7 @@ enum {
 	CORE_E_KNOWN = 7,	 /* the key is that of a future with the same content */
 	CORE_E_KEY_CONFLICT = 8, /* the key is that of a future with other content */
 	CORE_E_OVER = 9,	 /* it is final */
+	CORE_E_NOT_RUNNING = 10, /* no worker has received it yet */
 };
 
 /* What the shell does for the core. None of them may free a future, slot or pool. */
@@ -37,6 +38,8 @@ struct core_ops {
 	void (*read_answers)(void *shell, struct slot *s);
 	/* Sends `cancel` and rings the bell (SIGTERM). */
 	void (*ring)(void *shell, struct slot *s, struct future *f);
+	/* Passes a client's signal on to f, which the worker has received. 0, or -errno. */
+	int (*signal)(void *shell, struct slot *s, struct future *f, int signo);
 	/* SIGKILL. */
 	void (*kill)(void *shell, struct slot *s);
 	/* Closes the link: a worker that sees end of file exits. */
@@ -173,6 +176,10 @@ enum cancel_outcome {
 
 enum cancel_outcome core_cancel(
 	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us);
+/* Passes a signal on to a job that runs: take back, read, then tell, so that it never hits another
+ * one. 0, CORE_E_NOT_RUNNING, CORE_E_OVER, -errno of the shell. */
+__attribute__((warn_unused_result)) int core_signal(
+	struct core *c, struct future *f, int signo, uint64_t now_us);
 /* Nobody finds it from now on; it goes at its end, or at once. */
 void core_release(struct core *c, struct future *f);
 

@@ -77,7 +77,16 @@ static void pass_bell_on(struct command *c)
 	} else if (poold_job_cancelled(c->job)) {
 		c->is_told_to_end = true;
 		kill(-c->child.pid, SIGTERM);
+		kill(-c->child.pid, SIGCONT); /* one that was stopped is to hear it too */
 	}
+}
+
+static void pass_signals_on(struct command *c)
+{
+	uint64_t mask;
+
+	for (mask = bell_passed(c->job->id); mask; mask &= mask - 1)
+		kill(-c->child.pid, __builtin_ctzll(mask) + 1);
 }
 
 /* The worker holds the command's ends of the pipes too: so an end of file, which comes while the
@@ -94,6 +103,7 @@ static int await_end(struct command *c)
 		};
 
 		pass_bell_on(c);
+		pass_signals_on(c);
 		r = bell_poll(fds, ARRAY_SIZE(fds), BELL_FOREVER);
 		if (r == -EINTR)
 			continue;
@@ -336,7 +346,7 @@ static int init(void)
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || signal(SIGPIPE, SIG_DFL) == SIG_ERR)
 		return -errno;
 	exec_spec_init(&spec);
-	return 0;
+	return bell_pass_signals();
 }
 
 static void fini(void)

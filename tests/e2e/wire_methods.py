@@ -12,7 +12,7 @@ from wire import Client, Failure, fd_ext, future_ext, msgpack, pack, sealed
 
 OPTIONS_OF_LATER = ["after",
                     "after_any", "each", "admit_within"]
-METHODS_OF_LATER = ["watch", "watch_add", "unwatch", "signal", "resize", "pause",
+METHODS_OF_LATER = ["watch", "watch_add", "unwatch", "resize", "pause",
                     "resume", "drain", "reload"]
 
 

@@ -99,6 +99,13 @@ static void op_ring(void *shell, struct slot *s, struct future *f)
 	worker_of(s)->is_rung = true;
 }
 
+static int op_signal(void *shell, struct slot *s, struct future *f, int signo)
+{
+	(void)shell;
+	must(worker_of(s)->n && worker_of(s)->jobs[0] == f && signo > 0);
+	return 0;
+}
+
 static void op_kill(void *shell, struct slot *s)
 {
 	(void)shell;
@@ -158,9 +165,22 @@ static void op_drop_extra(void *shell, struct future_extra *e)
 	extra_free(e);
 }
 
-static const struct core_ops core_ops = {op_hand_over, op_take_back, op_read_answers, op_ring,
-	op_kill, op_close_link, op_fork_worker, op_tell, op_describe_loss, op_describe_abort,
-	op_describe_attempt, op_drop_payload, op_drop_extra};
+static const struct core_ops core_ops = {
+	.hand_over = op_hand_over,
+	.take_back = op_take_back,
+	.read_answers = op_read_answers,
+	.ring = op_ring,
+	.signal = op_signal,
+	.kill = op_kill,
+	.close_link = op_close_link,
+	.fork_worker = op_fork_worker,
+	.tell = op_tell,
+	.describe_loss = op_describe_loss,
+	.describe_abort = op_describe_abort,
+	.describe_attempt = op_describe_attempt,
+	.drop_payload = op_drop_payload,
+	.drop_extra = op_drop_extra,
+};
 
 /* The input becomes the result, or the details of a failure. */
 static void answer(struct fake_worker *w)

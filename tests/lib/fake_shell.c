@@ -168,6 +168,16 @@ static void ring(void *shell, struct slot *s, struct future *f)
 	w->has_bell = true;
 }
 
+static int pass_signal(void *shell, struct slot *s, struct future *f, int signo)
+{
+	struct fake_worker *w = s->shell;
+
+	w->fake->n_signals++;
+	if (w->fake->hooks.signalled)
+		w->fake->hooks.signalled(w, f);
+	return 0;
+}
+
 static void kill_worker(void *shell, struct slot *s)
 {
 	struct fake_worker *w = s->shell;
@@ -261,6 +271,7 @@ void fake_init(struct fake *fake, const struct account_limits *limits, uint64_t 
 		.take_back = take_back,
 		.read_answers = read_answers,
 		.ring = ring,
+		.signal = pass_signal,
 		.kill = kill_worker,
 		.close_link = close_link,
 		.fork_worker = fork_worker,

@@ -93,6 +93,7 @@ struct fake_hooks {
 	void (*handed_over)(struct fake_worker *w, struct future *f);
 	bool (*may_fork)(struct fake_worker *w);
 	void (*rung)(struct fake_worker *w, struct future *f);
+	void (*signalled)(struct fake_worker *w, struct future *f);
 	/* Before the daemon takes a packet or an answer: the other side may be quicker. */
 	void (*race)(struct fake_worker *w);
 	void (*received)(struct fake_worker *w, const struct fake_packet *p);
@@ -112,6 +113,7 @@ struct fake {
 	unsigned n_hand_overs;
 	unsigned n_taken_back;
 	unsigned n_rings;
+	unsigned n_signals;
 	unsigned n_kills;
 	unsigned n_closes;
 	unsigned n_forks;

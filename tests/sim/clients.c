@@ -274,6 +274,26 @@ void clients_cancel(struct world *w)
 		world_fail(w, "%llu does not know who cancelled it", (unsigned long long)f->id);
 }
 
+void clients_signal(struct world *w)
+{
+	struct future *f = world_once_in(w, 4) ? some_future(w) : some_handed_over(w);
+	bool is_ok;
+	int r;
+
+	if (!f)
+		return;
+	r = core_signal(w->core, f, 10, w->fake.now_us);
+	world_say(w, "signal to %llu: %d", (unsigned long long)f->id, r);
+	switch (r) {
+	case 0: is_ok = f->slot && slot_first(f->slot) == f && !is_in_an_inbox(f); break;
+	case CORE_E_OVER: is_ok = future_state_is_final(f->state); break;
+	default: is_ok = !future_state_is_final(f->state) && f->state != FUTURE_RUNNING; break;
+	}
+	if (!is_ok)
+		world_fail(w, "signal to %llu gave %d, and its state is %d",
+			(unsigned long long)f->id, r, f->state);
+}
+
 /* ---- the rest -----------------------------------------------------------------------------------
  */
 
@@ -410,6 +430,8 @@ void clients_move(struct world *w)
 		(void)give_birth(w, false, (uint32_t)world_below(w, WORLD_UIDS));
 	else if (chance < 82)
 		clients_cancel(w);
+	else if (chance < 84)
+		clients_signal(w);
 	else if (chance < 90)
 		release(w);
 	else if (chance < 95)

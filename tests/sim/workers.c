@@ -196,6 +196,13 @@ static void rung(struct fake_worker *fw, struct future *f)
 				(unsigned long long)fw->inbox[i].id);
 }
 
+/* What travels to a worker that ends a job says which job it is for; what runs must be hit. */
+static void signalled(struct fake_worker *fw, struct future *f)
+{
+	if (f->state == FUTURE_RUNNING)
+		rung(fw, f);
+}
+
 static bool may_fork(struct fake_worker *fw)
 {
 	struct world *w = world_of(fw);
@@ -298,6 +305,7 @@ void workers_hooks(struct fake_hooks *hooks)
 	*hooks = (struct fake_hooks){.may_hand_over = may_hand_over,
 		.handed_over = handed_over,
 		.rung = rung,
+		.signalled = signalled,
 		.may_fork = may_fork,
 		.race = race,
 		.received = received,

@@ -159,6 +159,7 @@ __attribute__((format(printf, 2, 3))) void world_say(struct world *w, const char
 void clients_move(struct world *w);
 /* Somebody cancels something: also from within the telling of another end. */
 void clients_cancel(struct world *w);
+void clients_signal(struct world *w);
 /* The end of a turn of the daemon's loop. */
 void clients_turn(struct world *w);
 /* Nobody sends any more. */
