@@ -450,6 +450,8 @@ void handover_stop(
 		f->ending = ending;
 		f->cancel_mode = mode;
 	}
+	/* This worker goes: if others are in the middle of a turn, the pool has had its part of it. */
+	c->want_turn = true;
 	/* One that is not the first, or whose worker was rung for another one: this worker receives
 	 * what it does not run, and a bell would hit the wrong job. */
 	if (mode == CANCEL_KILL || s->state != SLOT_BUSY || f != slot_first(s)) {
