@@ -591,23 +591,28 @@ poold_input poold_input_command(const poold_command *command);
 
 /* Start with POOLD_OPTIONS_INIT; 0 and NULL mean "not given". Text is UTF-8. */
 typedef struct poold_options {
-	size_t size;	      /* of this struct, as the caller knows it */
-	uint64_t timeout_us;  /* longest run */
-	uint64_t grace_us;    /* from SIGTERM to SIGKILL */
-	uint64_t ttl_us;      /* how long the daemon keeps it after its end; default one hour */
-	const char *group;    /* up to 128 bytes */
-	const char *label;    /* up to 256 bytes */
-	const char *trace;    /* W3C traceparent */
-	int32_t priority;     /* higher first */
-	uint8_t attached;     /* 1: cancelled when the connection closes */
-	uint8_t auto_release; /* 1: the daemon forgets it once its end has arrived here */
-	const char *key;      /* up to 128 bytes: submitted again with the same content, it is the
+	size_t size;	       /* of this struct, as the caller knows it */
+	uint64_t timeout_us;   /* longest run */
+	uint64_t grace_us;     /* from SIGTERM to SIGKILL */
+	uint64_t ttl_us;       /* how long the daemon keeps it after its end; default one hour */
+	const char *group;     /* up to 128 bytes */
+	const char *label;     /* up to 256 bytes */
+	const char *trace;     /* W3C traceparent */
+	int32_t priority;      /* higher first */
+	uint8_t attached;      /* 1: cancelled when the connection closes */
+	uint8_t auto_release;  /* 1: the daemon forgets it once its end has arrived here */
+	const char *key;       /* up to 128 bytes: submitted again with the same content, it is the
 				 same future; not for poold_submit_many() */
+	const uint64_t *after; /* it runs only when these futures are done; if one ends otherwise it
+				  is POOLD_ABORTED */
+	size_t n_after;
+	const uint64_t *after_any; /* it runs only when these futures are final */
+	size_t n_after_any;
 } poold_options;
 
 #define POOLD_OPTIONS_INIT                                                                         \
 	{                                                                                          \
-		sizeof(poold_options), 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, NULL                    \
+		sizeof(poold_options), 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, 0, NULL, 0  \
 	}
 
 /**

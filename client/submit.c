@@ -35,6 +35,18 @@ bool cl_is_known(const void *of_caller, size_t size, size_t known)
 	return size >= known;
 }
 
+static int set_ids(
+	struct jobspec *s, uint32_t bit, struct jobspec_ids *ret, const uint64_t *ids, size_t n)
+{
+	if (n == 0)
+		return 0;
+	if (!ids || n > PROTO_IDS_MAX)
+		return -EINVAL;
+	s->set |= bit;
+	*ret = (struct jobspec_ids){.ids = ids, .n = (uint32_t)n};
+	return 0;
+}
+
 static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct jobspec *s)
 {
 	static const poold_options none = POOLD_OPTIONS_INIT;
@@ -58,6 +70,9 @@ static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct 
 		s->set |= JOBSPEC_BIT(ATTACHED);
 		s->attached = true;
 	}
+	if (set_ids(s, JOBSPEC_BIT(AFTER), &s->after, o->after, o->n_after) < 0 ||
+		set_ids(s, JOBSPEC_BIT(AFTER_ANY), &s->after_any, o->after_any, o->n_after_any) < 0)
+		return cl_fail(p, -EINVAL, "after: %u IDs at most", PROTO_IDS_MAX);
 	if (s->set & ~allowed)
 		return cl_fail(p, -EINVAL, "an option that this cannot have");
 	return 0;

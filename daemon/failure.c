@@ -11,6 +11,7 @@
 #include "daemon/clock.h"
 #include "daemon/core/pool.h"
 #include "daemon/core/core.h"
+#include "daemon/core/edge.h"
 #include "daemon/extra.h"
 #include "daemon/payload.h"
 #include "proto/text.h"
@@ -30,6 +31,7 @@ enum outcome_code failure_code(const struct future *f)
 		[FAILURE_LOST] = OUTCOME_E_LOST,
 		[FAILURE_SHUTDOWN] = OUTCOME_E_ABORTED,
 		[FAILURE_POOL] = OUTCOME_E_ABORTED,
+		[FAILURE_INPUT] = OUTCOME_E_ABORTED,
 	};
 
 	return codes[f->failure];
@@ -153,6 +155,10 @@ void failure_describe(const struct future *f, char *text, size_t size)
 	case FAILURE_LOST: describe_loss(f, text, size); break;
 	case FAILURE_SHUTDOWN: snprintf(text, size, "the daemon stopped"); break;
 	case FAILURE_POOL: describe_pool(f, text, size); break;
+	case FAILURE_INPUT:
+		snprintf(text, size, "future %llu, after which it was to run, is not done",
+			(unsigned long long)edges_root(f));
+		break;
 	case FAILURE_NONE: text[0] = 0; break;
 	}
 }
@@ -223,6 +229,12 @@ void failure_pack_details(struct bufpack *p, const struct future *f)
 	case FAILURE_POOL:
 		bufpack_map(p, 1);
 		pack_word(p, "cause", f->failure == FAILURE_SHUTDOWN ? "shutdown" : "pool_removed");
+		break;
+	case FAILURE_INPUT:
+		bufpack_map(p, 2);
+		pack_word(p, "cause", "input");
+		bufpack_text(p, "id");
+		bufpack_uint(p, edges_root(f));
 		break;
 	default:
 		if (f->value && f->value->spill_fd < 0)

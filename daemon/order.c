@@ -7,9 +7,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/after.h"
 #include "daemon/content.h"
 #include "daemon/extra.h"
 #include "daemon/payload.h"
@@ -137,6 +139,16 @@ static int fill_future(struct order *o, struct future *f, struct cursor value, c
 	return extra_new(&o->spec, &f->extra);
 }
 
+/* Behind the conditions of the core. */
+enum {
+	ORDER_E_REFUSED = 100, /* the request has its answer */
+};
+
+void order_deinit(struct order *o)
+{
+	free(o->after);
+}
+
 static struct wishes wishes_of(const struct jobspec *spec)
 {
 	static_assert(RETRY_ON_LOST == (int)JOBSPEC_ON_LOST &&
@@ -175,7 +187,15 @@ static struct submission submission_of(const struct order *o)
 	};
 }
 
-/* 0, a CORE_E_ or -errno. */
+/* The same list for all futures of the order. */
+static bool find_after(struct order *o)
+{
+	if (!o->has_after)
+		o->has_after = after_find(o->r, &o->spec, &o->after, &o->n_after);
+	return o->has_after;
+}
+
+/* 0, ORDER_E_REFUSED, a CORE_E_ or -errno. */
 static int charge_future(struct order *o, const struct cursor *value, const int *fds,
 	unsigned n_fds, uint64_t *ret_input_bytes, struct future **ret, struct refusal *ret_why)
 {
@@ -186,8 +206,14 @@ static int charge_future(struct order *o, const struct cursor *value, const int 
 	e = payload_measure(cursor_len(value), fds, n_fds, &s.input_bytes, &s.input_fds);
 	if (e == 0 && s.tags.key)
 		e = content_of(core, o->function, &o->spec, value, fds, n_fds, &s.tags.content);
+	if (e == 0)
+		e = core_find_known(core, &s, ret);
+	if (e == 0 && !find_after(o))
+		e = ORDER_E_REFUSED;
 	if (e)
 		return e;
+	s.wishes.after = o->after;
+	s.wishes.n_after = o->n_after;
 	*ret_input_bytes = s.input_bytes;
 	return o->pool ? core_submit(core, &s, o->r->now_us, ret, ret_why)
 		       : core_put(core, &s, o->r->now_us, ret, ret_why);
@@ -217,7 +243,7 @@ struct future *order_make(struct order *o, struct cursor value)
 			return f;
 		if (e == CORE_E_KEY_CONFLICT)
 			fail_key(o, f);
-		else
+		else if (e != ORDER_E_REFUSED)
 			fail_submit(o, e, &why);
 		return NULL;
 	}

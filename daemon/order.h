@@ -1,6 +1,7 @@
 /* What submit, submit_many, call and put ask for, and the futures made of it. */
 #pragma once
 
+#include "daemon/core/edge.h"
 #include "daemon/request.h"
 #include "proto/jobspec.h"
 
@@ -12,7 +13,12 @@ struct order {
 	struct jobspec spec;
 	bool is_single; /* one value: the message's fds are its own */
 	bool is_known;	/* by its key: the future is one that was there */
+	bool has_after; /* looked for */
+	struct after *after;
+	uint32_t n_after;
 };
+
+void order_deinit(struct order *o);
 
 /* A future with this value, which is a part of the message, or the one that has the order's key. The
  * values of a message are handed in one after the other, each once. NULL: refused, and nothing is

@@ -78,6 +78,7 @@ static void pack_waits_for(struct bufpack *p, const struct explanation *e)
 		[EXPLAIN_WORKER] = "worker",
 		[EXPLAIN_QUOTA] = "quota",
 		[EXPLAIN_DELAY] = "delay",
+		[EXPLAIN_DEPENDENCY] = "dependency",
 		[EXPLAIN_STARTING] = "starting",
 	};
 	struct fields fs;

@@ -132,7 +132,7 @@ static void order_one(struct order *o, struct cursor value, unsigned kinds)
 
 void request_submit(struct request *r)
 {
-	struct order o = {.r = r};
+	cleanup(order_deinit) struct order o = {.r = r};
 	struct cursor value;
 
 	if (read_function(&o) && request_next(r) && read_value(&o, &value) && has_known_exts(r) &&
@@ -142,7 +142,7 @@ void request_submit(struct request *r)
 
 void request_call(struct request *r)
 {
-	struct order o = {.r = r};
+	cleanup(order_deinit) struct order o = {.r = r};
 	struct cursor value;
 	unsigned kinds = SUBSCRIPTION_CALL;
 
@@ -160,7 +160,7 @@ void request_call(struct request *r)
 
 void request_put(struct request *r)
 {
-	struct order o = {.r = r};
+	cleanup(order_deinit) struct order o = {.r = r};
 	struct cursor value;
 
 	if (request_next(r) && read_value(&o, &value) && has_known_exts(r) &&
@@ -261,7 +261,7 @@ void request_submit_many(struct request *r)
 {
 	cleanup_free struct future **futures = NULL;
 	cleanup_free struct pending **pendings = NULL;
-	struct order o = {.r = r};
+	cleanup(order_deinit) struct order o = {.r = r};
 	struct cursor inputs, after;
 	struct batch b = {0};
 	uint32_t n;
@@ -277,6 +277,11 @@ void request_submit_many(struct request *r)
 	if (n > PROTO_INPUTS_MAX) {
 		request_fail(r, OUTCOME_E_TOO_LARGE, "a list of %u inputs, at most %u", n,
 			PROTO_INPUTS_MAX);
+		return;
+	}
+	if ((uint64_t)n * (o.spec.after.n + o.spec.after_any.n) > PROTO_EDGES_MAX) {
+		request_fail(r, OUTCOME_E_TOO_LARGE, "%u jobs after %u others, at most %u in all",
+			n, o.spec.after.n + o.spec.after_any.n, PROTO_EDGES_MAX);
 		return;
 	}
 	futures = calloc(n + 1, sizeof(*futures));

@@ -28,6 +28,7 @@ enum kind {
 	KIND_ENDS, /* a list of words */
 	KIND_TEXT,
 	KIND_ASCII, /* text, printable ASCII only */
+	KIND_IDS,
 };
 
 struct option {
@@ -68,6 +69,8 @@ static const struct option options[] = {
 	[JOBSPEC_RETRIES] = COUNT(retries, PROTO_RETRIES_MAX),
 	[JOBSPEC_RETRY_ON] = VALUE(KIND_ENDS, retry_on),
 	[JOBSPEC_BACKOFF] = VALUE(KIND_TIME, backoff_us),
+	[JOBSPEC_AFTER] = VALUE(KIND_IDS, after),
+	[JOBSPEC_AFTER_ANY] = VALUE(KIND_IDS, after_any),
 };
 static_assert(ARRAY_SIZE(options) == _JOBSPEC_MAX, "a row per option");
 
@@ -258,6 +261,31 @@ static int parse_text(struct jobspec *s, const struct option *o, struct cursor *
 	return 0;
 }
 
+static int parse_ids(
+	struct jobspec_ids *ret, struct cursor *c, const char *name, struct jobspec_error *e)
+{
+	struct cursor at = *c;
+	struct jobspec_ids ids = {};
+	uint64_t id;
+
+	if (!cursor_array(&at, &ids.n))
+		return fail_type(e, name, c, "a list of future IDs");
+	if (ids.n > PROTO_IDS_MAX)
+		return fail(e, OUTCOME_E_TOO_LARGE, "option \"%s\": a list of %u IDs, at most %u",
+			name, ids.n, PROTO_IDS_MAX);
+	ids.encoded.p = at.p;
+	for (uint32_t i = 0; i < ids.n; i++)
+		if (!cursor_uint(&at, &id) || id >= PROTO_ID_END)
+			return fail(e, OUTCOME_E_BAD_REQUEST,
+				"option \"%s\": element %u is no future ID (an integer from 0 to "
+				"2^53-1)",
+				name, i);
+	ids.encoded.end = at.p;
+	*ret = ids;
+	*c = at;
+	return 0;
+}
+
 static int parse_value(
 	struct jobspec *s, enum jobspec_option which, struct cursor *c, struct jobspec_error *e)
 {
@@ -269,6 +297,7 @@ static int parse_value(
 	case KIND_INT: return parse_int(&FIELD(s, o->offset, int32_t), c, name, e);
 	case KIND_COUNT: return parse_count(&FIELD(s, o->offset, uint32_t), o, c, name, e);
 	case KIND_ENDS: return parse_ends(&FIELD(s, o->offset, uint8_t), c, name, e);
+	case KIND_IDS: return parse_ids(&FIELD(s, o->offset, struct jobspec_ids), c, name, e);
 	case KIND_BOOL:
 		if (cursor_bool(c, &FIELD(s, o->offset, bool)))
 			return 0;
@@ -333,6 +362,15 @@ int jobspec_parse(
 	return 0;
 }
 
+static void pack_ids(struct bufpack *p, const struct jobspec_ids *ids)
+{
+	bufpack_array(p, ids->n);
+	if (!ids->ids && ids->n)
+		bufpack_raw(p, ids->encoded.p, cursor_len(&ids->encoded));
+	for (uint32_t i = 0; ids->ids && i < ids->n; i++)
+		bufpack_uint(p, ids->ids[i]);
+}
+
 static void pack_value(struct bufpack *p, const struct jobspec *s, const struct option *o)
 {
 	switch (o->kind) {
@@ -341,6 +379,7 @@ static void pack_value(struct bufpack *p, const struct jobspec *s, const struct 
 	case KIND_INT: bufpack_int(p, CONST_FIELD(s, o->offset, int32_t)); break;
 	case KIND_COUNT: bufpack_uint(p, CONST_FIELD(s, o->offset, uint32_t)); break;
 	case KIND_ENDS: pack_ends(p, CONST_FIELD(s, o->offset, uint8_t)); break;
+	case KIND_IDS: pack_ids(p, &CONST_FIELD(s, o->offset, struct jobspec_ids)); break;
 	case KIND_TEXT:
 	case KIND_ASCII:
 		bufpack_text_n(p, CONST_FIELD(s, o->offset, char *),

@@ -22,7 +22,9 @@
 	X(DELAY, "delay")                                                                          \
 	X(RETRIES, "retries")                                                                      \
 	X(RETRY_ON, "retry_on")                                                                    \
-	X(BACKOFF, "backoff")
+	X(BACKOFF, "backoff")                                                                      \
+	X(AFTER, "after")                                                                          \
+	X(AFTER_ANY, "after_any")
 
 enum jobspec_option {
 #define X(name, word) JOBSPEC_##name,
@@ -47,6 +49,13 @@ enum {
 	(JOBSPEC_BIT(ATTACHED) | JOBSPEC_BIT(GROUP) | JOBSPEC_BIT(LABEL) | JOBSPEC_BIT(TTL) |      \
 		JOBSPEC_BIT(KEY))
 
+/* IDs of futures: the caller's (packing), or checked elements of the message (parsing). */
+struct jobspec_ids {
+	const uint64_t *ids; /* NULL: they are in `encoded` */
+	struct cursor encoded;
+	uint32_t n;
+};
+
 /* Texts point into the message (parsing) or are the caller's (packing); not terminated. */
 struct jobspec {
 	uint32_t set;		  /* JOBSPEC_BIT()s of the options that were given */
@@ -64,6 +73,8 @@ struct jobspec {
 	bool attached;
 	const char *group, *label, *trace, *key;
 	size_t group_len, label_len, trace_len, key_len;
+	struct jobspec_ids after;     /* only when all of them are done */
+	struct jobspec_ids after_any; /* only when all of them are final */
 };
 
 /* Why parsing failed: an error code of the wire and a sentence that names the option, value and

@@ -43,6 +43,8 @@
 /* IDs in one list, and inputs of one submit_many: so that the answer fits in a message too. */
 #define PROTO_IDS_MAX	 32768u
 #define PROTO_INPUTS_MAX 100000u
+/* Dependencies of all jobs of one request: that much is charged and linked in one go. */
+#define PROTO_EDGES_MAX 1000000u
 /* Futures that `list` gives at most in one answer. */
 #define PROTO_LIST_MAX 1000u
 /* How far `waits_for` counts the jobs before one: each is a look at memory that lay untouched. */

@@ -44,6 +44,12 @@ static void say_until(char *text, size_t size, const json_t *waits_for)
 			quantity_time_text(left > 0 ? left : 0, span));
 }
 
+static void say_dependency(char *text, size_t size, const json_t *waits_for)
+{
+	snprintf(text, size, "the end of %lld",
+		(long long)json_integer_value(json_object_get(waits_for, "id")));
+}
+
 /* A sentence in place of the map; a kind that this poolctl does not know stays as it came. */
 static void put_in_words(json_t *info)
 {
@@ -56,6 +62,8 @@ static void put_in_words(json_t *info)
 	for (size_t i = 0; kind && i < ARRAY_SIZE(reasons); i++)
 		if (strcmp(kind, reasons[i][0]) == 0)
 			snprintf(text, sizeof(text), "%s %s", reasons[i][1], pool ? pool : "?");
+	if (kind && strcmp(kind, "dependency") == 0)
+		say_dependency(text, sizeof(text), waits_for);
 	if (!*text)
 		return;
 	len = strlen(text);

@@ -36,6 +36,10 @@ int jobargs_options(struct ctl *ctl, const struct jobargs *a, poold_options *ret
 	o.label = a->label;
 	o.trace = a->trace ? a->trace : inherited_trace();
 	o.priority = (int32_t)a->priority.value;
+	o.after = a->after.ids;
+	o.n_after = a->after.n;
+	o.after_any = a->after_any.ids;
+	o.n_after_any = a->after_any.n;
 	*ret = o;
 	return 0;
 }

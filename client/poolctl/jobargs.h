@@ -10,6 +10,7 @@ struct jobargs {
 	struct opt_time timeout, grace, ttl;
 	struct opt_number priority;
 	const char *group, *label, *trace;
+	struct opt_ids after, after_any;
 };
 
 /* Rows of an option table; `s` has a struct jobargs called `m`. */
@@ -21,6 +22,9 @@ struct jobargs {
 		{'g', "group", "GROUP", "a text of your own, for list", OPT_TEXT,                  \
 			offsetof(s, m.group)},                                                     \
 		{'l', "label", "LABEL", "another", OPT_TEXT, offsetof(s, m.label)},                \
+		{0, "after", "IDS", "only when these are done", OPT_IDS, offsetof(s, m.after)},    \
+		{0, "after-any", "IDS", "only when these have ended", OPT_IDS,                     \
+			offsetof(s, m.after_any)},                                                 \
 		{0, "ttl", "TIME", "how long the result is kept; default one hour", OPT_TIME,      \
 			offsetof(s, m.ttl)},                                                       \
 	{                                                                                          \

@@ -102,6 +102,27 @@ static int append_item(struct opt_list *list, const char *item)
 	return 0;
 }
 
+/* "12,13": 0, 1 if one is none, -ENOMEM. */
+static int append_ids(struct opt_ids *list, const char *text)
+{
+	uint64_t *ids;
+	char *end;
+
+	for (;; text = end + 1) {
+		ids = reallocarray(list->ids, list->n + 1, sizeof(*ids));
+		if (!ids)
+			return -ENOMEM;
+		list->ids = ids;
+		errno = 0;
+		ids[list->n] = strtoull(text, &end, 10);
+		if (errno || *text < '0' || *text > '9' || (*end && *end != ',') || !ids[list->n])
+			return 1;
+		list->n++;
+		if (!*end)
+			return 0;
+	}
+}
+
 /* 0, -ENOMEM, or 1 with *ret_wanted saying what the text should have been. */
 static int store_value(const struct opt *o, void *values, const char *text, const char **ret_wanted)
 {
@@ -133,6 +154,9 @@ static int store_value(const struct opt *o, void *values, const char *text, cons
 		*ret_wanted = "a whole number above 0";
 		return !read_integer(text, 1, INT64_MAX, at);
 	case OPT_LIST: return append_item(at, text);
+	case OPT_IDS:
+		*ret_wanted = "an ID, or several with commas between";
+		return append_ids(at, text);
 	}
 	return 1;
 }
@@ -197,6 +221,8 @@ void opt_release(const struct opt *opts, void *values)
 	for (; values && opts->name; opts++) {
 		if (opts->kind == OPT_LIST)
 			free(((struct opt_list *)((char *)values + opts->at))->items);
+		if (opts->kind == OPT_IDS)
+			free(((struct opt_ids *)((char *)values + opts->at))->ids);
 	}
 }
 

@@ -16,6 +16,7 @@ enum opt_kind {
 	OPT_NUMBER, /* struct opt_number: an integer of 32 bits */
 	OPT_COUNT,  /* struct opt_number: 1 and above */
 	OPT_LIST,   /* struct opt_list: may be given more than once */
+	OPT_IDS,    /* struct opt_ids: with commas between, may be given more than once */
 };
 
 struct opt {
@@ -44,6 +45,11 @@ struct opt_number {
 
 struct opt_list {
 	const char **items; /* borrowed texts; free() the array */
+	size_t n;
+};
+
+struct opt_ids {
+	uint64_t *ids; /* free() it */
 	size_t n;
 };
 

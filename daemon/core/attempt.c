@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "daemon/core/edge.h"
 #include "daemon/core/life.h"
 
 /* A back-off doubles with each run, up to this. */
@@ -208,8 +209,27 @@ void attempt_delay(struct core *c, struct future *f)
 	life_arm(c, f);
 }
 
+void attempt_first(struct core *c, struct future *f, uint64_t now_us)
+{
+	const struct terms *t = f->terms;
+
+	if (t && t->not_before_us > now_us) {
+		attempt_delay(c, f);
+	} else if (edges_left(f)) {
+		f->state = FUTURE_BLOCKED;
+		attempt_delay(c, f);
+	} else {
+		attempt_queue(c, f, now_us);
+	}
+}
+
 void attempt_wake(struct core *c, struct future *f, uint64_t now_us)
 {
+	if (edges_left(f)) {
+		future_set_state(f, FUTURE_BLOCKED);
+		life_arm(c, f);
+		return;
+	}
 	TAILQ_REMOVE(&f->pool->aside, f, in_line);
 	f->pool->n_aside--;
 	attempt_queue(c, f, now_us);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "daemon/core/attempt.h"
+#include "daemon/core/edge.h"
 #include "daemon/core/handover.h"
 #include "daemon/core/life.h"
 #include "daemon/core/sizing.h"
@@ -33,6 +34,7 @@ int core_init(struct core *c, const struct account_limits *limits, const struct 
 	TAILQ_INIT(&c->pools);
 	TAILQ_INIT(&c->all);
 	TAILQ_INIT(&c->freed);
+	TAILQ_INIT(&c->settling);
 	c->tombstones = tombstones_new();
 	r = future_table_init(&c->table);
 	if (r == 0 && c->tombstones)
@@ -130,12 +132,15 @@ uint64_t core_turn(struct core *c, uint64_t now_us)
 	c->n_turns++;
 	c->want_turn = false;
 	c->is_short = false;
+	edges_turn(c, now_us);
 	n_gives = c->accounts.n_gives;
 	TAILQ_FOREACH (p, &c->pools, in_core)
 		handover_turn(p, now_us);
 	/* Room that one pool gave back may be what a job of another one waited for. */
 	if (c->is_short && c->accounts.n_gives != n_gives)
 		c->want_turn = true;
+	if (!TAILQ_EMPTY(&c->settling))
+		return now_us;
 	node = heap_first(&c->timers); /* in the past: of what was taken back just now */
 	if (c->want_turn && (!node || node->key > now_us + RETRY_US))
 		return now_us + RETRY_US;

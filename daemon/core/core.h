@@ -72,8 +72,9 @@ struct core {
 	struct accounts accounts;
 	struct pools pools;
 	struct future_table table;
-	struct futures all;   /* by ID */
-	struct futures freed; /* to be freed at the end of the turn */
+	struct futures all;	 /* by ID */
+	struct futures freed;	 /* to be freed at the end of the turn */
+	struct futures settling; /* final, and not all of their dependents know */
 	struct siphash_key seed;
 	struct tag_table groups;
 	struct tag_table keys;
@@ -154,8 +155,11 @@ struct submission {
 	struct tag_wishes tags;
 };
 
+/* Whether its key is taken. 0, CORE_E_KNOWN or CORE_E_KEY_CONFLICT with the future that has it. */
+__attribute__((warn_unused_result)) int core_find_known(
+	const struct core *c, const struct submission *s, struct future **ret);
 /* Room for one result must remain beside what waiting jobs hold, so that none of them waits for
- * ever. 0, CORE_E_KNOWN or CORE_E_KEY_CONFLICT with the future that has the key, CORE_E_QUOTA or CORE_E_FULL with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED,
+ * ever. 0, CORE_E_KNOWN or CORE_E_KEY_CONFLICT as core_find_known(), CORE_E_QUOTA or CORE_E_FULL with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED,
  * -ENOMEM, -EAGAIN: the IDs up to id_end are used up. */
 __attribute__((warn_unused_result)) int core_submit(struct core *c, const struct submission *s,
 	uint64_t now_us, struct future **ret, struct refusal *ret_refusal);

@@ -7,6 +7,7 @@
  */
 #include "daemon/core/explain.h"
 
+#include "daemon/core/edge.h"
 #include "daemon/core/handover.h"
 
 static bool has_worker(const struct pool *p)
@@ -50,6 +51,10 @@ struct explanation explain(const struct future *f, uint64_t ahead_max, uint64_t 
 	case FUTURE_DELAYED:
 		e.kind = EXPLAIN_DELAY;
 		e.until_us = f->terms->not_before_us;
+		break;
+	case FUTURE_BLOCKED:
+		e.kind = EXPLAIN_DEPENDENCY;
+		e.id = edges_first(f)->id;
 		break;
 	case FUTURE_QUEUED: explain_queued(&e, f, ahead_max, now_us); break;
 	default: break;

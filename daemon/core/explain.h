@@ -8,10 +8,11 @@
 
 enum explain_kind {
 	EXPLAIN_NOTHING,
-	EXPLAIN_WORKER,	  /* one that is free; `ahead` jobs of the same uid come before it */
-	EXPLAIN_QUOTA,	  /* room for its result beside what its owner, or all, hold */
-	EXPLAIN_DELAY,	  /* its delay, or the back-off before its next run, until `until_us` */
-	EXPLAIN_STARTING, /* the pool has no worker yet; `until_us`: none is started before */
+	EXPLAIN_WORKER,	    /* one that is free; `ahead` jobs of the same uid come before it */
+	EXPLAIN_QUOTA,	    /* room for its result beside what its owner, or all, hold */
+	EXPLAIN_DELAY,	    /* its delay, or the back-off before its next run, until `until_us` */
+	EXPLAIN_DEPENDENCY, /* the end of future `id`, perhaps among others */
+	EXPLAIN_STARTING,   /* the pool has no worker yet; `until_us`: none is started before */
 };
 
 struct explanation {

@@ -17,6 +17,7 @@ enum core_timer {
 };
 
 struct core;
+struct edge;
 struct function;
 struct lane;
 struct pool;
@@ -61,6 +62,7 @@ enum future_failure {
 	FAILURE_LOST,	  /* details in `value` */
 	FAILURE_SHUTDOWN, /* aborted: the daemon stops */
 	FAILURE_POOL,	  /* aborted: the pool is gone */
+	FAILURE_INPUT,	  /* aborted: what it depended on is not done */
 };
 
 enum future_ending {
@@ -100,8 +102,9 @@ struct future {
 	struct payload *input;	   /* gone when it is done */
 	struct payload *value;	   /* result, or details of a failure */
 	struct future_extra *extra;
-	struct terms *terms; /* NULL: an ordinary job, or an object */
-	struct tags *tags;   /* NULL: neither group nor key */
+	struct terms *terms;	 /* NULL: an ordinary job, or an object */
+	struct tags *tags;	 /* NULL: neither group nor key */
+	struct edge *dependents; /* who waits for its end; a ring */
 	struct waiters waiters;
 
 	enum future_state state : 8;
@@ -110,6 +113,7 @@ struct future {
 	enum cancel_mode cancel_mode : 8;
 	bool is_released : 1; /* nobody finds it any more; it goes when its last waiter is told */
 	bool is_reserved : 1; /* room for its result is taken */
+	bool is_settling : 1; /* final, and not all dependents know: pinned */
 	bool is_ranked : 1;   /* in its lane's heap when it waits, not in the list */
 	enum future_clock clock : 2; /* that ended it, or the run being stopped */
 	uint16_t attempt;

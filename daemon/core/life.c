@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "daemon/core/attempt.h"
+#include "daemon/core/edge.h"
 #include "daemon/core/handover.h"
 #include "daemon/core/tombstone.h"
 
@@ -152,6 +153,7 @@ static void give_input(struct core *c, struct future *f)
 static void forget(struct core *c, struct future *f)
 {
 	assert(TAILQ_EMPTY(&f->waiters));
+	edges_forget(c, f);
 	heap_clear(&c->timers, &f->timer);
 	c->n_timers--;
 	future_table_remove(&c->table, f);
@@ -198,7 +200,7 @@ static void give_job(struct future *f)
 /* ---- from outside ---- */
 
 /* Who submits again what has a key gets what that led to, whatever else has changed since. */
-static int find_known(struct core *c, const struct submission *s, struct future **ret)
+int core_find_known(const struct core *c, const struct submission *s, struct future **ret)
 {
 	const struct tag_wishes *w = &s->tags;
 	struct tag_list *tags = NULL;
@@ -218,7 +220,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	struct future *f;
 	int r;
 
-	r = find_known(c, s, ret);
+	r = core_find_known(c, s, ret);
 	if (r)
 		return r;
 	if (p->state == POOL_FAILED || pool_is_broken(p))
@@ -246,10 +248,8 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 		return r;
 	}
 	f->input = s->input;
-	if (s->wishes.delay_us)
-		attempt_delay(c, f);
-	else
-		attempt_queue(c, f, now_us);
+	edges_tie(c, f, s->wishes.after);
+	attempt_first(c, f, now_us);
 	p->n_submitted++;
 	*ret = f;
 	return 0;
@@ -270,7 +270,7 @@ int core_put(struct core *c, const struct submission *s, uint64_t now_us, struct
 	struct future *f;
 	int r;
 
-	r = find_known(c, s, ret);
+	r = core_find_known(c, s, ret);
 	if (r)
 		return r;
 	r = birth(c, s, now_us, &f, ret_refusal);
@@ -365,6 +365,8 @@ void life_finish(struct core *c, struct future *f, enum future_state state,
 	if (state == FUTURE_DONE)
 		give_input(c, f);
 	life_arm(c, f);
+	edges_cut(f);
+	edges_final(c, f);
 	tell_waiters(c, f);
 }
 

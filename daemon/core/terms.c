@@ -16,14 +16,14 @@
 size_t terms_bytes(const struct wishes *w)
 {
 	bool is_wanted = w->delay_us || w->start_within_us || w->deadline_us || w->retries ||
-			 w->retry_of;
+			 w->retry_of || w->n_after;
 
-	return is_wanted ? sizeof(struct terms) : 0;
+	return is_wanted ? sizeof(struct terms) + w->n_after * sizeof(struct edge) : 0;
 }
 
 struct terms *terms_new(const struct wishes *w, uint64_t now_us)
 {
-	struct terms *t = malloc(sizeof(*t));
+	struct terms *t = malloc(sizeof(*t) + w->n_after * sizeof(*t->edges));
 
 	if (!t)
 		return NULL;
@@ -32,7 +32,10 @@ struct terms *terms_new(const struct wishes *w, uint64_t now_us)
 		.start_by_us = HEAP_NEVER,
 		.deadline_us = w->deadline_us ? heap_after(now_us, w->deadline_us) : HEAP_NEVER,
 		.wishes = *w,
+		.n_edges = w->n_after,
 	};
+	t->wishes.after = NULL;
+	t->wishes.n_after = 0;
 	STAILQ_INIT(&t->attempts);
 	return t;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "daemon/core/edge.h"
 #include "daemon/core/heap.h"
 
 /* Attempts that are written down: the newest. */
@@ -36,7 +37,9 @@ struct wishes {
 	uint64_t start_within_us;
 	uint64_t deadline_us;
 	uint64_t backoff_us;
-	uint64_t retry_of; /* the job that this one repeats */
+	uint64_t retry_of;	   /* the job that this one repeats */
+	const struct after *after; /* the caller's, for the submit alone */
+	uint32_t n_after;
 	uint16_t retries;
 	uint8_t retry_on;
 };
@@ -59,6 +62,10 @@ struct terms {
 	uint16_t n_ended;   /* runs that were not the end, also those not kept */
 	uint16_t n_retries; /* of them, those that `retries` paid for */
 	uint16_t n_deaths;  /* of them, those that lost a worker */
+	uint64_t root_id;   /* aborted for what it depended on: where that began */
+	uint32_t n_edges;
+	uint32_t n_left; /* of them, not settled */
+	struct edge edges[];
 };
 
 /* What the terms of these wishes count for; 0: none are needed. */

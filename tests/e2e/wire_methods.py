@@ -10,8 +10,7 @@ from clientcase import ClientCase
 from pooldtest import run_cases
 from wire import Client, Failure, fd_ext, future_ext, msgpack, pack, sealed
 
-OPTIONS_OF_LATER = ["after",
-                    "after_any", "each", "admit_within"]
+OPTIONS_OF_LATER = ["each", "admit_within"]
 METHODS_OF_LATER = ["watch", "watch_add", "unwatch", "resize", "pause",
                     "resume", "drain", "reload"]
 

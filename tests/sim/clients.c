@@ -5,7 +5,7 @@
 #include "tests/sim/world.h"
 
 /* Some future that was not released, or NULL. */
-static struct future *some_future(struct world *w)
+struct future *clients_some_future(struct world *w)
 {
 	uint64_t n = w->n_records - w->first_alive;
 
@@ -119,12 +119,19 @@ static int expected_beside_jobs(struct world *w, const struct submission *s, con
 	return 0;
 }
 
+static uint64_t kept_bytes(const struct submission *s)
+{
+	uint64_t terms = s->wishes.n_after ? sizeof(struct terms) : terms_bytes(&s->wishes);
+
+	return s->extra_bytes + terms + s->wishes.n_after * sizeof(struct edge) +
+	       tags_bytes(&s->tags);
+}
+
 /* What core_submit() has to answer, told from what is held. */
 static int expected(struct world *w, const struct submission *s)
 {
 	const struct amounts *uid = account_used(s->account), *all = &w->core->accounts.used;
-	uint64_t want[_ACCOUNT_KIND_MAX] = {
-		[ACCOUNT_BYTES] = s->input_bytes + s->extra_bytes + terms_bytes(&s->wishes),
+	uint64_t want[_ACCOUNT_KIND_MAX] = {[ACCOUNT_BYTES] = s->input_bytes + kept_bytes(s),
 		[ACCOUNT_JOBS] = s->pool != NULL,
 		[ACCOUNT_FUTURES] = 1,
 		[ACCOUNT_FDS] = s->input_fds};
@@ -148,7 +155,7 @@ static void remember(struct world *w, const struct submission *s, const struct f
 				    .uid = account_uid(s->account),
 				    .is_job = s->pool != NULL,
 				    .input_bytes = s->input_bytes,
-				    .extra_bytes = s->extra_bytes + terms_bytes(&s->wishes),
+				    .extra_bytes = kept_bytes(s),
 				    .wishes = s->wishes,
 				    .is_maybe_pure = f->function && f->function->name[0] == 'g',
 				    .input_fds = s->input_fds,
@@ -156,23 +163,31 @@ static void remember(struct world *w, const struct submission *s, const struct f
 				    .ttl_us = s->ttl_us,
 				    .priority = s->priority,
 				    .submitted_us = w->fake.now_us});
+	graph_remember(s, world_record(w, f->id));
+	names_remember(s, world_record(w, f->id));
 	if (!s->pool)
 		return;
 	w->n_submitted[world_pool_index(w, s->pool)]++;
 	order_born(w, f);
 }
 
-static struct future *give_birth(struct world *w, bool is_job, uint32_t uid)
+static struct future *give_birth(struct world *w, bool is_job, uint32_t uid, bool may_have_key)
 {
 	struct submission s = some_submission(w, uid);
 	struct refusal no = {0};
 	struct future *f = NULL;
 	bool is_short = false;
+	uint64_t known = 0;
 	int want, r;
 
-	if (is_job)
+	if (is_job) {
 		add_job(w, &s);
-	want = expected(w, &s);
+		graph_choose(w, &s);
+	}
+	names_choose(w, &s, may_have_key);
+	want = names_expected(w, &s, &known);
+	if (!want)
+		want = expected(w, &s);
 	if (world_once_in(w, w->no_memory_in))
 		fault_alloc_at(1 + (unsigned)world_below(w, 6));
 	if (is_job)
@@ -185,6 +200,9 @@ static struct future *give_birth(struct world *w, bool is_job, uint32_t uid)
 	if ((r == CORE_E_QUOTA || r == CORE_E_FULL) &&
 		(no.value <= no.max || no.of_uid != (r == CORE_E_QUOTA)))
 		world_fail(w, "a refusal that refuses nothing");
+	if (known && f->id != known)
+		world_fail(w, "a key leads to %llu, not to %llu", (unsigned long long)f->id,
+			(unsigned long long)known);
 	if (r) {
 		fake_drop_payload(s.input);
 		fake_drop_extra(s.extra);
@@ -206,7 +224,7 @@ static void submit_many(struct world *w)
 	struct future *made[16];
 
 	for (unsigned i = 0; i < n; i++) {
-		made[i] = give_birth(w, true, uid);
+		made[i] = give_birth(w, true, uid, false);
 		if (made[i])
 			continue;
 		while (i-- > 0) {
@@ -235,7 +253,7 @@ static bool is_in_an_inbox(const struct future *f)
 void clients_cancel(struct world *w)
 {
 	enum cancel_mode mode = (enum cancel_mode)world_below(w, 3);
-	struct future *f = some_future(w);
+	struct future *f = clients_some_future(w);
 	enum cancel_outcome outcome;
 	enum future_state before;
 	struct record *r;
@@ -276,7 +294,7 @@ void clients_cancel(struct world *w)
 
 void clients_signal(struct world *w)
 {
-	struct future *f = world_once_in(w, 4) ? some_future(w) : some_handed_over(w);
+	struct future *f = world_once_in(w, 4) ? clients_some_future(w) : some_handed_over(w);
 	bool is_ok;
 	int r;
 
@@ -299,11 +317,11 @@ void clients_signal(struct world *w)
 
 static void release(struct world *w)
 {
-	struct future *f = some_future(w);
+	struct future *f = clients_some_future(w);
 
 	/* Mostly what is over, as clients do. */
 	for (int i = 0; i < 3 && f && !future_state_is_final(f->state); i++)
-		f = some_future(w);
+		f = clients_some_future(w);
 
 	if (!f)
 		return;
@@ -348,7 +366,7 @@ static void keep_or_not(struct world *w, struct future *f, struct record *r)
 
 static void change(struct world *w)
 {
-	struct future *f = world_once_in(w, 2) ? some_future(w) : some_handed_over(w);
+	struct future *f = world_once_in(w, 2) ? clients_some_future(w) : some_handed_over(w);
 	struct record *r = f ? world_record(w, f->id) : NULL;
 	uint64_t chance = world_below(w, 4);
 
@@ -376,7 +394,7 @@ static void wait_or_not(struct world *w)
 		core_unwait(w->core, &waiter->fake.w);
 		return;
 	}
-	f = some_future(w);
+	f = clients_some_future(w);
 	if (waiter->is_waiting || !f)
 		return;
 	waiter->is_waiting = true;
@@ -391,7 +409,7 @@ static void pin_or_not(struct world *w)
 	if (*pin) {
 		core_unpin(w->core, *pin);
 		*pin = NULL;
-	} else if ((*pin = some_future(w))) {
+	} else if ((*pin = clients_some_future(w))) {
 		core_pin(*pin);
 	}
 }
@@ -423,11 +441,11 @@ void clients_move(struct world *w)
 	else if (chance < 52)
 		let_time_pass(w);
 	else if (chance < 72)
-		(void)give_birth(w, true, (uint32_t)world_below(w, WORLD_UIDS));
+		(void)give_birth(w, true, (uint32_t)world_below(w, WORLD_UIDS), true);
 	else if (chance < 75)
 		submit_many(w);
 	else if (chance < 78)
-		(void)give_birth(w, false, (uint32_t)world_below(w, WORLD_UIDS));
+		(void)give_birth(w, false, (uint32_t)world_below(w, WORLD_UIDS), true);
 	else if (chance < 82)
 		clients_cancel(w);
 	else if (chance < 84)

@@ -42,7 +42,10 @@ static bool is_explained(struct world *w, const struct record *r, const struct f
 		return r->died_with && (r->n_deaths < p->config.poison || r->n_rung ||
 					       w->core->is_draining || p->state == POOL_FAILED);
 	case FUTURE_ABORTED:
-		return w->core->is_draining || p->state == POOL_FAILED || p->n_failed_starts >= 5;
+		return f->failure == FAILURE_INPUT
+			       ? r->n_started == 0 && graph_explains(w, r, f)
+			       : w->core->is_draining || p->state == POOL_FAILED ||
+					 p->n_failed_starts >= 5;
 	default: return false;
 	}
 }
@@ -65,6 +68,8 @@ static void check_end(struct world *w, struct record *r, const struct future *f)
 		world_fail(w, "the times of %llu do not add up", (ull)f->id);
 	w->n_poisoned += f->failure == FAILURE_POISON;
 	r->is_final = true;
+	r->is_end_seen = true;
+	r->root = f->failure == FAILURE_INPUT ? f->terms->root_id : 0;
 	r->state = f->state;
 	r->failure = f->failure;
 	r->final_seq = f->final_seq;
@@ -78,6 +83,7 @@ static bool has_right_timer(const struct future *f, const struct record *r)
 
 	switch (f->state) {
 	case FUTURE_DELAYED: return f->timer.pos > 0;
+	case FUTURE_BLOCKED: return (f->timer.pos > 0) == has_deadline;
 	case FUTURE_QUEUED:
 		return (f->timer.pos > 0) == (has_deadline || has_start) ||
 		       (f->slot && has_start && !has_deadline);
@@ -104,7 +110,8 @@ static bool is_in_inbox(const struct future *f)
 static bool has_right_place(const struct future *f)
 {
 	switch (f->state) {
-	case FUTURE_DELAYED: return f->lane && !f->slot;
+	case FUTURE_DELAYED:
+	case FUTURE_BLOCKED: return f->lane && !f->slot;
 	case FUTURE_QUEUED: return f->lane && (!f->slot || f != slot_first(f->slot));
 	case FUTURE_RUNNING: return f->lane && f->slot && f == slot_first(f->slot);
 	case FUTURE_CANCELLING:
@@ -197,7 +204,7 @@ static struct count count_jobs(struct world *w, const struct pool *p)
 		if (f->pool != p || future_state_is_final(f->state))
 			continue;
 		n.queued += !f->slot && f->state == FUTURE_QUEUED;
-		n.aside += f->state == FUTURE_DELAYED;
+		n.aside += f->state == FUTURE_DELAYED || f->state == FUTURE_BLOCKED;
 		n.in_lines += f->slot != NULL;
 	}
 	return n;
@@ -419,6 +426,8 @@ void check_always(struct world *w)
 			check_worker(w, fake_worker(w->pools[i], k));
 	}
 	check_accounts(w);
+	graph_check(w);
+	names_check(w);
 	check_heap(w);
 	check_waiters(w);
 	check_overtaken(w);

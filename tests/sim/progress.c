@@ -138,6 +138,7 @@ void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 		world_fail(w, "the next turn comes after the first timer");
 	if (w->core->want_turn && next_us > now_us + 1000000)
 		world_fail(w, "what was refused is not tried again");
+	graph_check_after_turn(w, now_us, next_us);
 	for (unsigned i = 0; i < w->n_pools; i++) {
 		if (w->pools[i]->queue.n &&
 			(w->core->is_draining || w->pools[i]->state == POOL_FAILED))

@@ -260,6 +260,7 @@ static void received(struct fake_worker *fw, const struct fake_packet *p)
 	world_say(w, "worker %s/%u receives %llu", pool_name(fw), number(fw),
 		(unsigned long long)p->id);
 	note_start(w, r);
+	graph_check_start(w, r);
 	r->is_exempt |= fw->kind > KIND_SILENT;
 	if (!r->is_exempt && (r->is_final || r->is_gone))
 		world_fail(w, "job %llu is started after its end", (unsigned long long)p->id);

@@ -154,6 +154,7 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 	w->no_memory_in = rate(w) * 2;
 	w->slow_start_in = 1 + rate(w);
 	w->reenter_in = rate(w);
+	w->graph_in = rate(w);
 	w->slow_uid = (uint32_t)world_below(w, WORLD_UIDS);
 	w->slow_in = rate(w);
 	w->may_fail_pool = world_once_in(w, 4);
@@ -259,10 +260,12 @@ void world_end(struct world *w)
 	clients_leave(w);
 	check_always(w);
 	if (!is_thrown_away) {
+		clients_turn(w); /* the last end is told on */
 		clients_release_final(w);
 		check_always(w);
 		core_sweep(w->core);
 		check_zero(w);
+		names_check_none(w);
 	}
 	count(w);
 	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)

@@ -12,6 +12,7 @@ enum {
 	WORLD_POOLS = 3,
 	WORLD_WAITERS = 48,
 	WORLD_PINS = 8,
+	WORLD_AFTER = 3,
 };
 
 /* How a worker behaves; chosen when it is forked. */
@@ -39,6 +40,12 @@ struct record {
 	uint64_t ttl_us;
 	uint64_t submitted_us;
 	struct wishes wishes;
+	uint64_t after[WORLD_AFTER];
+	bool is_after_any[WORLD_AFTER];
+	unsigned n_after;
+	uint64_t root; /* aborted for its input: what it names */
+	const char *group, *key;
+	uint64_t content;
 	bool is_maybe_pure;   /* its function is, now and then */
 	bool may_run_again;   /* its last run ended in a way that permits it */
 	bool is_end_in_sight; /* a cancel was acknowledged: no further run */
@@ -62,6 +69,7 @@ struct record {
 	bool is_charged;     /* its uid, with charge_us for this job */
 	uint64_t charge_us;
 	bool is_final;
+	bool is_end_seen; /* else it ended and was forgotten in one step */
 	enum future_state state;
 	enum future_failure failure;
 	uint64_t final_seq;
@@ -119,7 +127,9 @@ struct world {
 	uint64_t n_poisoned;
 	unsigned slow_start_in;
 	unsigned reenter_in;
-	uint32_t slow_uid; /* its jobs take long */
+	unsigned graph_in;
+	struct after after[WORLD_AFTER]; /* of the submission that is being made */
+	uint32_t slow_uid;		 /* its jobs take long */
 	unsigned slow_in;
 	uint64_t long_us; /* about how long a time-out is, and how far the clock jumps */
 	bool may_fail_pool;
@@ -172,6 +182,30 @@ void workers_move(struct world *w);
 /* Every worker does what it has to, and the daemon hears it. */
 void workers_settle(struct world *w);
 void workers_hooks(struct fake_hooks *hooks);
+
+/* Some future that was not released, or NULL. */
+struct future *clients_some_future(struct world *w);
+
+/* ---- dependencies (graph.c) ---- */
+
+void graph_choose(struct world *w, struct submission *s);
+void graph_remember(const struct submission *s, struct record *r);
+/* It is started: all that it waited for is as it wished. */
+void graph_check_start(struct world *w, const struct record *r);
+/* Is f aborted for its input with right, and does it name the root? */
+bool graph_explains(struct world *w, const struct record *r, const struct future *f);
+void graph_check(struct world *w);
+void graph_check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us);
+
+/* ---- groups and keys (names.c) ---- */
+
+void names_choose(struct world *w, struct submission *s, bool may_have_key);
+void names_remember(const struct submission *s, struct record *r);
+/* 0, or CORE_E_KNOWN or CORE_E_KEY_CONFLICT with whose key it is. */
+int names_expected(struct world *w, const struct submission *s, uint64_t *ret_id);
+void names_check(struct world *w);
+/* Nothing is kept any more. */
+void names_check_none(struct world *w);
 
 /* ---- what must hold (invariants.c, order.c, progress.c) ---- */
 

@@ -1,0 +1,140 @@
+/* A graph without cycles by construction: a job can only wait for futures that exist when it is
+ * submitted, so every edge leads from a younger one to an older one.
+ *
+ * An edge lies in the terms of the dependent and stands in the list of the future that it waits
+ * for. When that is final it is pinned and put into the core's list `settling`; each turn goes
+ * through a share of the dependents in that list. One whose last edge is settled enters the queue;
+ * one that can never run is aborted, which makes it final, so it joins the list itself. So nothing
+ * here calls itself, and a chain of any length or a future with any number of dependents costs a
+ * turn no more than EDGES_A_TURN. Submitting a job after one that is final already goes the same
+ * way.
+ */
+#include "daemon/core/edge.h"
+
+#include <utlist.h>
+
+#include "daemon/core/attempt.h"
+#include "daemon/core/life.h"
+#include "daemon/core/terms.h"
+
+/* Edges that one turn settles; aborting a job takes a microsecond or two. */
+#define EDGES_A_TURN 2000
+
+static void settle_later(struct core *c, struct future *f)
+{
+	if (f->is_settling)
+		return;
+	f->is_settling = true;
+	core_pin(f);
+	TAILQ_INSERT_TAIL(&c->settling, f, in_line);
+}
+
+void edges_tie(struct core *c, struct future *f, const struct after *after)
+{
+	struct terms *t = f->terms;
+
+	for (uint32_t i = 0; t && i < t->n_edges; i++) {
+		struct edge *e = &t->edges[i];
+
+		*e = (struct edge){.on = after[i].on, .dependent = f, .is_any = after[i].is_any};
+		DL_APPEND(e->on->dependents, e);
+		if (future_state_is_final(e->on->state))
+			settle_later(c, e->on);
+		t->n_left++;
+	}
+}
+
+static void cut(struct edge *e)
+{
+	DL_DELETE(e->on->dependents, e);
+	e->on = NULL;
+	e->dependent->terms->n_left--;
+}
+
+void edges_cut(struct future *f)
+{
+	for (uint32_t i = 0; edges_left(f) && i < f->terms->n_edges; i++)
+		if (f->terms->edges[i].on)
+			cut(&f->terms->edges[i]);
+}
+
+void edges_final(struct core *c, struct future *f)
+{
+	if (f->dependents)
+		settle_later(c, f);
+}
+
+static void settled(struct core *c, struct future *f)
+{
+	f->is_settling = false;
+	TAILQ_REMOVE(&c->settling, f, in_line);
+	core_unpin(c, f);
+}
+
+void edges_forget(struct core *c, struct future *f)
+{
+	edges_cut(f);
+	while (f->dependents)
+		cut(f->dependents);
+	if (f->is_settling)
+		TAILQ_REMOVE(&c->settling, f, in_line);
+	f->is_settling = false;
+}
+
+/* What `on` itself was aborted for, or else `on`. */
+static uint64_t root_of(const struct future *on)
+{
+	return on->failure == FAILURE_INPUT ? on->terms->root_id : on->id;
+}
+
+static void abort_dependent(struct core *c, struct edge *e, uint64_t now_us)
+{
+	struct future *f = e->dependent;
+
+	f->terms->root_id = root_of(e->on);
+	attempt_withdraw(f);
+	life_finish(c, f, FUTURE_ABORTED, FAILURE_INPUT, now_us);
+}
+
+static void settle(struct core *c, struct edge *e, uint64_t now_us)
+{
+	struct future *f = e->dependent;
+
+	if (!e->is_any && e->on->state != FUTURE_DONE) {
+		abort_dependent(c, e, now_us);
+		return;
+	}
+	cut(e);
+	if (f->state == FUTURE_BLOCKED && !edges_left(f))
+		attempt_wake(c, f, now_us);
+}
+
+void edges_turn(struct core *c, uint64_t now_us)
+{
+	struct future *f;
+
+	for (unsigned n = 0; n < EDGES_A_TURN && (f = TAILQ_FIRST(&c->settling)); n++) {
+		if (f->dependents)
+			settle(c, f->dependents, now_us);
+		else
+			settled(c, f);
+	}
+}
+
+uint32_t edges_left(const struct future *f)
+{
+	return f->terms ? f->terms->n_left : 0;
+}
+
+const struct future *edges_first(const struct future *f)
+{
+	for (uint32_t i = 0; edges_left(f) && i < f->terms->n_edges; i++)
+		if (f->terms->edges[i].on)
+			return f->terms->edges[i].on;
+	return NULL;
+}
+
+uint64_t edges_root(const struct future *f)
+{
+	return f->terms->root_id;
+}
