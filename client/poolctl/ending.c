@@ -54,12 +54,19 @@ void ending_complain(const struct ending *e, uint64_t id)
 
 static json_t *error_of(const struct ending *e, poold_future *f)
 {
-	struct value details;
+	json_t *details = NULL;
+	struct value v;
 
 	if (!*e->code)
 		return NULL;
-	return json_pack("{s:s, s:s, s:o*}", "code", e->code, "message", e->message, "details",
-		value_of_details(&details, f) ? json_from_value(&details) : NULL);
+	if (value_of_details(&v, f))
+		details = json_from_value(&v);
+	if (json_stamp_time(details, "time", "time_ns") < 0) {
+		json_decref(details);
+		return NULL;
+	}
+	return json_pack(
+		"{s:s, s:s, s:o*}", "code", e->code, "message", e->message, "details", details);
 }
 
 static json_t *timing_of(poold_future *f)

@@ -1,7 +1,9 @@
 #include "client/poolctl/json.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "proto/limits.h"
 
@@ -206,4 +208,28 @@ void json_pack_value(struct bufpack *p, const json_t *value)
 	case JSON_FALSE: bufpack_bool(p, json_is_true(value)); break;
 	case JSON_NULL: bufpack_nil(p); break;
 	}
+}
+
+int json_stamp_time(json_t *map, const char *key, const char *key_ns)
+{
+	const json_t *value = json_object_get(map, key);
+	double seconds = json_number_value(value);
+	char text[40];
+	struct tm tm;
+	int64_t us;
+	time_t s;
+	size_t n;
+
+	if (!json_is_number(value) || !(seconds >= 0 && seconds < 1e11))
+		return 0;
+	us = (int64_t)(seconds * 1e6 + 0.5);
+	s = (time_t)(us / 1000000);
+	if (!gmtime_r(&s, &tm))
+		return 0;
+	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + n, sizeof(text) - n, ".%06dZ", (int)(us % 1000000));
+	if (json_object_set_new(map, key, json_string(text)) < 0 ||
+		json_object_set_new(map, key_ns, json_integer(us * 1000)) < 0)
+		return -ENOMEM;
+	return 0;
 }

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "client/poolctl/json.h"
 #include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"
 #include "proto/quantity.h"
@@ -220,36 +220,14 @@ static int print_pairs(const json_t *map)
 	return r;
 }
 
-static int stamp_time(json_t *info, const char *key, const char *key_ns)
-{
-	const json_t *value = json_object_get(info, key);
-	double seconds = json_number_value(value);
-	char text[40];
-	struct tm tm;
-	int64_t us;
-	time_t s;
-	size_t n;
-
-	if (!json_is_number(value) || !(seconds >= 0 && seconds < 1e11))
-		return 0;
-	us = (int64_t)(seconds * 1e6 + 0.5);
-	s = (time_t)(us / 1000000);
-	if (!gmtime_r(&s, &tm))
-		return 0;
-	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + n, sizeof(text) - n, ".%06dZ", (int)(us % 1000000));
-	if (json_object_set_new(info, key, json_string(text)) < 0 ||
-		json_object_set_new(info, key_ns, json_integer(us * 1000)) < 0)
-		return -ENOMEM;
-	return 0;
-}
-
 static int name_error_parts(json_t *info)
 {
 	json_t *parts = json_object_get(info, "error"), *error;
 
 	if (!json_is_array(parts) || json_array_size(parts) < 2)
 		return 0;
+	if (json_stamp_time(json_array_get(parts, 2), "time", "time_ns") < 0)
+		return -ENOMEM;
 	error = json_pack("{s:O, s:O, s:O*}", "code", json_array_get(parts, 0), "message",
 		json_array_get(parts, 1), "details", json_array_get(parts, 2));
 	return json_object_set_new(info, "error", error) < 0 ? -ENOMEM : 0;
@@ -267,9 +245,9 @@ static int tidy(json_t *map)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < ARRAY_SIZE(times); i++)
-		r = stamp_time(map, times[i][0], times[i][1]);
+		r = json_stamp_time(map, times[i][0], times[i][1]);
 	if (r == 0)
-		r = stamp_time(json_object_get(map, "waits_for"), "until", "until_ns");
+		r = json_stamp_time(json_object_get(map, "waits_for"), "until", "until_ns");
 	if (r == 0)
 		r = view_tidy_all(json_object_get(map, "attempts"));
 	return r == 0 ? name_error_parts(map) : r;

@@ -19,6 +19,12 @@ run_ctl 0 cancel --reason 'no longer needed' "$running"
 run_ctl 130 wait "$running"
 run_ctl 0 info "$running"
 expect_out_line 'no longer needed'
+for verb in info wait; do
+	code=0
+	[ $verb = info ] || code=130
+	run_ctl $code $verb --json "$running"
+	expect_json 'd["error"]["details"]["time"].endswith("Z") and d["error"]["details"]["time_ns"] > 10**18'
+done
 
 blocker=$(submit -- sleep 60)
 other=$(submit -- sleep 60)
