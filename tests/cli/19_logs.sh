@@ -33,6 +33,8 @@ run_ctl 3 logs 9007199254740991
 
 # A character of three bytes in three pieces stays text; one that never becomes whole, and other bytes, do not.
 mkfifo "$dir/step"
+# Open here all the time: else the second read could see the end of the first writer.
+exec 6<>"$dir/step"
 id=$(submit -- sh -c "
 	printf 'a\\342'; read _ <'$dir/step'; printf '\\202'; read _ <'$dir/step'; printf '\\254z\\303'")
 rm "$dir/live"
@@ -41,9 +43,9 @@ poolctl logs --json --stdout -f "$id" >"$dir/live" 2>"$dir/err" &
 follower=$!
 exec 7<"$dir/live"
 read -r line <&7
-echo go >"$dir/step"
+echo go >&6
 while [ "$(poolctl logs --stdout "$id" | wc -c)" -lt 3 ]; do :; done
-echo go >"$dir/step"
+echo go >&6
 { printf '%s\n' "$line"; cat <&7; } >"$dir/out"
 wait $follower
 expect_json '[x["data"] for x in every] == ["a", "\u20acz", {"base64": "ww=="}]'
