@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define HEAP_NEVER UINT64_MAX
+#define HEAP_WIDTH 4u /* nodes below each */
 
 struct heap_node {
 	uint64_t key;	/* smaller comes first: a time in µs, or a rank */
@@ -14,8 +15,14 @@ struct heap_node {
 	uint32_t owner; /* of the embedder's choice: what kind of object it is */
 };
 
+/* The key stands beside the pointer, so that comparing seldom has to look at the node itself. */
+struct heap_entry {
+	uint64_t key;
+	struct heap_node *node;
+};
+
 struct heap {
-	struct heap_node **nodes;
+	struct heap_entry *entries;
 	uint32_t n;
 	uint32_t size;
 };
@@ -42,8 +49,14 @@ static inline bool heap_before(const struct heap_node *a, const struct heap_node
 /* How many nodes come before this one, which need not be in the heap; counted up to `most`, at
  * O(that number). */
 uint32_t heap_count_before(const struct heap *h, const struct heap_node *node, uint32_t most);
+/* The place whose node comes before that of place i > 0. */
+static inline uint32_t heap_above(uint32_t i)
+{
+	return (i - 1) / HEAP_WIDTH;
+}
+
 /* The first node, or NULL. */
 static inline struct heap_node *heap_first(const struct heap *h)
 {
-	return h->n ? h->nodes[0] : NULL;
+	return h->n ? h->entries[0].node : NULL;
 }

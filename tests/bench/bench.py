@@ -14,10 +14,11 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import BUILD, Folder, Poold  # noqa: E402
+from pooldtest import BUILD, POOLS, Folder, Poold  # noqa: E402
 
 FLOOR = os.path.join(BUILD, "tests", "bench", "floor")
 CLIENT = os.path.join(BUILD, "tests", "bench", "client")
+CROWD = os.path.join(BUILD, "tests", "bench", "crowd")
 
 # name, unit, field, whether less is better, floor's words, poold's words, how many
 CASES = [
@@ -29,7 +30,14 @@ CASES = [
      ["futures", "bench/noop_serial"], 300_000),
     ("/bin/true as a command", "/s", "per_second", False, ["spawn", "/bin/true"],
      ["commands", "/bin/true"], 2_000),
+    # Of poold both: one uid alone and beside a flood of another's jobs; few jobs queued, and many.
+    ("beside a flood, p50", "us", "p50_us", True, ["crowd", "alone"], ["crowd", "flooded"], 1_000),
+    ("beside a flood, p99", "us", "p99_us", True, ["crowd", "alone"], ["crowd", "flooded"], 1_000),
+    *((f"a job of {n}, {what}", "us", "job_us", True, ["crowd", mode, "1000"], ["crowd", mode], n)
+      for n in (30_000, 1_000_000) for mode, what in (("queued", "equal"), ("mixed", "mixed"))),
 ]
+if os.geteuid() != 0:  # nobody else can be two users
+    CASES = [case for case in CASES if case[4] != ["crowd", "alone"]]
 
 
 def run(argv):
@@ -37,11 +45,23 @@ def run(argv):
     return json.loads(done.stdout)
 
 
-def floor(words, n):
+def crowd(socket, words, n):
+    if words[1] in ("alone", "flooded"):
+        return run([CROWD, socket, words[1], str(n)])
+    # The few jobs in several rounds, so that both last about as long.
+    size = [words[2], str(min(max(n // 5_000, 5), 100))] if len(words) > 2 else [str(n), "1"]
+    return run([CROWD, socket, words[1], "bench/noop_serial", *size])
+
+
+def floor(socket, words, n):
+    if words[0] == "crowd":
+        return crowd(socket, words, n)
     return run([FLOOR, words[0], str(n), *words[1:]])
 
 
 def poold(socket, words, n):
+    if words[0] == "crowd":
+        return crowd(socket, words, n)
     if words[0] == "commands":
         return run([CLIENT, socket, "commands", str(n), words[1]])
     return run([CLIENT, socket, *words, str(n)])
@@ -53,10 +73,10 @@ def measure(socket, rounds, share):
     for _ in range(rounds):
         pairs = {}
         for name, _, field, less_is_better, floor_words, poold_words, n in CASES:
-            key = json.dumps([floor_words, poold_words])
+            key = json.dumps([floor_words, poold_words, n])
             if key not in pairs:
                 n = max(int(n * share), 100)
-                pairs[key] = floor(floor_words, n), poold(socket, poold_words, n)
+                pairs[key] = floor(socket, floor_words, n), poold(socket, poold_words, n)
             below, ours = pairs[key][0][field], pairs[key][1][field]
             results.setdefault(name, []).append(
                 {"floor": below, "poold": ours, "ratio": ours / below})
@@ -89,7 +109,8 @@ def main():
     args.add_argument("--quick", action="store_true", help="a tenth of the work, one round")
     args.add_argument("--json", metavar="FILE")
     args = args.parse_args()
-    with Folder() as folder, Poold(folder):
+    with Folder(POOLS + "[limits]\njobs = 1100000\n", "socket_mode = 0666\n") as folder, Poold(folder):
+        os.chmod(folder.path, 0o755)
         results = measure(folder.socket, 1 if args.quick else args.rounds, 0.1 if args.quick else 1)
     table = summary(results)
     show(table)

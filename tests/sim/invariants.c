@@ -394,9 +394,10 @@ static void check_heap(struct world *w)
 	const struct heap *h = &w->core->timers;
 
 	for (uint32_t i = 0; i < h->n; i++) {
-		const struct heap_node *node = h->nodes[i], *up = h->nodes[(i - (i > 0)) / 2];
+		const struct heap_node *node = h->entries[i].node;
+		const struct heap_node *up = i ? h->entries[heap_above(i)].node : node;
 
-		if (node->pos != i + 1 || up->key > node->key)
+		if (node->pos != i + 1 || h->entries[i].key != node->key || up->key > node->key)
 			world_fail(w, "the timers are out of order at %u", i);
 	}
 	if (h->n > w->core->n_timers || w->core->n_timers > h->size)

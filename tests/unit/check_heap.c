@@ -30,8 +30,10 @@ static void teardown(void)
 static void check_order(void)
 {
 	for (uint32_t i = 0; i < h.n; i++) {
-		const struct heap_node *up = h.nodes[(i - (i > 0)) / 2], *node = h.nodes[i];
+		const struct heap_node *node = h.entries[i].node;
+		const struct heap_node *up = i ? h.entries[heap_above(i)].node : node;
 
+		ck_assert_uint_eq(h.entries[i].key, node->key);
 		ck_assert_uint_eq(node->pos, i + 1);
 		ck_assert(
 			up->key < node->key || (up->key == node->key && up->order <= node->order));
@@ -98,6 +100,26 @@ START_TEST(clearing_what_is_in_no_heap_is_fine)
 }
 END_TEST
 
+START_TEST(those_before_one_are_counted)
+{
+	struct heap_node none = {.key = 60, .order = 0};
+
+	for (uint32_t i = 0; i < N; i++)
+		heap_set(&h, &nodes[i], i * 7919 % 101, i);
+	for (uint32_t i = 0; i < N; i++) {
+		uint32_t n = 0;
+
+		for (uint32_t k = 0; k < N; k++)
+			n += heap_before(&nodes[k], &nodes[i]);
+		ck_assert_uint_eq(heap_count_before(&h, &nodes[i], N), n);
+		ck_assert_uint_eq(heap_count_before(&h, &nodes[i], 17), n < 17 ? n : 17);
+	}
+	ck_assert_uint_ge(heap_count_before(&h, &none, N), 100);
+	h.n = 0;
+	ck_assert_uint_eq(heap_count_before(&h, &none, N), 0);
+}
+END_TEST
+
 START_TEST(room_grows_only_when_it_must)
 {
 	uint32_t size = h.size;
@@ -127,4 +149,4 @@ END_TEST
 
 SUITE_MAIN_WITH("heap", setup, teardown, nodes_come_out_in_order, equal_keys_keep_their_order,
 	a_node_can_be_moved_and_taken_from_anywhere, clearing_what_is_in_no_heap_is_fine,
-	room_grows_only_when_it_must, a_time_never_wraps_around)
+	those_before_one_are_counted, room_grows_only_when_it_must, a_time_never_wraps_around)
