@@ -23,6 +23,22 @@ struct config_allow {
 	size_t n_gids;
 };
 
+/* Limits of the resources of processes: LIMIT(name of the resource). */
+#define CONFIG_LIMITS(LIMIT)                                                                       \
+	LIMIT(as)                                                                                  \
+	LIMIT(core)                                                                                \
+	LIMIT(cpu) LIMIT(data) LIMIT(fsize) LIMIT(memlock) LIMIT(nofile) LIMIT(nproc) LIMIT(stack)
+
+enum config_limit {
+#define LIMIT(name) CONFIG_LIMIT_##name,
+	CONFIG_LIMITS(LIMIT)
+#undef LIMIT
+		_CONFIG_LIMIT_MAX,
+};
+
+/* Zero is left for what is not set. */
+#define CONFIG_NICE_OFFSET 100
+
 struct config_pool {
 	char *name;
 	enum config_handler handler;
@@ -33,11 +49,15 @@ struct config_pool {
 	uint64_t max_result_bytes;
 	uint64_t output_bytes; /* of stdout, of stderr: more is cut */
 	uint64_t grace_us;
-	uint64_t timeout_us;	   /* 0: none */
-	unsigned poison;	   /* workers that may die under one job */
-	uint64_t start_timeout_us; /* a zygote or worker is ready within this */
-	char *cwd;		   /* "/" if not told */
-	char **env;		   /* "NAME=value", NULL-terminated */
+	uint64_t timeout_us;		    /* 0: none */
+	unsigned poison;		    /* workers that may die under one job */
+	uint64_t start_timeout_us;	    /* a zygote or worker is ready within this */
+	char *cwd;			    /* "/" if not told */
+	char **env;			    /* "NAME=value", NULL-terminated */
+	uint64_t limits[_CONFIG_LIMIT_MAX]; /* one more; 0: as it is; UINT64_MAX: none */
+	int nice;			    /* CONFIG_NICE_OFFSET more; 0: as it is */
+	char *cpu_affinity;		    /* NULL: as it is */
+	char *user;			    /* NULL: the daemon's */
 	struct config_allow allow;
 };
 

@@ -30,6 +30,10 @@ enum config_type {
 	TYPE_SIZE,	/* uint64_t, bytes */
 	TYPE_NUMBER,	/* uint64_t */
 	TYPE_COUNT,	/* unsigned */
+	TYPE_USER,	/* char *: there is such a user */
+	TYPE_CPUS,	/* char *: a list of CPUs */
+	TYPE_NICE,	/* int, CONFIG_NICE_OFFSET added */
+	TYPE_LIMIT,	/* uint64_t, as config_pool.limits */
 	TYPE_ENV,	/* char **: adds one; an empty text empties the list */
 	TYPE_ALLOW,	/* struct config_allow */
 };

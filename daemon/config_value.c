@@ -8,8 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "proto/cpulist.h"
 #include "proto/quantity.h"
 
 #define ENV_MAX	    1024u
@@ -113,6 +115,52 @@ static int set_group(const struct value *v)
 	if (config_group(v->text, &gid) != 0)
 		return refuse(v, "is no group of this host");
 	return set_text(v);
+}
+
+static int set_user(const struct value *v)
+{
+	if (!getpwnam(v->text))
+		return refuse(v, "is no user of this host");
+	if (geteuid() != 0)
+		return refuse(v, "takes a daemon that runs as root");
+	return set_text(v);
+}
+
+static int set_cpus(const struct value *v)
+{
+	cpu_set_t set, mine;
+
+	if (!cpulist_parse(v->text, &set))
+		return refuse(v, "is no list of CPUs, such as 0-3,8");
+	if (sched_getaffinity(0, sizeof(mine), &mine) == 0) {
+		CPU_AND(&set, &set, &mine);
+		if (CPU_COUNT(&set) == 0)
+			return refuse(v, "names no CPU that this daemon may use");
+	}
+	return set_text(v);
+}
+
+static int set_nice(const struct value *v)
+{
+	char *end;
+	long nice = strtol(v->text, &end, 10);
+
+	if (*end != '\0' || nice < PRIO_MIN || nice >= PRIO_MAX)
+		return refuse(v, "is no nice value from %d to %d", PRIO_MIN, PRIO_MAX - 1);
+	*(int *)v->at = CONFIG_NICE_OFFSET + (int)nice;
+	return 0;
+}
+
+static int set_limit(const struct value *v)
+{
+	uint64_t n;
+
+	if (strcmp(v->text, "infinity") == 0)
+		n = UINT64_MAX - 1;
+	else if (!quantity_size(v->text, &n))
+		return refuse(v, "is neither a number, such as 1024 or 2G, nor infinity");
+	*(uint64_t *)v->at = n + 1;
+	return 0;
 }
 
 static int set_mode(const struct value *v)
@@ -350,6 +398,10 @@ static int (*const set_type[])(const struct value *) = {
 	[TYPE_SIZE] = set_size,
 	[TYPE_NUMBER] = set_number,
 	[TYPE_COUNT] = set_number,
+	[TYPE_USER] = set_user,
+	[TYPE_CPUS] = set_cpus,
+	[TYPE_NICE] = set_nice,
+	[TYPE_LIMIT] = set_limit,
 	[TYPE_ENV] = set_env,
 	[TYPE_ALLOW] = set_allow,
 };
@@ -389,6 +441,8 @@ void config_value_clear(const struct config_key *key, void *base)
 	case TYPE_TEXT:
 	case TYPE_GROUP:
 	case TYPE_MODULE:
+	case TYPE_USER:
+	case TYPE_CPUS:
 		free(*(char **)at);
 		*(char **)at = NULL;
 		break;

@@ -124,6 +124,27 @@ static void pack_text_or_nil(struct bufpack *p, const char *text)
 		bufpack_nil(p);
 }
 
+static void pack_limits(struct bufpack *p, const struct config_pool *c)
+{
+	static const char *const names[] = {
+#define LIMIT(name) #name,
+		CONFIG_LIMITS(LIMIT)
+#undef LIMIT
+	};
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		n += c->limits[i] != 0;
+	bufpack_text(p, "limits");
+	bufpack_map(p, n);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!c->limits[i])
+			continue;
+		bufpack_text(p, names[i]);
+		bufpack_uint(p, c->limits[i] == UINT64_MAX ? UINT64_MAX : c->limits[i] - 1);
+	}
+}
+
 static void pack_setup(struct bufpack *p, const struct config_pool *c)
 {
 	size_t n_env = 0;
@@ -132,7 +153,7 @@ static void pack_setup(struct bufpack *p, const struct config_pool *c)
 		n_env++;
 	rpc_pack_request(p, ZYGOTE_SETUP_MSGID, "setup");
 	bufpack_array(p, 1);
-	bufpack_map(p, 6);
+	bufpack_map(p, 10);
 	bufpack_text(p, "pool");
 	bufpack_text(p, c->name);
 	bufpack_text(p, "handler");
@@ -143,6 +164,16 @@ static void pack_setup(struct bufpack *p, const struct config_pool *c)
 	bufpack_uint(p, c->output_bytes);
 	bufpack_text(p, "cwd");
 	pack_text_or_nil(p, c->cwd);
+	bufpack_text(p, "user");
+	pack_text_or_nil(p, c->user);
+	bufpack_text(p, "cpu_affinity");
+	pack_text_or_nil(p, c->cpu_affinity);
+	bufpack_text(p, "nice");
+	if (c->nice)
+		bufpack_int(p, c->nice - CONFIG_NICE_OFFSET);
+	else
+		bufpack_nil(p);
+	pack_limits(p, c);
 	bufpack_text(p, "env");
 	bufpack_array(p, n_env);
 	for (size_t i = 0; i < n_env; i++)

@@ -1,6 +1,8 @@
 #include "daemon/worker/confine.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -41,6 +43,23 @@ int confine_await_parent(pid_t forker, pid_t parent)
 		sigtimedwait(&set, NULL, &tick);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return getppid() == parent ? 0 : -ESRCH;
+}
+
+int confine_to_user(const char *name)
+{
+	pid_t parent = getppid();
+	struct passwd *user;
+
+	errno = 0;
+	user = getpwnam(name);
+	if (!user)
+		return errno ? -errno : -ENOENT;
+	if (initgroups(name, user->pw_gid) < 0 ||
+		setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
+		setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0 ||
+		prctl(PR_SET_DUMPABLE, 1) < 0)
+		return -errno;
+	return confine_to_parent(parent);
 }
 
 int confine_environment(char *const *env, size_t n_env)

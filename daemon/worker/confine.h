@@ -12,5 +12,8 @@ must_check int confine_to_parent(pid_t parent);
 /* Waits until the process that forked this one is gone and `parent` has taken its place. 0, or
  * -ESRCH if somebody else has. */
 must_check int confine_await_parent(pid_t forker, pid_t parent);
+/* This user from now on, with its groups. What a change of user takes away is set again: the signal
+ * at the end of the parent, and that /proc/self is one's own. */
+must_check int confine_to_user(const char *name);
 /* Makes exactly these the environment; each is NAME=VALUE. */
 must_check int confine_environment(char *const *env, size_t n_env);

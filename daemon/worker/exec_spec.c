@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/worker/exec_env.h"
+#include "daemon/worker/resource.h"
 
 /* Around argv: room in front, the shell's two words, the NULL behind. */
 #define ARGV_POINTERS 4u
@@ -39,21 +40,6 @@ static const char *const key_names[_KEY_MAX] = {
 	[KEY_STDOUT] = "stdout",
 	[KEY_STDERR] = "stderr",
 	[KEY_CTTY] = "ctty",
-};
-
-static const struct {
-	const char *name;
-	int resource;
-} limit_names[] = {
-	{"as", RLIMIT_AS},
-	{"core", RLIMIT_CORE},
-	{"cpu", RLIMIT_CPU},
-	{"data", RLIMIT_DATA},
-	{"fsize", RLIMIT_FSIZE},
-	{"memlock", RLIMIT_MEMLOCK},
-	{"nofile", RLIMIT_NOFILE},
-	{"nproc", RLIMIT_NPROC},
-	{"stack", RLIMIT_STACK},
 };
 
 /* Where each key's value stands; at its end: not given. */
@@ -248,17 +234,6 @@ static bool parse_limit(struct cursor *c, struct rlimit *ret)
 	return true;
 }
 
-static size_t find_limit(const char *name, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(limit_names); i++) {
-		if (text_equal(name, len, limit_names[i].name))
-			break;
-	}
-	return i;
-}
-
 static int parse_limits(struct exec_spec *s, poold_job *job, struct keys *k)
 {
 	struct cursor c = k->of[KEY_LIMITS];
@@ -274,21 +249,21 @@ static int parse_limits(struct exec_spec *s, poold_job *job, struct keys *k)
 		return refuse_key(job, KEY_LIMITS, "no map, or too many entries");
 	for (uint32_t i = 0; i < n; i++) {
 		struct exec_limit *limit = &s->limits[s->n_limits];
-		size_t found;
+		const struct resource *found;
 
 		if (!cursor_text(&c, &name, &len))
 			return refuse_key(job, KEY_LIMITS, "a name is no text");
-		found = find_limit(name, len);
+		found = resource_find(name, len);
 		text_escape(text, sizeof(text), name, len);
-		if (found == ARRAY_SIZE(limit_names))
+		if (!found)
 			return poold_job_fail(job, "bad_request",
 				"limits: there is none of the name \"%s\"", text);
 		if (!parse_limit(&c, &limit->value))
 			return poold_job_fail(job, "bad_request",
 				"limits: %s is neither a number nor [soft, hard] with soft <= hard",
 				text);
-		limit->name = limit_names[found].name;
-		limit->resource = limit_names[found].resource;
+		limit->name = found->name;
+		limit->resource = found->number;
 		s->n_limits++;
 	}
 	return 0;

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "daemon/worker/confine.h"
+#include "proto/cpulist.h"
 
 #define OUTPUT_BYTES (16u * 1024u * 1024u)
 
@@ -59,6 +61,37 @@ static bool parse_env(struct setup *s, struct cursor *c)
 	return true;
 }
 
+static bool parse_nice(struct setup *s, struct cursor *c)
+{
+	int64_t nice;
+
+	if (!cursor_int(c, &nice) || nice < PRIO_MIN || nice > PRIO_MAX)
+		return false;
+	s->nice = (int)nice;
+	s->has_nice = true;
+	return true;
+}
+
+static bool parse_limits(struct setup *s, struct cursor *c)
+{
+	const char *name;
+	size_t len;
+	uint32_t n;
+
+	if (!cursor_map(c, &n) || n > SETUP_LIMITS)
+		return false;
+	for (s->n_limits = 0; s->n_limits < n; s->n_limits++) {
+		struct setup_limit *l = &s->limits[s->n_limits];
+
+		if (!cursor_text(c, &name, &len) || !cursor_uint(c, &l->value))
+			return false;
+		l->of = resource_find(name, len);
+		if (!l->of)
+			return false;
+	}
+	return true;
+}
+
 static bool parse_entry(struct setup *s, const char *key, size_t len, struct cursor *c)
 {
 	if (text_equal(key, len, "pool"))
@@ -71,6 +104,14 @@ static bool parse_entry(struct setup *s, const char *key, size_t len, struct cur
 		return parse_string(c, &s->module);
 	if (text_equal(key, len, "cwd"))
 		return parse_string(c, &s->cwd);
+	if (text_equal(key, len, "user"))
+		return parse_string(c, &s->user);
+	if (text_equal(key, len, "cpu_affinity"))
+		return parse_string(c, &s->cpu_affinity);
+	if (text_equal(key, len, "nice"))
+		return parse_nice(s, c);
+	if (text_equal(key, len, "limits"))
+		return parse_limits(s, c);
 	if (text_equal(key, len, "env"))
 		return parse_env(s, c);
 	if (text_equal(key, len, "output_bytes"))
@@ -116,12 +157,48 @@ void setup_deinit(struct setup *s)
 	free(take_ptr(s->pool));
 	free(take_ptr(s->module));
 	free(take_ptr(s->cwd));
+	free(take_ptr(s->user));
+	free(take_ptr(s->cpu_affinity));
+}
+
+static int fail(char *message, size_t size, const char *what, int error)
+{
+	snprintf(message, size, "%s: %s", what, strerror(error));
+	return 1;
+}
+
+/* As root, so the hard limits can be raised too; the user comes last, since it takes that away. */
+static int confine(const struct setup *s, char *message, size_t size)
+{
+	cpu_set_t cpus;
+	int r;
+
+	for (unsigned i = 0; i < s->n_limits; i++) {
+		const struct setup_limit *l = &s->limits[i];
+		rlim_t value = l->value == UINT64_MAX ? RLIM_INFINITY : (rlim_t)l->value;
+		struct rlimit limit = {value, value};
+
+		if (setrlimit((__rlimit_resource_t)l->of->number, &limit) < 0) {
+			snprintf(message, size, "limit_%s: %s", l->of->name, strerror(errno));
+			return 1;
+		}
+	}
+	if (s->has_nice && setpriority(PRIO_PROCESS, 0, s->nice) < 0)
+		return fail(message, size, "nice", errno);
+	if (s->cpu_affinity && (!cpulist_parse(s->cpu_affinity, &cpus) ||
+				       sched_setaffinity(0, sizeof(cpus), &cpus) < 0))
+		return fail(message, size, "cpu_affinity", errno);
+	r = s->user ? confine_to_user(s->user) : 0;
+	return r < 0 ? fail(message, size, s->user, -r) : 0;
 }
 
 int setup_apply(const struct setup *s, char *message, size_t size)
 {
 	int r;
 
+	r = confine(s, message, size);
+	if (r != 0)
+		return r;
 	if (s->cwd && chdir(s->cwd) < 0) {
 		snprintf(message, size, "cwd: %s: %s", s->cwd, strerror(errno));
 		return 1;

@@ -3,11 +3,20 @@
 
 #include <stdbool.h>
 
+#include "daemon/worker/resource.h"
 #include "proto/cursor.h"
 
 enum setup_handler {
 	SETUP_MODULE,
 	SETUP_EXEC,
+};
+
+/* Resources that there are names of, and some. */
+#define SETUP_LIMITS 16u
+
+struct setup_limit {
+	const struct resource *of;
+	uint64_t value; /* UINT64_MAX: none */
 };
 
 /* Owns its strings. */
@@ -19,6 +28,12 @@ struct setup {
 	bool has_env;
 	char **env; /* NAME=VALUE */
 	size_t n_env;
+	char *user;	    /* NULL: as it is */
+	char *cpu_affinity; /* likewise */
+	bool has_nice;
+	int nice;
+	struct setup_limit limits[SETUP_LIMITS];
+	unsigned n_limits;
 	uint64_t output_bytes; /* of each stream of a command */
 };
 
@@ -26,5 +41,6 @@ struct setup {
  * case. */
 must_check int setup_parse(struct setup *s, struct cursor *c, char *message, size_t size);
 void setup_deinit(struct setup *s);
-/* Working directory and environment. As setup_parse(). */
+/* What the pool asks of its processes: user and limits, working directory, environment. As
+ * setup_parse(). */
 must_check int setup_apply(const struct setup *s, char *message, size_t size);
