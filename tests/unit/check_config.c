@@ -65,7 +65,7 @@ END_TEST
 START_TEST(every_key_sets_its_member)
 {
 	const struct config_pool *p;
-	char text[1024];
+	char text[2048];
 
 	folder_write(&folder, "mine.so", "");
 	snprintf(text, sizeof(text),
@@ -82,6 +82,10 @@ START_TEST(every_key_sets_its_member)
 		     "max_result = 1G\noutput = 1\ngrace = 500ms\nstart_timeout = 7s\ntimeout = "
 		     "1h30min\ncwd = /tmp\n"
 		     "env = A=1 2\nenv = B_2=x=y\nallow = root, 77 @0,owner\n");
+	strcat(text, "nice = -3\ncpu_affinity = 0-1023\nlimit_as = 1\nlimit_core = 0\n"
+		     "limit_cpu = 3\nlimit_data = 4\nlimit_fsize = 5K\nlimit_memlock = 6\n"
+		     "limit_nofile = 7\nlimit_nproc = 8\nlimit_stack = infinity\n");
+	strcat(text, geteuid() == 0 ? "user = root\n" : "; user = root\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(config_keys); i++)
 		ck_assert_msg(
 			strstr(text, config_keys[i].name), "not tried: %s", config_keys[i].name);
@@ -124,6 +128,11 @@ START_TEST(every_key_sets_its_member)
 	ck_assert_uint_eq(p->timeout_us, 5400000000);
 	ck_assert_uint_eq(p->start_timeout_us, 7000000);
 	ck_assert_str_eq(p->cwd, "/tmp");
+	ck_assert_int_eq(p->nice, CONFIG_NICE_OFFSET - 3);
+	ck_assert_str_eq(p->cpu_affinity, "0-1023");
+	ck_assert_uint_eq(p->limits[CONFIG_LIMIT_core], 1);
+	ck_assert_uint_eq(p->limits[CONFIG_LIMIT_fsize], (5 << 10) + 1);
+	ck_assert_uint_eq(p->limits[CONFIG_LIMIT_stack], UINT64_MAX);
 	ck_assert_str_eq(p->env[0], "A=1 2");
 	ck_assert_str_eq(p->env[1], "B_2=x=y");
 	ck_assert_ptr_null(p->env[2]);
