@@ -367,6 +367,25 @@ poold_public int poold_change(poold *p, uint64_t id, const poold_changes *change
 	return wait_for_success(&a, POOLD_FOREVER, &reply);
 }
 
+poold_public int poold_retry(poold *p, uint64_t id, uint64_t *ret_id)
+{
+	struct cl_answer a;
+	cleanup(poold_reply_unrefp) poold_reply *reply = NULL;
+	struct cursor c;
+	int r = begin(&a, p, "retry", 1, ret_id);
+
+	if (r < 0)
+		return r;
+	bufpack_uint(&a.draft.pk, id);
+	r = wait_for_success(&a, POOLD_FOREVER, &reply);
+	if (r < 0)
+		return r;
+	c = cl_value_encoded(&reply->value);
+	if (!cursor_uint(&c, ret_id))
+		r = cl_fail(p, -EPROTO, "the daemon answered retry with what is no ID");
+	return r;
+}
+
 static int release_targets(poold *p, const struct targets *t, size_t *ret_n)
 {
 	struct cl_answer a;

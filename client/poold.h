@@ -589,6 +589,13 @@ poold_input poold_input_command(const poold_command *command);
 
 /* ---- submit ---- */
 
+/* The ends of a run after which retries permits another one: bits of retry_on. */
+typedef enum poold_retry_on {
+	POOLD_RETRY_ON_LOST = 1 << 0,
+	POOLD_RETRY_ON_FAILED = 1 << 1,
+	POOLD_RETRY_ON_TIMEOUT = 1 << 2 /* the timeout of a run; no other clock */
+} poold_retry_on;
+
 /* Start with POOLD_OPTIONS_INIT; 0 and NULL mean "not given". Text is UTF-8. */
 typedef struct poold_options {
 	size_t size;	       /* of this struct, as the caller knows it */
@@ -608,11 +615,18 @@ typedef struct poold_options {
 	size_t n_after;
 	const uint64_t *after_any; /* it runs only when these futures are final */
 	size_t n_after_any;
+	uint64_t start_within_us; /* longest time in the queue */
+	uint64_t deadline_us;	  /* longest time all in all, from the submit */
+	uint64_t delay_us;	  /* before it enters the queue */
+	uint64_t backoff_us;	  /* before the next run; doubles with each */
+	uint32_t retries;	  /* further runs, at most 1000 */
+	uint8_t retry_on;	  /* poold_retry_on bits; 0: POOLD_RETRY_ON_LOST */
 } poold_options;
 
 #define POOLD_OPTIONS_INIT                                                                         \
 	{                                                                                          \
-		sizeof(poold_options), 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, 0, NULL, 0  \
+		sizeof(poold_options), 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, 0, NULL, 0, \
+			0, 0, 0, 0, 0, 0                                                           \
 	}
 
 /**
@@ -897,6 +911,26 @@ int poold_future_get_error(poold_future *f, const char **ret_code, const char **
  * Since:    0.1
  */
 int poold_future_get_details(poold_future *f, const void **ret_encoded, size_t *ret_len);
+
+/* What can end a job by time. */
+typedef enum poold_clock {
+	POOLD_CLOCK_NONE = 0, /* it did not end so */
+	POOLD_CLOCK_START_WITHIN = 1,
+	POOLD_CLOCK_TIMEOUT = 2,
+	POOLD_CLOCK_DEADLINE = 3
+} poold_clock;
+
+/**
+ * poold_future_get_clock() - which clock ended it
+ * @f:  future
+ *
+ * Blocks:   no.
+ * Owner:    nothing changes hands.
+ * Returns:  the clock of one that is POOLD_TIMEOUT, else POOLD_CLOCK_NONE.
+ * Errors:   none.
+ * Since:    0.1
+ */
+poold_clock poold_future_get_clock(poold_future *f);
 
 /**
  * poold_future_get_exit() - how a command ended
@@ -1717,6 +1751,20 @@ int poold_change(poold *p, uint64_t id, const poold_changes *changes);
  */
 int poold_cancel_matching(poold *p, const poold_filter *filter, poold_cancel_mode mode,
 	const char *reason, poold_reply **ret_reply);
+
+/**
+ * poold_retry() - submit a job once more that did not get done
+ * @p:       handle
+ * @id:      ID of a job that is final and not POOLD_DONE
+ * @ret_id:  ID of the new one: same owner, function, input and options
+ *
+ * Blocks:   yes, for one question and answer; runs the pump.
+ * Owner:    nothing changes hands.
+ * Returns:  0.
+ * Errors:   -EREMOTEIO refused; as poold_request().
+ * Since:    0.1
+ */
+int poold_retry(poold *p, uint64_t id, uint64_t *ret_id);
 
 /**
  * poold_release() - let the daemon forget futures at once

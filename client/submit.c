@@ -1,6 +1,7 @@
 /* Jobs in: one `submit` each, with deliver: true, so that the one answer tells the ID and the one
  * notification the end. Never `call`: every future has an ID from its acknowledgement on, and
  * survives the connection. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -47,6 +48,23 @@ static int set_ids(
 	return 0;
 }
 
+#define RETRY_ON_ALL (POOLD_RETRY_ON_LOST | POOLD_RETRY_ON_FAILED | POOLD_RETRY_ON_TIMEOUT)
+static_assert(POOLD_RETRY_ON_LOST == (int)JOBSPEC_ON_LOST &&
+		      POOLD_RETRY_ON_FAILED == (int)JOBSPEC_ON_FAILED &&
+		      POOLD_RETRY_ON_TIMEOUT == (int)JOBSPEC_ON_TIMEOUT,
+	"our bits are the wire's");
+
+static int set_retries(struct jobspec *s, const poold_options *o)
+{
+	if (o->retries > PROTO_RETRIES_MAX || o->retry_on > RETRY_ON_ALL)
+		return -EINVAL;
+	s->set |= o->retries ? JOBSPEC_BIT(RETRIES) : 0;
+	s->set |= o->retry_on ? JOBSPEC_BIT(RETRY_ON) : 0;
+	s->retries = o->retries;
+	s->retry_on = o->retry_on;
+	return 0;
+}
+
 static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct jobspec *s)
 {
 	static const poold_options none = POOLD_OPTIONS_INIT;
@@ -62,6 +80,10 @@ static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct 
 	set_text(s, JOBSPEC_BIT(LABEL), &s->label, &s->label_len, o->label);
 	set_text(s, JOBSPEC_BIT(TRACE), &s->trace, &s->trace_len, o->trace);
 	set_text(s, JOBSPEC_BIT(KEY), &s->key, &s->key_len, o->key);
+	set_time(s, JOBSPEC_BIT(START_WITHIN), &s->start_within_us, o->start_within_us);
+	set_time(s, JOBSPEC_BIT(DEADLINE), &s->deadline_us, o->deadline_us);
+	set_time(s, JOBSPEC_BIT(DELAY), &s->delay_us, o->delay_us);
+	set_time(s, JOBSPEC_BIT(BACKOFF), &s->backoff_us, o->backoff_us);
 	if (o->priority != 0) {
 		s->set |= JOBSPEC_BIT(PRIORITY);
 		s->priority = o->priority;
@@ -73,6 +95,8 @@ static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct 
 	if (set_ids(s, JOBSPEC_BIT(AFTER), &s->after, o->after, o->n_after) < 0 ||
 		set_ids(s, JOBSPEC_BIT(AFTER_ANY), &s->after_any, o->after_any, o->n_after_any) < 0)
 		return cl_fail(p, -EINVAL, "after: %u IDs at most", PROTO_IDS_MAX);
+	if (set_retries(s, o) < 0)
+		return cl_fail(p, -EINVAL, "up to %u retries, on known ends", PROTO_RETRIES_MAX);
 	if (s->set & ~allowed)
 		return cl_fail(p, -EINVAL, "an option that this cannot have");
 	return 0;

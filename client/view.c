@@ -90,16 +90,15 @@ poold_public int poold_future_get_details(
 	return cl_value_is_error(&f->value) ? get_encoded(f, ret_encoded, ret_len) : -ENODATA;
 }
 
-/* A command's map is the result of one that exited with 0, and the details of another's failure.
- * *ret stands on the value of that key. */
-static bool find_in_command(const poold_future *f, const char *wanted, struct cursor *ret)
+/* *ret stands on the value of that key, if what there is is a map that has it. */
+static bool find_in_map(const poold_future *f, const char *wanted, struct cursor *ret)
 {
 	struct cursor c = cl_value_encoded(&f->value), value;
 	const char *key;
 	uint32_t n;
 	size_t len;
 
-	if ((f->state != POOLD_DONE && f->state != POOLD_FAILED) || !cursor_map(&c, &n))
+	if (!cursor_map(&c, &n))
 		return false;
 	while (n-- > 0 && cursor_text(&c, &key, &len) && cursor_skip(&c, &value)) {
 		if (text_equal(key, len, wanted)) {
@@ -108,6 +107,30 @@ static bool find_in_command(const poold_future *f, const char *wanted, struct cu
 		}
 	}
 	return false;
+}
+
+/* A command's map is the result of one that exited with 0, and the details of another's failure. */
+static bool find_in_command(const poold_future *f, const char *wanted, struct cursor *ret)
+{
+	return (f->state == POOLD_DONE || f->state == POOLD_FAILED) && find_in_map(f, wanted, ret);
+}
+
+poold_public poold_clock poold_future_get_clock(poold_future *f)
+{
+	static const char *const words[] = {[POOLD_CLOCK_START_WITHIN] = "start_within",
+		[POOLD_CLOCK_TIMEOUT] = "timeout",
+		[POOLD_CLOCK_DEADLINE] = "deadline"};
+	const char *word;
+	struct cursor c;
+	size_t len;
+
+	if (!f || f->state != POOLD_TIMEOUT || !find_in_map(f, "clock", &c) ||
+		!cursor_text(&c, &word, &len))
+		return POOLD_CLOCK_NONE;
+	for (int i = POOLD_CLOCK_START_WITHIN; i <= POOLD_CLOCK_DEADLINE; i++)
+		if (text_equal(word, len, words[i]))
+			return (poold_clock)i;
+	return POOLD_CLOCK_NONE;
 }
 
 /* nil, and none at all if there is the other number, is `absent`. */

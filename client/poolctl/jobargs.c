@@ -22,16 +22,76 @@ static const char *inherited_trace(void)
 	return trace && *trace && strlen(trace) <= PROTO_TRACE_BYTES ? trace : NULL;
 }
 
+/* A comma ends each word but the last. False: one of them is none. */
+static bool parse_ends(const char *words, uint8_t *ret)
+{
+	static const struct {
+		const char *word;
+		uint8_t bit;
+	} ends[] = {
+		{"lost", POOLD_RETRY_ON_LOST},
+		{"failed", POOLD_RETRY_ON_FAILED},
+		{"timeout", POOLD_RETRY_ON_TIMEOUT},
+	};
+	size_t len, i;
+
+	for (*ret = 0;; words += len + 1) {
+		len = strcspn(words, ",");
+		for (i = 0; i < ARRAY_SIZE(ends); i++)
+			if (strlen(ends[i].word) == len && strncmp(words, ends[i].word, len) == 0)
+				break;
+		if (i == ARRAY_SIZE(ends))
+			return false;
+		*ret |= ends[i].bit;
+		if (!words[len])
+			return true;
+	}
+}
+
+/* Who asks for retries on the command line means all ends that are not well. */
+static int set_retries(struct ctl *ctl, const struct jobargs *a, poold_options *o)
+{
+	if (!a->retries.set)
+		return a->retry_on || a->backoff.set
+			       ? ctl_usage(ctl, "--retry-on and --backoff need --retries")
+			       : 0;
+	if (a->retries.value > PROTO_RETRIES_MAX)
+		return ctl_usage(ctl, "--retries: at most %u", PROTO_RETRIES_MAX);
+	o->retries = (uint32_t)a->retries.value;
+	if (!parse_ends(a->retry_on ? a->retry_on : "failed,lost,timeout", &o->retry_on))
+		return ctl_usage(ctl,
+			"--retry-on: failed, lost, timeout with commas between, not %s",
+			a->retry_on);
+	return 0;
+}
+
 int jobargs_options(struct ctl *ctl, const struct jobargs *a, poold_options *ret)
 {
 	poold_options o = POOLD_OPTIONS_INIT;
 
-	if ((a->timeout.set && !a->timeout.us) || (a->grace.set && !a->grace.us) ||
-		(a->ttl.set && !a->ttl.us))
-		return ctl_usage(ctl, "--timeout, --grace and --ttl must be above 0");
-	o.timeout_us = a->timeout.us;
-	o.grace_us = a->grace.us;
-	o.ttl_us = a->ttl.us;
+	const struct {
+		const char *name;
+		const struct opt_time *given;
+		uint64_t *to;
+	} times[] = {
+		{"timeout", &a->timeout, &o.timeout_us},
+		{"grace", &a->grace, &o.grace_us},
+		{"ttl", &a->ttl, &o.ttl_us},
+		{"start-within", &a->start_within, &o.start_within_us},
+		{"deadline", &a->deadline, &o.deadline_us},
+		{"delay", &a->delay, &o.delay_us},
+		{"backoff", &a->backoff, &o.backoff_us},
+	};
+	int code;
+
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		if (times[i].given->set && !times[i].given->us)
+			return ctl_usage(ctl, "--%s must be above 0", times[i].name);
+		*times[i].to = times[i].given->us;
+	}
+	code = set_retries(ctl, a, &o);
+	if (code)
+		return code;
 	o.group = a->group;
 	o.label = a->label;
 	o.trace = a->trace ? a->trace : inherited_trace();

@@ -7,8 +7,9 @@
 #include "proto/limits.h"
 
 struct jobargs {
-	struct opt_time timeout, grace, ttl;
-	struct opt_number priority;
+	struct opt_time timeout, grace, ttl, start_within, deadline, delay, backoff;
+	struct opt_number priority, retries;
+	const char *retry_on; /* words with commas between */
 	const char *group, *label, *trace;
 	struct opt_ids after, after_any;
 };
@@ -17,6 +18,17 @@ struct jobargs {
 #define JOBARGS_OPTIONS(s, m)                                                                      \
 	{'t', "timeout", "TIME", "how long it may run", OPT_TIME, offsetof(s, m.timeout)},         \
 		{0, "grace", "TIME", "from SIGTERM to SIGKILL", OPT_TIME, offsetof(s, m.grace)},   \
+		{0, "start-within", "TIME", "how long it may wait in the queue", OPT_TIME,         \
+			offsetof(s, m.start_within)},                                              \
+		{0, "deadline", "TIME", "how long all may take, from now", OPT_TIME,               \
+			offsetof(s, m.deadline)},                                                  \
+		{0, "delay", "TIME", "do not start it before", OPT_TIME, offsetof(s, m.delay)},    \
+		{0, "retries", "N", "run it again up to so many times", OPT_COUNT,                 \
+			offsetof(s, m.retries)},                                                   \
+		{0, "retry-on", "ENDS", "of: failed,lost,timeout (default: all three)", OPT_TEXT,  \
+			offsetof(s, m.retry_on)},                                                  \
+		{0, "backoff", "TIME", "wait before the next run; doubles each time", OPT_TIME,    \
+			offsetof(s, m.backoff)},                                                   \
 		{0, "priority", "N", "higher ones go first; default 0", OPT_NUMBER,                \
 			offsetof(s, m.priority)},                                                  \
 		{'g', "group", "GROUP", "a text of your own, for list", OPT_TEXT,                  \

@@ -15,6 +15,7 @@ const struct verb *const verb_all[] = {
 	&verb_cancel,
 	&verb_set,
 	&verb_signal,
+	&verb_retry,
 	&verb_release,
 	&verb_ping,
 	&verb_pools,

@@ -38,6 +38,8 @@ class Clocks(ClientCase):
         return path, ["sh", "-c", f"echo $POOLD_ATTEMPT >> {path}; {script}"]
 
     def runs(self, path):
+        if not os.path.exists(path):
+            return []
         with open(path) as f:
             return [int(line) for line in f]
 
@@ -55,11 +57,11 @@ class Clocks(ClientCase):
         self.assertNotIn("started", self.c.call("info", id))
 
     def test_what_was_started_in_time_may_run_longer(self):
-        id = self.submit("exec", ["sleep", "0.2"], start_within=0.1)
+        id = self.submit("exec", ["sleep", "1.2"], start_within=1)
         self.assertEqual(self.c.call("result", id)["exit_code"], 0)
 
     def test_the_deadline_ends_what_waits_and_what_runs(self):
-        running = self.submit("exec", ["sleep", "60"], deadline=0.1)
+        running = self.submit("exec", ["sleep", "60"], deadline=0.5)
         delayed = self.submit("bench/noop", None, delay=60, deadline=0.05)
         self.blockers(2)
         waiting = self.submit("bench/noop", None, deadline=0.05)
@@ -98,7 +100,8 @@ class Clocks(ClientCase):
         info = self.c.call("info", id)
         self.assertEqual(info["state"], "delayed")
         self.assertEqual(info["waits_for"]["kind"], "delay")
-        self.assertAlmostEqual(info["waits_for"]["until"], asked + 0.3, delta=0.25)
+        self.assertGreaterEqual(info["waits_for"]["until"], asked + 0.29)
+        self.assertLessEqual(info["waits_for"]["until"], time.time() + 0.31)
         self.c.call("result", id)
         self.assertGreaterEqual(time.monotonic() - before, 0.3)
 
@@ -141,7 +144,7 @@ class Clocks(ClientCase):
 
     def test_a_run_that_timed_out_may_be_repeated(self):
         path, input = self.counting("test $POOLD_ATTEMPT = 2 || exec sleep 60")
-        id = self.submit("exec", input, retries=1, retry_on=["timeout"], timeout=0.3)
+        id = self.submit("exec", input, retries=1, retry_on=["timeout"], timeout=1.5)
         self.assertEqual(self.c.call("result", id)["exit_code"], 0)
         first = self.c.call("info", id)["attempts"][0]
         self.assertEqual((first["state"], first["error"][2]), ("timeout", {"clock": "timeout"}))
@@ -188,7 +191,7 @@ class Clocks(ClientCase):
             pass
         self.assertEqual(self.c.call("cancel", [id]), [[id, "cancelling"]])
         self.ends(id, "cancelled")
-        self.assertEqual(self.runs(path), [1])
+        self.assertIn(self.runs(path), ([1], []))  # it may have had no time to begin
 
     def test_a_job_that_kills_its_workers_is_poison(self):
         for options in {"retries": 1000}, {"retries": 2, "backoff": 0.01}:

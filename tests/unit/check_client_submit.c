@@ -103,16 +103,29 @@ START_TEST(options_as_the_wire_wants_them)
 	o.known.priority = -3;
 	o.known.attached = 1;
 	o.known.key = "k";
+	o.known.start_within_us = 2000000;
+	o.known.deadline_us = 3000000;
+	o.known.delay_us = 4000000;
+	o.known.backoff_us = 500000;
+	o.known.retries = 5;
+	o.known.retry_on = POOLD_RETRY_ON_LOST | POOLD_RETRY_ON_TIMEOUT;
 	ck_assert_int_eq(poold_submit(p, "f", poold_input_nil(), &o.known, &f), 0);
 	ck_assert_int_eq(client_run(p), 0);
 	fake_daemon_expect(&d, "submit",
 		"[\"f\", nil, {\"timeout\": 1.5, \"grace\": 0.25, \"deliver\": true, \"attached\": "
 		"true, "
 		"\"group\": \"g\", \"label\": \"l\", \"ttl\": 60, \"priority\": -3, \"trace\": "
-		"\"t\", \"key\": \"k\"}]");
+		"\"t\", \"key\": \"k\", \"start_within\": 2, \"deadline\": 3, \"delay\": 4, "
+		"\"retries\": 5, \"retry_on\": [\"lost\", \"timeout\"], \"backoff\": 0.5}]");
 	poold_future_unref(f);
 	/* an option that this version does not know is not passed over */
 	o.later = 1;
+	ck_assert_int_eq(poold_submit(p, "f", poold_input_nil(), &o.known, &f), -EINVAL);
+	o.later = 0;
+	o.known.retries = 1001;
+	ck_assert_int_eq(poold_submit(p, "f", poold_input_nil(), &o.known, &f), -EINVAL);
+	o.known.retries = 1;
+	o.known.retry_on = 8;
 	ck_assert_int_eq(poold_submit(p, "f", poold_input_nil(), &o.known, &f), -EINVAL);
 	o.known.size = 0;
 	ck_assert_int_eq(poold_submit(p, "f", poold_input_nil(), &o.known, &f), -EINVAL);
