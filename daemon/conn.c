@@ -121,7 +121,7 @@ void conn_fatal(struct conn *c, const char *code, const char *format, ...)
 
 /* ---- reading ---- */
 
-static bool has_room(const struct conn *c)
+bool conn_has_room(const struct conn *c)
 {
 	return c->out.bytes < HIGH_BYTES;
 }
@@ -163,7 +163,7 @@ static void process(struct conn *c)
 	int r = 0;
 
 	while (r == 0 && c->state <= CONN_ENDED) {
-		if (!has_room(c)) {
+		if (!conn_has_room(c)) {
 			c->is_paused = true;
 			break;
 		}
@@ -261,11 +261,8 @@ static void write_ready(struct conn *c)
 {
 	struct pending *p;
 
-	while (c->state <= CONN_ENDED && has_room(c) && (p = TAILQ_FIRST(&c->ready))) {
-		p->ops->write(p);
-		if (c->state != CONN_CLOSED)
-			pending_remove(p, false);
-	}
+	while (c->state <= CONN_ENDED && conn_has_room(c) && (p = TAILQ_FIRST(&c->ready)))
+		pending_write(p);
 }
 
 /* Wakes up when the socket has room, or when the peer reads fds: an edge in both cases. */

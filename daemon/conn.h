@@ -120,6 +120,8 @@ bool conns_are_flushed(const struct conns *cs);
 bool conn_is_member(const struct conn *c, gid_t gid);
 /* Something was put into its outbox, or a pending became ready. */
 void conn_touch(struct conn *c);
+/* Its peer reads what it is sent; else what it is owed later has to wait. */
+bool conn_has_room(const struct conn *c);
 /* The last word: `fatal` [code, message], then it closes. */
 void conn_fatal(struct conn *c, const char *code, const char *format, ...) printf_like(3, 4);
 /* At once; logged with the reason at debug level. */

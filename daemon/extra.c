@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon/core/core.h"
+#include "daemon/final_hook.h"
 
 static bool has(const struct jobspec *spec, uint32_t bit)
 {
@@ -193,6 +195,7 @@ void extra_next_run(struct future *f)
 
 	if (!e)
 		return;
+	final_hook_news(f, NEWS_RUN_OVER);
 	e->has_progress = false;
 	e->progress_text = drop_text(f, e->progress_text);
 	for (int i = 0; i < _STREAM_MAX; i++) {
@@ -214,4 +217,12 @@ void extra_set_output(struct future *f, enum extra_stream stream, int fd)
 		e->output_fd[stream] = take_fd(&fd);
 	}
 	fd_close(fd);
+}
+
+uint64_t extra_output_bytes(const struct future *f, int stream)
+{
+	int fd = f->extra ? f->extra->output_fd[stream] : -1;
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }

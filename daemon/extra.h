@@ -7,6 +7,8 @@
 #include "proto/base.h"
 #include "proto/jobspec.h"
 
+#define EXTRA_LOOK_US 20000u
+
 enum extra_stream {
 	STREAM_STDOUT,
 	STREAM_STDERR,
@@ -46,3 +48,10 @@ void extra_set_progress(
 void extra_next_run(struct future *f);
 /* Consumes fd in any case; charged as one fd. */
 void extra_set_output(struct future *f, enum extra_stream stream, int fd);
+/* How much there is of it so far. */
+uint64_t extra_output_bytes(const struct future *f, int stream);
+/* Nothing tells when output grows: who waits for more looks at these times, all at the same ones. */
+static inline uint64_t extra_next_look(uint64_t now_us)
+{
+	return now_us - now_us % EXTRA_LOOK_US + EXTRA_LOOK_US;
+}

@@ -4,9 +4,19 @@
 #include "daemon/core/future.h"
 #include "proto/base.h"
 
+/* What those hear who watch. */
+enum future_news {
+	NEWS_STATE,    /* another one, which is not final */
+	NEWS_PROGRESS, /* of its run */
+	NEWS_OUTPUT,   /* its first byte */
+	NEWS_RUN_OVER, /* another one follows: its progress and output are about to go */
+};
+
 struct final_hook {
 	struct waiter waiter;
 	void (*on_final)(struct final_hook *h, struct future *f);
+	/* Only of one that watches. */
+	void (*on_news)(struct final_hook *h, struct future *f, enum future_news news);
 };
 
 /* For core_ops.tell. */
@@ -15,4 +25,24 @@ static inline void final_hook_tell(struct waiter *w, struct future *f)
 	struct final_hook *h = container_of(w, struct final_hook, waiter);
 
 	h->on_final(h, f);
+}
+
+/* For core_ops.moved. */
+static inline void final_hook_moved(struct waiter *w, struct future *f)
+{
+	struct final_hook *h = container_of(w, struct final_hook, waiter);
+
+	h->on_news(h, f, NEWS_STATE);
+}
+
+/* For all who watch f; free when nobody does. */
+static inline void final_hook_news(struct future *f, enum future_news news)
+{
+	struct waiter *w = NULL;
+
+	while ((w = future_next_watcher(f, w))) {
+		struct final_hook *h = container_of(w, struct final_hook, waiter);
+
+		h->on_news(h, f, news);
+	}
 }

@@ -16,6 +16,7 @@
 #include "daemon/answer.h"
 #include "daemon/clock.h"
 #include "daemon/extra.h"
+#include "daemon/final_hook.h"
 #include "daemon/log.h"
 #include "proto/scan.h"
 #include "proto/shm.h"
@@ -81,6 +82,7 @@ static void take_progress(struct worker_link *l, struct rpc *m)
 		len = strlen(text);
 	}
 	extra_set_progress(f, done, total, text, len);
+	final_hook_news(f, NEWS_PROGRESS);
 }
 
 static bool is_memfd(int fd)
@@ -130,6 +132,7 @@ static void take_output(struct worker_link *l, struct rpc *m, struct message_fds
 	l->output_streams |= 1u << stream;
 	fds->n = 0;
 	extra_set_output(f, stream, fds->fds[0]);
+	final_hook_news(f, NEWS_OUTPUT);
 }
 
 static void take_notification(struct worker_link *l, struct rpc *m, struct message_fds *fds)

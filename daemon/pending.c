@@ -48,6 +48,21 @@ void pending_ready(struct pending *p)
 	conn_touch(p->conn);
 }
 
+void pending_write(struct pending *p)
+{
+	struct conn *c = p->conn;
+
+	if (p->ops->is_lasting) {
+		TAILQ_REMOVE(&c->ready, p, in_ready);
+		p->is_ready = false;
+		p->ops->write(p);
+		return;
+	}
+	p->ops->write(p);
+	if (c->state != CONN_CLOSED)
+		pending_remove(p, false);
+}
+
 void pending_set_time(struct pending *p, uint64_t at_us)
 {
 	if (at_us == HEAP_NEVER)

@@ -13,13 +13,15 @@ struct pending;
 
 /* Embedded by requests; owned by its connection from pending_add() on. */
 struct pending_ops {
-	/* It is ready and there is room: write it to the connection, after which it is freed. */
+	/* It is ready and there is room: write it to the connection, after which it is freed. One that
+	 * lasts is not; it is written again when it is ready again, and removes itself. */
 	void (*write)(struct pending *p);
 	/* Its time is over: make it ready, or set another time. */
 	void (*on_time)(struct pending *p, uint64_t now_us);
 	/* Leaves whatever it waits for and frees itself; is_closing: the connection goes, so nobody
 	 * gets it. */
 	void (*free)(struct pending *p, bool is_closing);
+	bool is_lasting;
 };
 
 struct pending {
@@ -39,6 +41,8 @@ must_check int pending_add(struct pending *p, struct conn *c, const struct pendi
 	struct refusal *ret_refusal);
 /* It can be written. Once is enough, twice does no harm. */
 void pending_ready(struct pending *p);
+/* It is ready and there is room: writes it, and removes it unless it lasts. */
+void pending_write(struct pending *p);
 /* on_time will be called; HEAP_NEVER: not at all. */
 void pending_set_time(struct pending *p, uint64_t at_us);
 /* Takes it from its connection and frees it. */

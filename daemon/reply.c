@@ -246,9 +246,7 @@ void reply_too_large_error(struct reply_to to, uint64_t size)
 
 /* ---- futures ---- */
 
-/* With the details that lie in the future's value, fds and all: for the answer that is being built.
- */
-static void put_failure(struct future *f)
+void reply_failure(struct future *f)
 {
 	failure_pack_head(&now.pack, f);
 	if (f->value && !reply_too_large(now.to.conn, f->value))
@@ -279,7 +277,7 @@ void reply_outcome(struct reply_to to, struct future *f)
 	if (f->state != FUTURE_DONE) {
 		begin(to, false);
 		rpc_pack_answer(&now.pack, to.msgid);
-		put_failure(f);
+		reply_failure(f);
 		bufpack_nil(&now.pack);
 		reply_end();
 		return;
@@ -305,7 +303,7 @@ void reply_final(struct conn *c, struct future *f)
 	bufpack_text(p, outcome_state_name((enum outcome_state)f->state));
 	if (f->state != FUTURE_DONE) {
 		bufpack_nil(p);
-		put_failure(f);
+		reply_failure(f);
 	} else if (reply_too_large(c, f->value)) {
 		bufpack_nil(p);
 		bufpack_array(p, 3);
@@ -320,20 +318,24 @@ void reply_final(struct conn *c, struct future *f)
 	reply_end();
 }
 
-void reply_final_unknown(struct conn *c, uint64_t id, enum outcome_code code)
+void reply_unknown(struct bufpack *p, enum outcome_code code)
 {
-	struct bufpack *p = reply_begin_notification(c, "final");
-	const char *word = outcome_code_name(code);
-
-	bufpack_array(p, 5);
-	bufpack_uint(p, id);
-	bufpack_text(p, word);
-	bufpack_nil(p);
 	bufpack_array(p, 3);
-	bufpack_text(p, word);
+	bufpack_text(p, outcome_code_name(code));
 	bufpack_text(p, code == OUTCOME_E_EXPIRED ? "it was kept its time and is forgotten"
 						  : "no such future");
 	bufpack_map(p, 0);
+}
+
+void reply_final_unknown(struct conn *c, uint64_t id, enum outcome_code code)
+{
+	struct bufpack *p = reply_begin_notification(c, "final");
+
+	bufpack_array(p, 5);
+	bufpack_uint(p, id);
+	bufpack_text(p, outcome_code_name(code));
+	bufpack_nil(p);
+	reply_unknown(p, code);
 	bufpack_map(p, 0);
 	reply_end();
 }

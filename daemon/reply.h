@@ -29,6 +29,10 @@ void reply_end(void);
  * inline). At most one an answer. */
 void reply_value(struct future *f);
 
+/* The same of its failure, [code, message, details]: the details with fds and all. At most one an
+ * answer, and no value beside it. */
+void reply_failure(struct future *f);
+
 void reply_true(struct reply_to to);
 /* [code, message, {}] */
 void reply_error(struct reply_to to, const char *code, const char *message);
@@ -45,6 +49,8 @@ void reply_final_unknown(struct conn *c, uint64_t id, enum outcome_code code);
 
 /* ---- pieces ---- */
 
+/* [code, message, {}] of an ID that is not there. */
+void reply_unknown(struct bufpack *p, enum outcome_code code);
 /* {queued, handover, run, return} */
 void reply_pack_timing(struct bufpack *p, const struct future *f, uint64_t now_us);
 /* Can this client get the payload at all? 0, or the bytes that it would take inline (over

@@ -173,10 +173,18 @@ static size_t unique(uint64_t *ids, size_t n)
 
 bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n)
 {
+	if (request_next(r))
+		return request_read_ids(r, ret, ret_n);
+	request_fail(r, OUTCOME_E_BAD_REQUEST, "a list of future IDs is wanted");
+	return false;
+}
+
+bool request_read_ids(struct request *r, uint64_t **ret, size_t *ret_n)
+{
 	cleanup_free uint64_t *ids = NULL;
 	uint32_t n;
 
-	if (!request_next(r) || !cursor_array(&r->params, &n)) {
+	if (!cursor_array(&r->params, &n)) {
 		request_fail(r, OUTCOME_E_BAD_REQUEST, "a list of future IDs is wanted");
 		return false;
 	}

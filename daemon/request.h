@@ -48,6 +48,8 @@ must_check bool request_id(struct request *r, uint64_t *ret);
 /* Reads a list of IDs, sorted, duplicates counted once. False: it was refused. *ret is the caller's
  * (may be NULL if *ret_n is 0). */
 must_check bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n);
+/* The same of a list that stands at r->params, as the value of an option. */
+must_check bool request_read_ids(struct request *r, uint64_t **ret, size_t *ret_n);
 /* What account or memory refused: an ACCOUNT_E_ with its reason, or a negative errno. */
 void request_fail_charge(struct request *r, int error, const struct refusal *why);
 

@@ -128,6 +128,8 @@ static void order_one(struct order *o, struct cursor value, unsigned kinds)
 	}
 	if (!(kinds & SUBSCRIPTION_CALL))
 		answer_id(o->r, f);
+	if (!o->is_known)
+		watches_joined(&o->r->server->watches, f);
 }
 
 void request_submit(struct request *r)
@@ -199,8 +201,10 @@ void request_retry(struct request *r)
 	if (!f || !is_repeatable(r, f) || !order_is_allowed(&o))
 		return;
 	f = order_again(&o, f);
-	if (f)
-		answer_id(r, f);
+	if (!f)
+		return;
+	answer_id(r, f);
+	watches_joined(&r->server->watches, f);
 }
 
 /* ---- many ---- */
@@ -294,9 +298,12 @@ void request_submit_many(struct request *r)
 	b.pendings = pendings;
 	after = r->params;
 	r->params = inputs;
-	if (batch_make(&o, &b, n))
+	if (batch_make(&o, &b, n)) {
 		batch_answer(r, &b);
-	else
+		for (uint32_t i = 0; i < b.n; i++)
+			watches_joined(&r->server->watches, b.futures[i]);
+	} else {
 		batch_undo(&o, &b);
+	}
 	r->params = after;
 }

@@ -2,13 +2,12 @@
  *
  * A result is read as its MessagePack encoding with each ext 1 as bin 32, so a client without fds
  * gets a value of any size in pieces. A stream is the memfd that the worker's output grows into;
- * nothing tells when a memfd grows, so while somebody waits for more it is looked at every LOOK_US,
+ * nothing tells when a memfd grows, so while somebody waits for more it is looked at every EXTRA_LOOK_US,
  * and at the end of the job.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "daemon/await.h"
 #include "daemon/extra.h"
@@ -19,7 +18,6 @@
 
 /* The most that one answer gives. */
 #define PIECE_BYTES (256u * 1024u)
-#define LOOK_US	    20000
 
 struct read_order {
 	uint64_t offset;
@@ -161,27 +159,14 @@ static void answer_result_piece(struct reply_to to, struct future *f, const stru
 		answer_piece(to, piece, w.n, o->offset + w.n >= w.pos);
 }
 
-static int stream_fd(const struct future *f, int stream)
-{
-	return f->extra ? f->extra->output_fd[stream] : -1;
-}
-
-static uint64_t stream_size(const struct future *f, int stream)
-{
-	int fd = stream_fd(f, stream);
-	struct stat st;
-
-	return fd >= 0 && fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
 static void answer_stream_piece(struct reply_to to, struct future *f, const struct read_order *o)
 {
 	static uint8_t piece[PIECE_BYTES];
-	uint64_t size = stream_size(f, o->stream);
+	uint64_t size = extra_output_bytes(f, o->stream);
 	ssize_t n = 0;
 
 	if (o->offset < size)
-		n = pread(stream_fd(f, o->stream), piece, o->length, (off_t)o->offset);
+		n = pread(f->extra->output_fd[o->stream], piece, o->length, (off_t)o->offset);
 	if (n < 0)
 		answer_errno(to, -errno);
 	else
@@ -200,7 +185,7 @@ static void answer_piece_of(struct reply_to to, struct future *f, const struct r
 static bool has_something(const struct future *f, const struct read_order *o)
 {
 	return future_state_is_final(f->state) ||
-	       (o->stream >= 0 && o->length && stream_size(f, o->stream) > o->offset);
+	       (o->stream >= 0 && o->length && extra_output_bytes(f, o->stream) > o->offset);
 }
 
 /* ---- waiting for more ---- */
@@ -221,7 +206,7 @@ static void reader_write(struct pending *p)
  * for all streams. */
 static void reader_set_time(struct reader *w, uint64_t now_us)
 {
-	uint64_t at_us = w->until_us, look_us = now_us - now_us % LOOK_US + LOOK_US;
+	uint64_t at_us = w->until_us, look_us = extra_next_look(now_us);
 
 	if (w->order.stream >= 0 && look_us < at_us)
 		at_us = look_us;

@@ -160,6 +160,7 @@ static int start(struct server *s)
 		return r;
 	s->has_core = true;
 	conns_init(&s->conns, s->base, &s->core, &conn_ops, s);
+	watches_init(&s->watches, &s->core);
 	notify_init(&s->notify);
 	r = watch_signals(s);
 	if (r == 0)

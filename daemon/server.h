@@ -15,6 +15,7 @@
 #include "daemon/conn.h"
 #include "daemon/core/core.h"
 #include "daemon/notify.h"
+#include "daemon/watch.h"
 #include "daemon/workers.h"
 #include "proto/base.h"
 
@@ -40,6 +41,7 @@ struct server {
 	struct core core;
 	bool has_core;
 	struct conns conns;
+	struct watches watches;
 	struct workers *workers;
 	struct listener *listener;
 	struct idmark *idmark;

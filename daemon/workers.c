@@ -177,6 +177,11 @@ static void tell(void *shell, struct waiter *w, struct future *f)
 	final_hook_tell(w, f);
 }
 
+static void moved(void *shell, struct waiter *w, struct future *f)
+{
+	final_hook_moved(w, f);
+}
+
 static struct payload *describe_loss(
 	void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes)
 {
@@ -214,6 +219,7 @@ const struct core_ops workers_ops = {
 	.close_link = close_link,
 	.fork_worker = fork_worker,
 	.tell = tell,
+	.moved = moved,
 	.describe_loss = describe_loss,
 	.describe_abort = describe_abort,
 	.describe_attempt = describe_attempt,

@@ -50,6 +50,9 @@ struct core_ops {
 	/* f is final; w is out of its list. May find, pin, unpin, release, wait, unwait and
 	 * cancel, nothing else of the core. */
 	void (*tell)(void *shell, struct waiter *w, struct future *f);
+	/* f is in another state, which is not final, and w watches it. May use nothing of the core.
+	 */
+	void (*moved)(void *shell, struct waiter *w, struct future *f);
 	/* Details of the loss of f, which this dead worker had received, and their size: becomes
 	 * f->value. NULL: none. */
 	struct payload *(*describe_loss)(
@@ -207,6 +210,8 @@ bool core_find_expired(const struct core *c, uint64_t id, uint32_t *ret_uid);
 
 /* w is told when f is final. If it is already, it is told at once. */
 void core_wait(struct core *c, struct future *f, struct waiter *w);
+/* As core_wait(), and w is told of all states before. */
+void core_watch(struct core *c, struct future *f, struct waiter *w);
 /* No longer; one that waits for nothing is fine. */
 void core_unwait(struct core *c, struct waiter *w);
 /* The shell still sends from f: it stays in memory until unpinned, also if released or expired. */

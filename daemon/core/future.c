@@ -20,7 +20,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "daemon/core/tag.h"
+#include "daemon/core/core.h"
 
 #define TO(s) (1u << FUTURE_##s)
 
@@ -41,10 +41,29 @@ bool future_may_become(enum future_state from, enum future_state to)
 	return legal[from] >> to & 1;
 }
 
+struct waiter *future_next_watcher(const struct future *f, struct waiter *w)
+{
+	if (!f->is_watched)
+		return NULL;
+	w = w ? TAILQ_NEXT(w, in_future) : TAILQ_FIRST(&f->waiters);
+	return w && w->is_watching ? w : NULL;
+}
+
+static void tell_watchers(struct future *f)
+{
+	struct core *c = f->pool->core;
+	struct waiter *w = NULL;
+
+	while ((w = future_next_watcher(f, w)))
+		c->ops->moved(c->shell, w, f);
+}
+
 void future_set_state(struct future *f, enum future_state to)
 {
 	assert(future_may_become(f->state, to));
 	f->state = to;
+	if (f->is_watched && !future_state_is_final(to))
+		tell_watchers(f);
 }
 
 uint32_t future_uid(const struct future *f)

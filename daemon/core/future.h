@@ -78,10 +78,12 @@ enum cancel_mode {
 	CANCEL_KILL,
 };
 
-/* Somebody who wants to know the end. Embedded by the shell; told once, then out of the list. */
+/* Somebody who wants to know the end. Embedded by the shell; told once, then out of the list. One
+ * that watches is told of every other state before it, and stands before those that do not. */
 struct waiter {
 	TAILQ_ENTRY(waiter) in_future;
 	struct future *future; /* NULL: waits for nothing */
+	bool is_watching;
 };
 
 TAILQ_HEAD(waiters, waiter);
@@ -115,6 +117,7 @@ struct future {
 	bool is_reserved : 1; /* room for its result is taken */
 	bool is_settling : 1; /* final, and not all dependents know: pinned */
 	bool is_ranked : 1;   /* in its lane's heap when it waits, not in the list */
+	bool is_watched : 1;  /* its first waiter watches */
 	enum future_clock clock : 2; /* that ended it, or the run being stopped */
 	uint16_t attempt;
 	uint32_t n_pins; /* the shell still sends from it */
@@ -165,7 +168,7 @@ struct future *future_table_find(const struct future_table *t, uint64_t id);
 
 /* ---- one future ---- */
 
-/* The one door: asserts that the move is legal. */
+/* The one door: asserts that the move is legal. Tells those who watch, unless it is the end. */
 void future_set_state(struct future *f, enum future_state to);
 bool future_may_become(enum future_state from, enum future_state to);
 /* Seconds of its life, in µs; what did not happen is 0. */
@@ -177,5 +180,7 @@ struct future_timing {
 };
 struct future_timing future_timing(const struct future *f, uint64_t now_us);
 uint32_t future_uid(const struct future *f);
+/* Of those who watch, the one behind w (NULL: the first); NULL. */
+struct waiter *future_next_watcher(const struct future *f, struct waiter *w);
 /* NULL: it was submitted into none. */
 const char *future_group(const struct future *f);

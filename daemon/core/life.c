@@ -383,6 +383,18 @@ void core_wait(struct core *c, struct future *f, struct waiter *w)
 	TAILQ_INSERT_TAIL(&f->waiters, w, in_future);
 }
 
+void core_watch(struct core *c, struct future *f, struct waiter *w)
+{
+	if (future_state_is_final(f->state)) {
+		core_wait(c, f, w);
+		return;
+	}
+	w->future = f;
+	w->is_watching = true;
+	f->is_watched = true;
+	TAILQ_INSERT_HEAD(&f->waiters, w, in_future);
+}
+
 void core_unwait(struct core *c, struct waiter *w)
 {
 	struct future *f = w->future;
@@ -391,6 +403,9 @@ void core_unwait(struct core *c, struct waiter *w)
 		return;
 	TAILQ_REMOVE(&f->waiters, w, in_future);
 	w->future = NULL;
+	if (w->is_watching)
+		f->is_watched = TAILQ_FIRST(&f->waiters) && TAILQ_FIRST(&f->waiters)->is_watching;
+	w->is_watching = false;
 	forget_if_over(c, f);
 }
 

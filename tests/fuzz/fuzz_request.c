@@ -131,6 +131,12 @@ static void op_tell(void *shell, struct waiter *w, struct future *f)
 	final_hook_tell(w, f);
 }
 
+static void op_moved(void *shell, struct waiter *w, struct future *f)
+{
+	(void)shell;
+	final_hook_moved(w, f);
+}
+
 static struct payload *op_describe_abort(void *shell, struct future *f, uint64_t *ret_bytes)
 {
 	return NULL;
@@ -175,6 +181,7 @@ static const struct core_ops core_ops = {
 	.close_link = op_close_link,
 	.fork_worker = op_fork_worker,
 	.tell = op_tell,
+	.moved = op_moved,
 	.describe_loss = op_describe_loss,
 	.describe_abort = op_describe_abort,
 	.describe_attempt = op_describe_attempt,

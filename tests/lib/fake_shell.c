@@ -238,6 +238,15 @@ static void tell(void *shell, struct waiter *w, struct future *f)
 		fake->hooks.told(fake, fw, f);
 }
 
+static void moved(void *shell, struct waiter *w, struct future *f)
+{
+	struct fake_waiter *fw = (struct fake_waiter *)(void *)w;
+
+	fw->n_moves++;
+	fw->id = f->id;
+	fw->state = f->state;
+}
+
 static struct payload *describe_loss(
 	void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes)
 {
@@ -276,6 +285,7 @@ void fake_init(struct fake *fake, const struct account_limits *limits, uint64_t 
 		.close_link = close_link,
 		.fork_worker = fork_worker,
 		.tell = tell,
+		.moved = moved,
 		.describe_loss = describe_loss,
 		.describe_abort = describe_abort,
 		.describe_attempt = describe_attempt,

@@ -83,6 +83,7 @@ struct fake_worker {
 struct fake_waiter {
 	struct waiter w;
 	unsigned n_told;
+	unsigned n_moves;	 /* of one that watches */
 	uint64_t id;		 /* of what it was told */
 	enum future_state state; /* likewise */
 };

@@ -399,7 +399,12 @@ static void wait_or_not(struct world *w)
 		return;
 	waiter->is_waiting = true;
 	waiter->id = f->id;
-	core_wait(w->core, f, &waiter->fake.w);
+	waiter->fake.state = f->state;
+	/* every other one watches */
+	if ((waiter - w->waiters) % 2)
+		core_watch(w->core, f, &waiter->fake.w);
+	else
+		core_wait(w->core, f, &waiter->fake.w);
 }
 
 static void pin_or_not(struct world *w)

@@ -415,6 +415,10 @@ static void check_waiters(struct world *w)
 				f ? "left in its list" : "not told");
 		if (f && (f->id != waiter->id || future_state_is_final(f->state)))
 			world_fail(w, "a waiter of %llu still waits", (ull)waiter->id);
+		if (f && waiter->fake.w.is_watching != i % 2)
+			world_fail(w, "a waiter of %llu watches, or does not", (ull)waiter->id);
+		if (f && i % 2 && (!f->is_watched || waiter->fake.state != f->state))
+			world_fail(w, "who watches %llu was not told of its state", (ull)f->id);
 	}
 }
 

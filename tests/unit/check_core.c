@@ -1,5 +1,6 @@
 /* What clients see of the core: submits, objects, waiting, forgetting. */
 #include <errno.h>
+#include <string.h>
 
 #include "tests/lib/fault.h"
 #include "tests/unit/core_fixture.h"
@@ -245,6 +246,48 @@ START_TEST(a_waiter_that_left_is_not_told)
 }
 END_TEST
 
+START_TEST(who_watches_is_told_of_each_state_and_then_the_end)
+{
+	struct fake_worker *w;
+	struct future *f = start_running(&w);
+
+	memset(waiter, 0, sizeof(waiter));
+	core_wait(core, f, &waiter[2].w);
+	core_watch(core, f, &waiter[0].w);
+	core_watch(core, f, &waiter[1].w);
+	ck_assert_ptr_eq(future_next_watcher(f, NULL), &waiter[1].w);
+	ck_assert_ptr_eq(future_next_watcher(f, &waiter[1].w), &waiter[0].w);
+	ck_assert_ptr_null(future_next_watcher(f, &waiter[0].w));
+	core_unwait(core, &waiter[1].w);
+	ck_assert(f->is_watched);
+	ck_assert_int_eq(cancel(f, CANCEL_TERM), CANCEL_CANCELLING);
+	ck_assert_uint_eq(waiter[0].n_moves, 1);
+	ck_assert_int_eq(waiter[0].state, FUTURE_CANCELLING);
+	ck_assert_uint_eq(waiter[0].n_told, 0);
+	finish(w, 0);
+	ck_assert_uint_eq(waiter[0].n_moves, 1);
+	ck_assert_uint_eq(waiter[0].n_told, 1);
+	ck_assert_int_eq(waiter[0].state, FUTURE_CANCELLED);
+	ck_assert_uint_eq(waiter[1].n_moves, 0);
+	ck_assert_uint_eq(waiter[1].n_told, 0);
+	ck_assert_uint_eq(waiter[2].n_moves, 0);
+	ck_assert_uint_eq(waiter[2].n_told, 1);
+	ck_assert(!f->is_watched);
+}
+END_TEST
+
+START_TEST(a_watcher_of_what_is_over_is_told_at_once)
+{
+	struct future *f = put(1);
+
+	waiter[0] = (struct fake_waiter){0};
+	core_watch(core, f, &waiter[0].w);
+	ck_assert_uint_eq(waiter[0].n_told, 1);
+	ck_assert(!f->is_watched);
+	ck_assert(!waiter[0].w.is_watching);
+}
+END_TEST
+
 START_TEST(a_released_job_goes_on_and_is_forgotten_at_its_end)
 {
 	struct fake_worker *w;
@@ -309,5 +352,7 @@ SUITE_MAIN_WITH("core", core_setup, core_teardown, a_submit_is_charged_and_found
 	the_core_itself_without_memory, half_of_all_or_none_is_withdrawn,
 	an_object_is_done_from_the_start, each_waiter_is_told_once,
 	who_waits_for_what_is_over_is_told_at_once, a_waiter_that_left_is_not_told,
+	who_watches_is_told_of_each_state_and_then_the_end,
+	a_watcher_of_what_is_over_is_told_at_once,
 	a_released_job_goes_on_and_is_forgotten_at_its_end, what_is_pinned_stays_in_memory,
 	what_runs_out_of_time_leaves_a_tombstone, what_was_released_by_hand_leaves_none)

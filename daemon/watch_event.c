@@ -1,0 +1,93 @@
+#include "daemon/watch_event.h"
+
+#include "daemon/extra.h"
+#include "daemon/reply.h"
+
+static struct bufpack *begin(const struct watch_event *e, const char *kind, unsigned n_fields)
+{
+	struct bufpack *p = reply_begin_notification(e->conn, "event");
+
+	bufpack_array(p, 4);
+	bufpack_uint(p, e->watch);
+	bufpack_uint(p, e->id);
+	bufpack_text(p, kind);
+	bufpack_map(p, n_fields);
+	return p;
+}
+
+void watch_event_state(const struct watch_event *e, enum future_state state, unsigned attempt)
+{
+	struct bufpack *p = begin(e, "state", 2);
+
+	bufpack_text(p, "state");
+	bufpack_text(p, outcome_state_name((enum outcome_state)state));
+	bufpack_text(p, "attempt");
+	bufpack_uint(p, attempt);
+	reply_end();
+}
+
+void watch_event_progress(const struct watch_event *e, const struct future *f)
+{
+	const struct future_extra *x = f->extra;
+	struct bufpack *p = begin(e, "progress", 3);
+
+	bufpack_text(p, "done");
+	bufpack_uint(p, x->progress_done);
+	bufpack_text(p, "total");
+	bufpack_uint(p, x->progress_total);
+	bufpack_text(p, "text");
+	bufpack_text(p, x->progress_text ? x->progress_text : "");
+	reply_end();
+}
+
+void watch_event_output(
+	const struct watch_event *e, int stream, uint64_t offset, const void *bytes, size_t n)
+{
+	struct bufpack *p = begin(e, "output", 3);
+
+	bufpack_text(p, "stream");
+	bufpack_text(p, stream == STREAM_STDERR ? "stderr" : "stdout");
+	bufpack_text(p, "offset");
+	bufpack_uint(p, offset);
+	bufpack_text(p, "bytes");
+	bufpack_bin(p, bytes, n);
+	reply_end();
+}
+
+void watch_event_dropped(const struct watch_event *e, uint64_t n)
+{
+	struct bufpack *p = begin(e, "dropped", 1);
+
+	bufpack_text(p, "n");
+	bufpack_uint(p, n);
+	reply_end();
+}
+
+void watch_event_final(const struct watch_event *e, struct future *f)
+{
+	struct bufpack *p = begin(e, "final", 3);
+
+	bufpack_text(p, "state");
+	bufpack_text(p, outcome_state_name((enum outcome_state)f->state));
+	bufpack_text(p, "timing");
+	reply_pack_timing(p, f, f->finished_us);
+	bufpack_text(p, "error");
+	if (f->state == FUTURE_DONE)
+		bufpack_nil(p);
+	else
+		reply_failure(f);
+	reply_end();
+}
+
+void watch_event_unknown(const struct watch_event *e, enum outcome_code code)
+{
+	struct bufpack *p = begin(e, "final", 3);
+
+	bufpack_text(p, "state");
+	bufpack_text(p, outcome_code_name(code));
+	bufpack_text(p, "error");
+	reply_unknown(p, code);
+	bufpack_text(p, "timing");
+	bufpack_map(p, 0);
+	reply_end();
+}
