@@ -77,18 +77,12 @@ static bool is_poison(const struct future *f, enum future_state state)
 /* ---- the record ---------------------------------------------------------------------------------
  */
 
+/* As what it brought along: else records of waiting jobs could leave no room for any result. */
 static bool charge(struct future *f, uint64_t bytes)
 {
-	if (account_take_one(f->account, ACCOUNT_BYTES, bytes, NULL) != 0)
-		return false;
-	f->kept_bytes += bytes;
-	return true;
-}
+	struct refusal no;
 
-static void give_back(struct future *f, uint64_t bytes)
-{
-	account_give_one(f->account, ACCOUNT_BYTES, bytes);
-	f->kept_bytes -= bytes;
+	return bytes <= UINT32_MAX && core_keep(f, (uint32_t)bytes, &no) == 0;
 }
 
 static bool has_terms(struct future *f, uint64_t now_us)
@@ -101,7 +95,7 @@ static bool has_terms(struct future *f, uint64_t now_us)
 		return false;
 	f->terms = terms_new(&none, now_us);
 	if (!f->terms)
-		give_back(f, sizeof(*f->terms));
+		core_unkeep(f, sizeof(*f->terms));
 	return f->terms;
 }
 
@@ -112,7 +106,7 @@ static void forget_oldest(struct core *c, struct future *f)
 	STAILQ_REMOVE_HEAD(&f->terms->attempts, next);
 	f->terms->n_kept--;
 	c->ops->drop_payload(c->shell, a->details);
-	give_back(f, a->bytes);
+	core_unkeep(f, (uint32_t)a->bytes);
 	free(a);
 }
 

@@ -42,17 +42,17 @@ int core_keep(struct future *f, uint32_t bytes, struct refusal *ret_refusal)
 	if (r)
 		return r;
 	f->kept_bytes += bytes;
-	f->texts_bytes += bytes;
+	f->texts_bytes += is_unfinished_job(f) ? bytes : 0;
 	return 0;
 }
 
 void core_unkeep(struct future *f, uint32_t bytes)
 {
-	struct amounts back = {.n = {[ACCOUNT_BYTES] = bytes}};
+	uint32_t of_job = bytes < f->texts_bytes ? bytes : f->texts_bytes;
+	struct amounts held = {.n = {[ACCOUNT_BYTES] = of_job}};
 
-	if (is_unfinished_job(f))
-		account_job_over(f->account, &back);
-	account_give(f->account, &back);
+	account_job_over(f->account, &held);
+	account_give_one(f->account, ACCOUNT_BYTES, bytes);
+	f->texts_bytes -= of_job;
 	f->kept_bytes -= bytes;
-	f->texts_bytes -= bytes;
 }

@@ -192,6 +192,7 @@ static void give_job(struct future *f)
 			       }};
 
 	account_job_over(f->account, &held);
+	f->texts_bytes = 0;
 	account_give_one(f->account, ACCOUNT_JOBS, 1);
 	f->pool->core->n_unfinished--;
 	f->pool->n_unfinished--;

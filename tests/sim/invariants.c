@@ -269,19 +269,26 @@ static void check_pool(struct world *w, unsigned i)
 	check_slots(w, p, n.in_lines);
 }
 
+uint64_t check_kept(const struct future *f, const struct record *r)
+{
+	uint64_t bytes = r->extra_bytes;
+	const struct attempt *a;
+
+	if (f->terms && !terms_bytes(&r->wishes))
+		bytes += sizeof(*f->terms);
+	if (f->terms)
+		STAILQ_FOREACH (a, &f->terms->attempts, next)
+			bytes += sizeof(*a) + a->details->bytes;
+	return bytes;
+}
+
 static void add_up(const struct future *f, const struct record *r, struct amounts *sum)
 {
 	bool is_final = future_state_is_final(f->state);
-	const struct attempt *a;
 
 	sum->n[ACCOUNT_FUTURES]++;
 	sum->n[ACCOUNT_JOBS] += !is_final;
-	sum->n[ACCOUNT_BYTES] += r->extra_bytes;
-	if (f->terms && !terms_bytes(&r->wishes))
-		sum->n[ACCOUNT_BYTES] += sizeof(*f->terms);
-	if (f->terms)
-		STAILQ_FOREACH (a, &f->terms->attempts, next)
-			sum->n[ACCOUNT_BYTES] += sizeof(*a) + a->details->bytes;
+	sum->n[ACCOUNT_BYTES] += check_kept(f, r);
 	if (f->state != FUTURE_DONE) {
 		sum->n[ACCOUNT_BYTES] += r->input_bytes;
 		sum->n[ACCOUNT_FDS] += r->input_fds;
@@ -306,7 +313,7 @@ static void check_accounts(struct world *w)
 		const struct record *r = world_record(w, f->id);
 
 		add_up(f, r, &sum[future_uid(f)]);
-		by_jobs += future_state_is_final(f->state) ? 0 : r->input_bytes + r->extra_bytes;
+		by_jobs += future_state_is_final(f->state) ? 0 : r->input_bytes + check_kept(f, r);
 		n_payloads += (f->input != NULL) + (f->value != NULL);
 		n_payloads += f->terms ? f->terms->n_kept : 0;
 		n_extras += f->extra != NULL;

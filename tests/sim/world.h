@@ -221,5 +221,7 @@ void order_settle(struct world *w);
 void check_hand_over(struct world *w, const struct future *f);
 /* Who waits for nothing has not been overtaken. */
 void check_overtaken(struct world *w);
+/* Bytes that the record of a future holds, beside its input and value. */
+uint64_t check_kept(const struct future *f, const struct record *r);
 /* Would one more result of this pool fit beside what the uid holds? */
 bool check_has_room(struct world *w, const struct pool *p, uint32_t uid);
