@@ -155,6 +155,7 @@ struct failure {
 	const char *message;
 	size_t message_len;
 	struct cursor data; /* empty: none */
+	bool was_oom;
 };
 
 static bool take_failure(struct failure *f, struct answer *a, struct cursor c)
@@ -209,7 +210,7 @@ static int set_command_failure(
 	bufpack_raw(&p, entries.p, cursor_len(&entries));
 	if (!has_oom) {
 		bufpack_text(&p, "oom");
-		bufpack_bool(&p, false);
+		bufpack_bool(&p, f->was_oom);
 	}
 	if (bufpack_error(&p) < 0)
 		return bufpack_error(&p);
@@ -269,9 +270,9 @@ static enum future_failure failure_kind(const struct failure *f, const struct po
 }
 
 static int take_error(struct answer *a, struct cursor c, struct message_fds *fds,
-	const struct pool *p, const char **ret_reason)
+	const struct pool *p, bool was_oom, const char **ret_reason)
 {
-	struct failure f = {};
+	struct failure f = {.was_oom = was_oom};
 	int r;
 
 	*ret_reason = "an answer's error is not [code, message, {data, meas}]";
@@ -294,7 +295,7 @@ static int take_error(struct answer *a, struct cursor c, struct message_fds *fds
 	}
 }
 
-int answer_parse(const struct rpc *m, struct message_fds *fds, const struct pool *p,
+int answer_parse(const struct rpc *m, struct message_fds *fds, const struct pool *p, bool was_oom,
 	struct answer *ret, const char **ret_reason)
 {
 	struct answer a = {.msgid = m->msgid};
@@ -303,7 +304,7 @@ int answer_parse(const struct rpc *m, struct message_fds *fds, const struct pool
 	if (cursor_peek(&m->error) == CURSOR_NIL) {
 		r = take_result(&a, m->result, fds, p, ret_reason);
 	} else if (cursor_peek(&m->result) == CURSOR_NIL) {
-		r = take_error(&a, m->error, fds, p, ret_reason);
+		r = take_error(&a, m->error, fds, p, was_oom, ret_reason);
 	} else {
 		*ret_reason = "an answer has both an error and a result";
 		r = ANSWER_E_PROTOCOL;

@@ -16,11 +16,11 @@ struct message_fds {
 	unsigned n;
 };
 
-/* m came from a worker of pool p; scan accepted it and found neither ext 2 nor ext 3. May take the
+/* m came from a worker of pool p, in whose cgroup the kernel killed for lack of memory (was_oom); scan accepted it and found neither ext 2 nor ext 3. May take the
  * fds. 0 and what the core wants to know; ANSWER_E_PROTOCOL; -errno: it is right, but cannot be
  * kept. */
 must_check int answer_parse(const struct rpc *m, struct message_fds *fds, const struct pool *p,
-	struct answer *ret, const char **ret_reason);
+	bool was_oom, struct answer *ret, const char **ret_reason);
 
 /* What a pool reserves for a result of max_result bytes: its record needs room too. */
 static inline uint64_t answer_reserve_bytes(uint64_t max_result)

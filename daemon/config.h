@@ -55,6 +55,7 @@ struct config_pool {
 	char *cwd;			    /* "/" if not told */
 	char **env;			    /* "NAME=value", NULL-terminated */
 	uint64_t limits[_CONFIG_LIMIT_MAX]; /* one more; 0: as it is; UINT64_MAX: none */
+	uint64_t memory_max_bytes;	    /* of the pool; 0: none */
 	int nice;			    /* CONFIG_NICE_OFFSET more; 0: as it is */
 	char *cpu_affinity;		    /* NULL: as it is */
 	char *user;			    /* NULL: the daemon's */
@@ -71,6 +72,7 @@ struct config {
 	gid_t admin_gid;    /* (gid_t)-1: none */
 	char *worker;	    /* path of poold-worker */
 	char *module_dir;
+	char *cgroup; /* NULL: what the service manager delegated */
 	enum log_level log_level;
 	uint64_t stop_timeout_us; /* running jobs may finish within this after SIGTERM */
 	uint64_t ttl_us; /* a future is kept this long after its end if the job does not say */

@@ -160,13 +160,15 @@ static void take_answer(struct worker_link *l, const struct rpc *m, struct messa
 {
 	struct answer a;
 	const char *reason = NULL;
+	bool was_oom;
 	int r;
 
 	if (l->state == LINK_STARTING) {
 		worker_link_break(l, "its first word is not `ready`");
 		return;
 	}
-	r = answer_parse(m, fds, l->slot->pool, &a, &reason);
+	was_oom = cursor_peek(&m->error) != CURSOR_NIL && cgroup_was_oom(&l->cgroup);
+	r = answer_parse(m, fds, l->slot->pool, was_oom, &a, &reason);
 	if (r == ANSWER_E_PROTOCOL) {
 		worker_link_break(l, reason);
 		return;

@@ -56,7 +56,7 @@ struct payload *loss_describe(
 	bufpack_uint(&p, (uint64_t)l->pid);
 	pack_end(&p, l->status);
 	bufpack_text(&p, "oom");
-	bufpack_bool(&p, false);
+	bufpack_bool(&p, l->was_oom);
 	bufpack_text(&p, "attempt");
 	bufpack_uint(&p, f->attempt);
 	bufpack_text(&p, "rusage");

@@ -90,6 +90,7 @@ static void die(struct worker_link *l)
 	if (l->on_late)
 		event_del(l->on_late);
 	worker_link_set_state(l, LINK_DEAD);
+	cgroup_kill(&l->cgroup);
 	TAILQ_REMOVE(&all->all, l, in_list);
 	TAILQ_INSERT_TAIL(&all->dead, l, in_list);
 }
@@ -108,7 +109,7 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 	worker_link_kill(l);
 }
 
-int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit,
+int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit, int cgroup,
 	struct worker_link **ret, int *ret_output)
 {
 	struct worker_link *l;
@@ -121,6 +122,7 @@ int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit,
 	l->slot = s;
 	l->fd = l->twin = l->process.pidfd = l->output.fd = -1;
 	fdqueue_init(&l->in.fds, PROTO_PACKET_FDS);
+	cgroup_init(&l->cgroup, cgroup);
 	TAILQ_INSERT_TAIL(&all->all, l, in_list);
 	all->n++;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
@@ -189,6 +191,7 @@ struct worker_link *worker_link_free(struct worker_link *l)
 	TAILQ_REMOVE(l->state == LINK_DEAD ? &l->links->dead : &l->links->all, l, in_list);
 	l->links->n--;
 	output_deinit(&l->output);
+	cgroup_deinit(&l->cgroup);
 	fdqueue_deinit(&l->in.fds);
 	free(l->in.bytes);
 	fd_close(l->fd);
@@ -243,6 +246,7 @@ bool worker_link_bury(struct worker_link *l)
 	output_drain(&l->output);
 	if (l->process.pid && process_reap(&l->process, &l->status, &l->usage) == -EAGAIN)
 		return false;
+	l->was_oom = cgroup_was_oom(&l->cgroup);
 	if (l->pid)
 		log_end(l);
 	describe_end(l, how, sizeof(how));
@@ -274,6 +278,7 @@ void worker_link_kill(struct worker_link *l)
 	l->want_kill = l->state == LINK_FORKING;
 	l->was_killed = true;
 	process_signal(&l->process, SIGKILL);
+	cgroup_kill(&l->cgroup);
 }
 
 void worker_link_close(struct worker_link *l)

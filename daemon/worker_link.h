@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "daemon/cgroup.h"
 #include "daemon/core/core.h"
 #include "daemon/output.h"
 #include "daemon/reaper.h"
@@ -69,6 +70,8 @@ struct worker_link {
 	struct incoming in;
 	uint32_t output_msgid;	 /* the run that told of its output last */
 	unsigned output_streams; /* which of its streams, as bits */
+	struct cgroup cgroup;
+	bool was_oom; /* it, or one of its processes, was killed for lack of memory */
 	struct output output;
 	TAILQ_ENTRY(worker_link) in_list;
 };
@@ -78,10 +81,10 @@ int links_init(
 /* Frees the links that are left; their processes are reaped. */
 void links_deinit(struct links *all);
 
-/* A link for the slot's next worker: LINK_FORKING. The worker's end is its twin; *ret_output, the
+/* A link for the slot's next worker: LINK_FORKING. cgroup: the pool's, -1: none. The worker's end is its twin; *ret_output, the
  * end of its output pipe, is the caller's. */
 must_check int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit,
-	struct worker_link **ret, int *ret_output);
+	int cgroup, struct worker_link **ret, int *ret_output);
 /* Takes NULL, returns NULL. Not inside its own events. */
 struct worker_link *worker_link_free(struct worker_link *l);
 /* The zygote reported the process: it shall be ready within this time. -ECHILD, -EEXIST, …: that

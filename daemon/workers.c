@@ -36,6 +36,7 @@ struct workers {
 	const struct config *config;
 	struct core *core;
 	struct reaper reaper;
+	struct cgroups cgroups;
 	struct links links;
 	struct zygote *zygotes;
 	size_t n_zygotes;
@@ -265,6 +266,14 @@ static void on_look_again(evutil_socket_t fd, short what, void *arg)
 	/* the turn of the loop that this makes is all that is wanted */
 }
 
+static bool wants_memory(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_pools; i++)
+		if (config->pools[i].memory_max_bytes)
+			return true;
+	return false;
+}
+
 static int add_pool(struct workers *w, const struct config_pool *c)
 {
 	const struct pool_config config = {
@@ -286,7 +295,8 @@ static int add_pool(struct workers *w, const struct config_pool *c)
 	if (r < 0)
 		return r;
 	w->n_zygotes++;
-	return zygote_init(z, &w->links, c, w->config->worker, p);
+	return zygote_init(z, &w->links, c, w->config->worker,
+		cgroups_add_pool(&w->cgroups, c->name, c->memory_max_bytes), p);
 }
 
 int workers_new(struct event_base *base, const struct config *config, struct core *core,
@@ -307,6 +317,7 @@ int workers_new(struct event_base *base, const struct config *config, struct cor
 		free(w);
 		return r;
 	}
+	cgroups_init(&w->cgroups, config->cgroup, wants_memory(config));
 	w->zygotes = calloc(config->n_pools, sizeof(*w->zygotes));
 	w->look_again = evtimer_new(base, on_look_again, w);
 	r = w->zygotes && w->look_again ? 0 : -ENOMEM;
@@ -373,6 +384,7 @@ struct workers *workers_free(struct workers *w)
 	links_deinit(&w->links);
 	for (size_t i = 0; i < w->n_zygotes; i++)
 		zygote_deinit(&w->zygotes[i]);
+	cgroups_deinit(&w->cgroups);
 	reaper_deinit(&w->reaper);
 	if (w->look_again)
 		event_free(w->look_again);

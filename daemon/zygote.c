@@ -202,18 +202,20 @@ static int send_setup(struct zygote *z)
 	return send_packed(z, &p, NULL, 0);
 }
 
-static int send_fork(struct zygote *z, uint32_t msgid, int link, int output)
+static int send_fork(struct zygote *z, uint32_t msgid, const struct worker_link *l, int output)
 {
-	const int fds[] = {link, output};
+	cleanup_fd int procs = cgroup_open_procs(&l->cgroup);
+	const int fds[] = {l->twin, output, procs, l->cgroup.job};
+	unsigned n = procs < 0 ? 2 : 4;
 	struct bufpack p;
 
 	buf_clear(&z->links->send);
 	bufpack_init(&p, &z->links->send);
 	rpc_pack_request(&p, msgid, "fork");
-	bufpack_array(&p, 2);
-	bufpack_ext_fd(&p, 0);
-	bufpack_ext_fd(&p, 1);
-	return send_packed(z, &p, fds, ARRAY_SIZE(fds));
+	bufpack_array(&p, n);
+	for (unsigned i = 0; i < n; i++)
+		bufpack_ext_fd(&p, (uint8_t)i);
+	return send_packed(z, &p, fds, n);
 }
 
 /* It is tried again every moment: once is enough to say so. */
@@ -233,9 +235,9 @@ bool zygote_fork(struct zygote *z, struct slot *s)
 
 	if (z->state != ZYGOTE_READY || z->is_dead || z->n_forks == ZYGOTE_FORKS_MAX)
 		return false;
-	r = worker_link_new(z->links, s, &z->limit, &l, &output);
+	r = worker_link_new(z->links, s, &z->limit, z->cgroup, &l, &output);
 	if (r == 0)
-		r = send_fork(z, msgid, l->twin, output);
+		r = send_fork(z, msgid, l, output);
 	if (r < 0) {
 		log_shortage(z, r);
 		worker_link_free(l);
@@ -417,7 +419,7 @@ void zygote_dismiss(struct zygote *z)
 }
 
 int zygote_init(struct zygote *z, struct links *links, const struct config_pool *config,
-	const char *program, struct pool *p)
+	const char *program, int cgroup, struct pool *p)
 {
 	*z = (struct zygote){
 		.config = config,
@@ -426,6 +428,7 @@ int zygote_init(struct zygote *z, struct links *links, const struct config_pool 
 		.pool = p,
 		.process.pidfd = -1,
 		.control = -1,
+		.cgroup = cgroup,
 		.output.fd = -1,
 		.limit = {.level = LOG_INFO, .what = "output of pool", .of = config->name},
 	};
@@ -441,4 +444,5 @@ void zygote_deinit(struct zygote *z)
 	close_process(z);
 	if (z->timer)
 		event_free(take_ptr(z->timer));
+	z->cgroup = fd_close(z->cgroup);
 }

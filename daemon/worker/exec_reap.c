@@ -2,6 +2,9 @@
  * worker's. So killing and reaping one's own children again and again takes the whole tree,
  * whatever its members did to their sessions and groups.
  *
+ * What is in the command's control group is killed first, and all at once, if there is one: also
+ * those that this worker may not kill, and those that fork faster than it kills.
+ *
  * A child's pid is its own until it is reaped, so a kill never hits a stranger. */
 #include "daemon/worker/exec_reap.h"
 
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "daemon/worker/cgroup.h"
 #include "proto/base.h"
 
 #define LIST_BYTES 4096u
@@ -76,14 +80,20 @@ void exec_reap(void)
 {
 	unsigned n_empty = 0, n, n_killed;
 	char list[LIST_BYTES];
+	bool is_group_killed = false;
 	siginfo_t info;
 
 	while (has_children()) {
+		is_group_killed |= cgroup_kill_job();
 		read_list(list, sizeof(list));
 		n_killed = kill_list(list, &n);
+		if (is_group_killed && n > 0)
+			n_killed = n; /* those of other users, too */
 		if (n_killed > 0)
 			waitid(P_ALL, 0, &info, WEXITED);
 		else if (n > 0 || ++n_empty == EMPTY_LISTS)
-			return;
+			break;
 	}
+	if (is_group_killed)
+		cgroup_renew_job();
 }

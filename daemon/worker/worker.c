@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "daemon/worker/bell.h"
+#include "daemon/worker/cgroup.h"
 #include "daemon/worker/confine.h"
 #include "daemon/worker/link.h"
 #include "daemon/worker/loop.h"
@@ -67,7 +68,7 @@ static int place_fds(int link, int output)
 	return 0;
 }
 
-static int set_up(const struct worker_config *c, pid_t forker, int link, int output)
+static int set_up(const struct worker_config *c, pid_t forker, const int *fds)
 {
 	int r;
 
@@ -75,7 +76,10 @@ static int set_up(const struct worker_config *c, pid_t forker, int link, int out
 	if (r == 0)
 		r = confine_to_parent(c->daemon);
 	if (r == 0)
-		r = place_fds(link, output);
+		r = place_fds(fds[WORKER_FD_LINK], fds[WORKER_FD_OUTPUT]);
+	if (r == 0 && fds[WORKER_FD_PROCS] >= 0 &&
+		!cgroup_join(fds[WORKER_FD_PROCS], fds[WORKER_FD_JOB]))
+		fprintf(stderr, "poold-worker: pool %s: not in a cgroup: %m\n", c->pool);
 	if (r == 0)
 		r = bell_init();
 	if (r == 0)
@@ -106,12 +110,12 @@ static int run(const struct worker_config *c)
 	return r < 0 ? fail(c, "link", r) : EXIT_SUCCESS;
 }
 
-void worker_main(const struct worker_config *c, pid_t forker, int link, int output)
+void worker_main(const struct worker_config *c, pid_t forker, const int fds[WORKER_FDS])
 {
 	int r;
 
 	worker_pid = getpid();
-	r = set_up(c, forker, link, output);
+	r = set_up(c, forker, fds);
 	r = r < 0 ? fail(c, "start", r) : run(c);
 	link_deinit(&worker_link);
 	exit(r);

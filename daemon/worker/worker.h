@@ -18,7 +18,17 @@ enum {
 	WORKER_EXIT_PROTOCOL = 76, /* what came over the link was no worker protocol */
 };
 
-/* In the forked process; forker is the process that forked it. link and output (both taken over)
- * become fds 3, and 1 and 2. Does not return. */
-void worker_main(const struct worker_config *c, pid_t forker, int link, int output)
+/* What it is given: its link becomes fd 3, the write end of its output pipe fds 1 and 2; a file to join
+ * its control group with, and the directory of the group for its command: -1: none. */
+enum {
+	WORKER_FD_LINK,
+	WORKER_FD_OUTPUT,
+	WORKER_FD_PROCS,
+	WORKER_FD_JOB,
+	WORKER_FDS,
+};
+
+/* In the forked process; forker is the process that forked it. The fds are taken over. Does not
+ * return. */
+void worker_main(const struct worker_config *c, pid_t forker, const int fds[WORKER_FDS])
 	__attribute__((noreturn));

@@ -119,21 +119,21 @@ static int handle_setup(const struct message *m)
 	return r < 0 ? r : -ECANCELED;
 }
 
-static void __attribute__((noreturn)) be_the_middle(int link, int output)
+static void __attribute__((noreturn)) be_the_middle(const int *fds)
 {
 	pid_t self = getpid();
 	pid_t pid;
 
 	pid = fork();
 	if (pid == 0)
-		worker_main(&zygote.config, self, link, output);
+		worker_main(&zygote.config, self, fds);
 	zygote.birth->pid = pid;
 	zygote.birth->error = pid < 0 ? errno : 0;
 	_exit(0);
 }
 
 /* The worker's pid, or -errno. */
-static pid_t fork_worker(int link, int output)
+static pid_t fork_worker(const int *fds)
 {
 	pid_t middle;
 	int status;
@@ -142,7 +142,7 @@ static pid_t fork_worker(int link, int output)
 	fflush(NULL);
 	middle = fork();
 	if (middle == 0)
-		be_the_middle(link, output);
+		be_the_middle(fds);
 	if (middle < 0)
 		return -errno;
 	while (waitpid(middle, &status, 0) < 0) {
@@ -162,11 +162,12 @@ static int handle_fork(const struct message *m)
 	r = link_take_fds(&zygote.link, m, fds);
 	if (r < 0)
 		return r;
-	if (!zygote.config.module || m->n_fds != 2) {
+	for (unsigned i = m->n_fds; i < WORKER_FDS; i++)
+		fds[i] = -1;
+	if (!zygote.config.module || (m->n_fds != 2 && m->n_fds != WORKER_FDS))
 		pid = -EINVAL;
-	} else {
-		pid = fork_worker(fds[0], fds[1]);
-	}
+	else
+		pid = fork_worker(fds);
 	for (unsigned i = 0; i < m->n_fds; i++)
 		fd_close(fds[i]);
 	if (pid > 0)

@@ -211,6 +211,31 @@ inside poolctl wait "$id" || status=$?
 [ "$(inside poolctl result "$id")" = "from systemd" ] || fail "result: $(inside poolctl result "$id")"
 echo "job $id ran"
 
+own=$(inside poolctl run -- cat /proc/self/cgroup | sed -n 's/^0:://p')
+case $own in
+*/poold.service/pool.default/w*/job) ;;
+*) fail "a command's cgroup is $own" ;;
+esac
+tree='for n in 1 2 3 4 5; do (setsid sh -c "trap : TERM; sleep 1000" &); done; echo on; trap : TERM; sleep 1000; wait'
+id=$(inside poolctl submit -q --grace 100ms -- sh -c "$tree")
+running()
+{
+	[ "$(inside poolctl logs "$id")" = on ]
+}
+until_true "the tree runs" running
+inside poolctl cancel -q "$id"
+status=0
+inside poolctl wait "$id" || status=$?
+[ $status = 130 ] || fail "wait for what was cancelled exits with $status"
+left=$(inside pgrep -x sleep) && fail "left of a cancelled job: $left"
+echo "commands have cgroups of their own, which die whole"
+memory=$(inside cat "/sys/fs/cgroup${own%/pool.*}/cgroup.controllers" 2>/dev/null ||
+	inside cat "/sys/fs/cgroup/unified${own%/pool.*}/cgroup.controllers")
+case $memory in
+*memory*) ;;
+*) echo "memory_max is not tried: no controller \"memory\" in this container" ;;
+esac
+
 inside systemctl restart poold.service
 [ "$(property poold.service ActiveState)" = active ] || fail "not active after restart"
 new=$(property poold.service MainPID)

@@ -1,6 +1,7 @@
 """Commands die with all of their processes, and their worker's place is free in time.
 
-POOLD_TEST_ROUNDS asks for more rounds; then the time is asserted too.
+POOLD_TEST_ROUNDS asks for more rounds; then the time is asserted too. POOLD_TEST_CGROUP: the directory of a cgroup
+for the daemon.
 """
 
 import os
@@ -40,6 +41,7 @@ SCRIPTS = {
 
 
 class Trees(DaemonCase):
+    settings = f"cgroup = {os.environ['POOLD_TEST_CGROUP']}\n" if "POOLD_TEST_CGROUP" in os.environ else ""
     pools = "\n[pool default]\nhandler = exec\nworkers = 1\n"
 
     def setUp(self):

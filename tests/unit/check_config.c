@@ -72,7 +72,7 @@ START_TEST(every_key_sets_its_member)
 		"; comment\n# comment\n\n[daemon]\nsocket = /a/b\nsocket_mode = 0666\nsocket_group "
 		"= 0\n"
 		"state_dir=/s t\nadmin_group = 4242\nworker = /bin/sh\nmodule_dir = %s\n"
-		"log_level = debug\nstop_timeout = 0\nttl = 2d\n"
+		"cgroup = /tmp\nlog_level = debug\nstop_timeout = 0\nttl = 2d\n"
 		"[limits]\njobs = 1\nfutures = 2\nbytes = 3K\nfds = 4\nconnections = 5\nwaits = 6\n"
 		"total_jobs = 7\ntotal_futures = 8\ntotal_bytes = 9MiB\ntotal_fds = 10\n"
 		"total_connections = 11\ntotal_waits = 12\n",
@@ -82,9 +82,10 @@ START_TEST(every_key_sets_its_member)
 		     "max_result = 1G\noutput = 1\ngrace = 500ms\nstart_timeout = 7s\ntimeout = "
 		     "1h30min\ncwd = /tmp\n"
 		     "env = A=1 2\nenv = B_2=x=y\nallow = root, 77 @0,owner\n");
-	strcat(text, "nice = -3\ncpu_affinity = 0-1023\nlimit_as = 1\nlimit_core = 0\n"
-		     "limit_cpu = 3\nlimit_data = 4\nlimit_fsize = 5K\nlimit_memlock = 6\n"
-		     "limit_nofile = 7\nlimit_nproc = 8\nlimit_stack = infinity\n");
+	strcat(text,
+		"nice = -3\ncpu_affinity = 0-1023\nlimit_as = 1\nlimit_core = 0\n"
+		"limit_cpu = 3\nlimit_data = 4\nlimit_fsize = 5K\nlimit_memlock = 6\n"
+		"memory_max = 2M\nlimit_nofile = 7\nlimit_nproc = 8\nlimit_stack = infinity\n");
 	strcat(text, geteuid() == 0 ? "user = root\n" : "; user = root\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(config_keys); i++)
 		ck_assert_msg(
