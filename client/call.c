@@ -76,9 +76,12 @@ int cl_call_dispatch(poold *p, struct cl_message *m, int *ret_cb)
 	case RPC_NOTIFICATION:
 		if (text_equal(m->rpc.method, m->rpc.method_len, "fatal"))
 			return on_fatal(p, &m->rpc);
-		if (!text_equal(m->rpc.method, m->rpc.method_len, "final"))
+		if (text_equal(m->rpc.method, m->rpc.method_len, "event"))
+			r = cl_watch_event(p, m, ret_cb);
+		else if (text_equal(m->rpc.method, m->rpc.method_len, "final"))
+			r = cl_future_final(p, m, ret_cb);
+		else
 			return 0;
-		r = cl_future_final(p, m, ret_cb);
 		break;
 	default: return cl_fail(p, -EPROTO, "the daemon sent a request");
 	}

@@ -121,6 +121,7 @@ struct cl_mark {
 
 TAILQ_HEAD(cl_future_list, poold_future);
 LIST_HEAD(cl_set_list, poold_set);
+LIST_HEAD(cl_watch_list, poold_watch);
 
 struct poold {
 	unsigned n_refs;
@@ -170,6 +171,7 @@ struct poold {
 	struct cl_future_list futures; /* all, to tell them when the handle goes */
 	struct cl_future_list due;     /* settled, callback still to run outside of a message */
 	struct cl_set_list sets;
+	struct cl_watch_list watches; /* that have a number */
 	poold_reply *hello;
 
 	char error_text[512];
@@ -433,3 +435,10 @@ struct poold_set {
 void cl_set_move(poold_future *f);
 /* The handle goes: cuts the links. */
 void cl_set_orphan_all(poold *p);
+
+/* ---- watches ---- */
+
+/* The notification `event`. */
+must_check int cl_watch_event(poold *p, struct cl_message *m, int *ret_cb);
+/* All that have a number are over. */
+void cl_watch_lose_all(poold *p, int *ret_cb);

@@ -73,6 +73,7 @@ poold_public int poold_new(poold **ret_handle)
 	TAILQ_INIT(&p->futures);
 	TAILQ_INIT(&p->due);
 	LIST_INIT(&p->sets);
+	LIST_INIT(&p->watches);
 	*ret_handle = p;
 	return 0;
 }

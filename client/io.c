@@ -101,6 +101,7 @@ void cl_io_lose(poold *p, int error, int *ret_cb)
 	p->lost_error = error;
 	cl_io_close(p);
 	cl_call_lose_all(p, ret_cb);
+	cl_watch_lose_all(p, ret_cb);
 	cl_future_lose_all(p);
 	(void)cl_future_run_due(p, ret_cb);
 }

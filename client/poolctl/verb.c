@@ -8,6 +8,7 @@ const struct verb *const verb_all[] = {
 	&verb_call,
 	&verb_map,
 	&verb_wait,
+	&verb_watch,
 	&verb_result,
 	&verb_logs,
 	&verb_info,
