@@ -1,6 +1,7 @@
 /* Requests of libpoold: the generic one in both forms, and those with a form of their own. The answer lies in
  * the socket before the request is made: msgids count up from hello's, which was 1. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/fake_daemon.h"
@@ -18,6 +19,84 @@ static void expect_encoded(poold_reply *reply, const char *wanted)
 	free(text);
 	poold_reply_unref(reply);
 }
+
+/* What the callback of a watch saw last. */
+static struct {
+	unsigned n;
+	uint64_t id;
+	char kind[16], code[32];
+	bool is_to_free;
+} event;
+
+static int on_event(
+	poold_watch *watch, uint64_t id, const char *kind, poold_reply *reply, void *userdata)
+{
+	const char *code;
+
+	(void)userdata;
+	event.n++;
+	event.id = id;
+	snprintf(event.kind, sizeof(event.kind), "%s", kind);
+	event.code[0] = 0;
+	if (poold_reply_get_error(reply, &code, NULL) == 1)
+		snprintf(event.code, sizeof(event.code), "%s", code);
+	if (event.is_to_free)
+		poold_watch_free(watch);
+	return 0;
+}
+
+static void expect_event(unsigned n, uint64_t id, const char *kind, const char *code)
+{
+	ck_assert_uint_eq(event.n, n);
+	ck_assert_uint_eq(event.id, id);
+	ck_assert_str_eq(event.kind, kind);
+	ck_assert_str_eq(event.code, code);
+}
+
+START_TEST(a_watch_is_told_until_it_is_freed_refused_or_disconnected)
+{
+	poold_watch_options o = POOLD_WATCH_OPTIONS_INIT;
+	const uint64_t ids[] = {7, 8};
+	struct fake_daemon d;
+	poold_watch *w[4];
+	poold *p;
+
+	fake_daemon_start(&d);
+	p = fake_daemon_connect(&d);
+	o.ids = ids;
+	o.n_ids = 2;
+	o.all = 1;
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(poold_watch_new(p, &o, on_event, NULL, &w[i]), 0);
+	ck_assert_int_eq(client_run(p), 0);
+	for (int i = 0; i < 4; i++)
+		fake_daemon_expect(&d, "watch", "[{\"ids\": [7, 8], \"all\": true}]");
+	poold_watch_free(w[3]);
+	fake_daemon_say(&d, "[iini]", 1, 2, 21);
+	fake_daemon_say(&d, "[is[iis{ss}]]", 2, "event", 21, 7, "state", "state", "running");
+	fake_daemon_say(&d, "[is[iis{}]]", 2, "event", 22, 8, "final");
+	ck_assert_int_eq(client_run(p), 0);
+	expect_event(1, 7, "state", "");
+	fake_daemon_say(&d, "[ii[ss{}]n]", 1, 3, "quota", "too many");
+	ck_assert_int_eq(client_run(p), 0);
+	expect_event(2, 0, "refused", "quota");
+	poold_watch_free(w[1]);
+	fake_daemon_say(&d, "[iini]", 1, 5, 24);
+	ck_assert_int_eq(client_run(p), 0);
+	fake_daemon_expect(&d, "unwatch", "[24]");
+	event.is_to_free = true;
+	fake_daemon_say(&d, "[is[iis{}]]", 2, "event", 21, 8, "final");
+	fake_daemon_say(&d, "[is[iis{}]]", 2, "event", 21, 9, "final");
+	ck_assert_int_eq(client_run(p), 0);
+	expect_event(3, 8, "final", "");
+	fake_daemon_expect(&d, "unwatch", "[21]");
+	fake_daemon_hang_up(&d);
+	ck_assert_int_lt(client_run(p), 0);
+	expect_event(4, 0, "disconnected", "disconnected");
+	poold_unref(p);
+	fake_daemon_stop(&d);
+}
+END_TEST
 
 START_TEST(a_request_and_its_answer)
 {
@@ -314,6 +393,7 @@ START_TEST(refusals_are_errors_where_there_is_no_reply)
 }
 END_TEST
 
-SUITE_MAIN("client_request", a_request_and_its_answer, fds_both_ways, answers_to_callbacks,
+SUITE_MAIN("client_request", a_watch_is_told_until_it_is_freed_refused_or_disconnected,
+	a_request_and_its_answer, fds_both_ways, answers_to_callbacks,
 	an_answer_that_comes_too_late, what_hello_said, requests_with_a_form,
 	refusals_are_errors_where_there_is_no_reply)
