@@ -77,21 +77,13 @@ static bool is_poison(const struct future *f, enum future_state state)
 /* ---- the record ---------------------------------------------------------------------------------
  */
 
-/* As what it brought along: else records of waiting jobs could leave no room for any result. */
-static bool charge(struct future *f, uint64_t bytes)
-{
-	struct refusal no;
-
-	return bytes <= UINT32_MAX && core_keep(f, (uint32_t)bytes, &no) == 0;
-}
-
 static bool has_terms(struct future *f, uint64_t now_us)
 {
 	static const struct wishes none;
 
 	if (f->terms)
 		return true;
-	if (!charge(f, sizeof(*f->terms)))
+	if (core_keep(f, sizeof(*f->terms), NULL) != 0)
 		return false;
 	f->terms = terms_new(&none, now_us);
 	if (!f->terms)
@@ -106,7 +98,7 @@ static void forget_oldest(struct core *c, struct future *f)
 	STAILQ_REMOVE_HEAD(&f->terms->attempts, next);
 	f->terms->n_kept--;
 	c->ops->drop_payload(c->shell, a->details);
-	core_unkeep(f, (uint32_t)a->bytes);
+	core_unkeep(f, a->bytes);
 	free(a);
 }
 
@@ -127,8 +119,8 @@ static void keep(struct core *c, struct future *f, const struct run_end *e)
 	*a = (struct attempt){0};
 	a->details = c->ops->describe_attempt(c->shell, f, e->state, &bytes);
 	f->value = NULL;
-	a->bytes = sizeof(*a) + bytes;
-	if (a->details && charge(f, a->bytes)) {
+	a->bytes = (uint32_t)(sizeof(*a) + bytes);
+	if (a->details && core_keep(f, a->bytes, NULL) == 0) {
 		STAILQ_INSERT_TAIL(&f->terms->attempts, a, next);
 		f->terms->n_kept++;
 		return;

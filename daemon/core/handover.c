@@ -239,9 +239,11 @@ static void hand_over(struct slot *s, struct future *f, uint64_t now_us)
 		slot_set_state(s, SLOT_BUSY, now_us);
 }
 
-static void assign(struct pool *p, uint64_t now_us)
+/* True if some job ended in place of starting. */
+static bool assign(struct pool *p, uint64_t now_us)
 {
 	enum future_clock clock;
+	bool has_ended = false;
 	struct future *f;
 	struct slot *s;
 
@@ -251,11 +253,13 @@ static void assign(struct pool *p, uint64_t now_us)
 		if (handover_never_fits(f->pool)) {
 			queue_remove(&p->queue, f);
 			life_finish(p->core, f, FUTURE_FAILED, FAILURE_QUOTA, now_us);
+			has_ended = true;
 			continue;
 		}
 		clock = terms_due(f, now_us);
 		if (clock != FUTURE_CLOCK_NONE) {
 			attempt_time_out(p->core, f, clock, now_us);
+			has_ended = true;
 			continue;
 		}
 		s = slot_idle(p);
@@ -265,6 +269,7 @@ static void assign(struct pool *p, uint64_t now_us)
 			break;
 		hand_over(s, f, now_us);
 	}
+	return has_ended;
 }
 
 /* Jobs in the inbox of a worker whose running job takes long: back, before younger ones start
@@ -338,11 +343,12 @@ static void take_and_assign(struct pool *p, uint64_t now_us)
 	if (p->is_paused)
 		return;
 	if (p->queue.n)
-		assign(p, now_us);
-	if (p->n_ahead && slot_idle(p)) {
+		(void)assign(p, now_us);
+	do {
+		if (!p->n_ahead || !slot_idle(p))
+			break;
 		steal(p, now_us);
-		assign(p, now_us);
-	}
+	} while (assign(p, now_us)); /* what was stolen may have been overdue */
 }
 
 void handover_turn(struct pool *p, uint64_t now_us)

@@ -439,6 +439,7 @@ static void drop_all(struct core *c, struct future *f)
 	} else if (!future_state_is_final(f->state)) {
 		attempt_withdraw(f);
 	}
+	attempt_forget_all(c, f);
 	if (!future_state_is_final(f->state))
 		give_job(f);
 	forget(c, f);

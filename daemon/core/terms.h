@@ -48,7 +48,7 @@ struct wishes {
 struct attempt {
 	STAILQ_ENTRY(attempt) next;
 	struct payload *details; /* the shell's words */
-	uint64_t bytes;		 /* charged */
+	uint32_t bytes;		 /* charged */
 };
 
 /* Times are absolute; HEAP_NEVER: none. */

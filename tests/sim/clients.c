@@ -65,7 +65,7 @@ static struct wishes some_wishes(struct world *w)
 		.start_within_us = maybe(w, 2 * w->long_us),
 		.deadline_us = maybe(w, 8 * w->long_us),
 		.backoff_us = maybe(w, w->long_us),
-		.retries = (uint16_t)world_below(w, 5),
+		.retries = (uint16_t)world_below(w, world_once_in(w, 4) ? 16 : 5),
 		.retry_on = (uint8_t)world_below(w, 8),
 	};
 }

@@ -117,6 +117,11 @@ static void check_clocks(struct world *w, uint64_t now_us)
 			world_fail(w, "%llu is there after its deadline", (ull)f->id);
 		if (f->state == FUTURE_DELAYED && f->terms->not_before_us <= now_us)
 			world_fail(w, "%llu waits on after its time", (ull)f->id);
+		if (f->state == FUTURE_DELAYED && r->n_started &&
+			f->terms->not_before_us >= over_us)
+			world_fail(w, "%llu waits for what comes too late", (ull)f->id);
+		if (f->terms && f->terms->n_kept > TERMS_ATTEMPTS)
+			world_fail(w, "%llu remembers too much", (ull)f->id);
 		if (f->state == FUTURE_QUEUED && !f->slot && r->wishes.start_within_us &&
 			f->terms->start_by_us <= now_us)
 			world_fail(w, "%llu should have been started", (ull)f->id);

@@ -172,6 +172,9 @@ static void handed_over(struct fake_worker *fw, struct future *f)
 
 	if (fw->n_rung || fw->is_closed || fw->is_retired)
 		world_fail(w, "%llu is handed to a worker that leaves", (unsigned long long)f->id);
+	if (f->attempt <= world_record(w, f->id)->n_started && !world_record(w, f->id)->is_exempt)
+		world_fail(
+			w, "run %u of %llu was one before", f->attempt, (unsigned long long)f->id);
 	world_say(w, "%llu is handed to worker %s/%u", (unsigned long long)f->id, pool_name(fw),
 		number(fw));
 	check_hand_over(w, f);
