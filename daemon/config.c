@@ -236,8 +236,45 @@ static int check_module(
 	return 0;
 }
 
+/* A key that says nothing in this mode is a mistake. */
+static int check_sizing(struct config_parse *p, size_t i)
+{
+	static const struct {
+		int key;
+		bool is_for_ondemand;
+	} keys[] = {{KEY_POOL_min_spare, false}, {KEY_POOL_max_spare, false},
+		{KEY_POOL_idle_timeout, true}};
+	struct config_pool *pool = &p->config->pools[i];
+	const struct config_origin *origins = p->pools[i].keys;
+
+	for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
+		if (origins[keys[k].key].file && pool->sizing != SIZING_DYNAMIC &&
+			!(keys[k].is_for_ondemand && pool->sizing == SIZING_ONDEMAND))
+			return fail_at(p, &origins[keys[k].key],
+				"%s in [pool %s] needs sizing = dynamic%s",
+				config_keys[keys[k].key].name, pool->name,
+				keys[k].is_for_ondemand ? " or ondemand" : "");
+	if (!origins[KEY_POOL_max_spare].file)
+		pool->max_spare = pool->min_spare > 2 ? pool->min_spare : 2;
+	if (pool->sizing == SIZING_DYNAMIC && pool->min_spare > pool->workers)
+		return fail_at(p, &origins[KEY_POOL_min_spare],
+			"min_spare = %u in [pool %s] is more than its workers, %u", pool->min_spare,
+			pool->name, pool->workers);
+	if (pool->max_spare < pool->min_spare)
+		return fail_at(p, &origins[KEY_POOL_max_spare],
+			"max_spare = %u in [pool %s] is less than min_spare, %u", pool->max_spare,
+			pool->name, pool->min_spare);
+	if (pool->max_rss_bytes && pool->handler == HANDLER_EXEC)
+		return fail_at(p, &origins[KEY_POOL_max_rss],
+			"max_rss in [pool %s] needs handler = module: commands keep no memory",
+			pool->name);
+	return 0;
+}
+
 static int check_pool(struct config_parse *p, size_t i)
 {
+	int r;
+
 	struct config_pool *pool = &p->config->pools[i];
 	const struct config_parse_pool *parsed = &p->pools[i];
 
@@ -247,6 +284,9 @@ static int check_pool(struct config_parse *p, size_t i)
 		pool->allow.everybody = pool->handler == HANDLER_MODULE;
 	if (!parsed->header.file)
 		return 0; /* the one that nobody wrote */
+	r = check_sizing(p, i);
+	if (r != 0)
+		return r;
 	if (!parsed->keys[KEY_POOL_handler].file)
 		return fail_at(p, &parsed->header,
 			"[pool %s] has no handler: exec (commands) or module (functions)",

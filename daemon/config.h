@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "daemon/core/account.h"
+#include "daemon/core/pool.h"
 #include "daemon/log.h"
 #include "proto/base.h"
 
@@ -44,8 +45,16 @@ struct config_pool {
 	enum config_handler handler;
 	char *module; /* absolute path; handler module */
 	unsigned workers;
-	unsigned ahead;	    /* jobs handed over beyond the running one, at most */
-	uint64_t ageing_us; /* what one step of priority weighs; 0: more than any wait */
+	enum pool_sizing sizing;
+	unsigned min_spare;
+	unsigned max_spare;
+	uint64_t idle_us;
+	unsigned spawn_rate;	/* workers in a second */
+	uint64_t max_jobs;	/* a worker is replaced after so many; 0: never */
+	uint64_t max_age_us;	/* likewise */
+	uint64_t max_rss_bytes; /* likewise, measured after a job */
+	unsigned ahead;		/* jobs handed over beyond the running one, at most */
+	uint64_t ageing_us;	/* what one step of priority weighs; 0: more than any wait */
 	uint64_t max_result_bytes;
 	uint64_t output_bytes; /* of stdout, of stderr: more is cut */
 	uint64_t grace_us;

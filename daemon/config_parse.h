@@ -26,6 +26,7 @@ enum config_type {
 	TYPE_MODE,	/* mode_t */
 	TYPE_LEVEL,	/* enum log_level */
 	TYPE_HANDLER,	/* enum config_handler */
+	TYPE_SIZING,	/* enum pool_sizing */
 	TYPE_TIME,	/* uint64_t, microseconds */
 	TYPE_SIZE,	/* uint64_t, bytes */
 	TYPE_NUMBER,	/* uint64_t */

@@ -198,6 +198,16 @@ static int set_handler(const struct value *v)
 	return 0;
 }
 
+static int set_sizing(const struct value *v)
+{
+	for (int s = 0; s < _SIZING_MAX; s++)
+		if (strcmp(v->text, pool_sizing_name((enum pool_sizing)s)) == 0) {
+			*(enum pool_sizing *)v->at = (enum pool_sizing)s;
+			return 0;
+		}
+	return refuse(v, "is none of static, dynamic, ondemand");
+}
+
 static int set_time(const struct value *v)
 {
 	uint64_t us;
@@ -394,6 +404,7 @@ static int (*const set_type[])(const struct value *) = {
 	[TYPE_MODE] = set_mode,
 	[TYPE_LEVEL] = set_level,
 	[TYPE_HANDLER] = set_handler,
+	[TYPE_SIZING] = set_sizing,
 	[TYPE_TIME] = set_time,
 	[TYPE_SIZE] = set_size,
 	[TYPE_NUMBER] = set_number,

@@ -18,6 +18,7 @@
 #include "daemon/extra.h"
 #include "daemon/final_hook.h"
 #include "daemon/log.h"
+#include "daemon/zygote.h"
 #include "proto/scan.h"
 #include "proto/shm.h"
 
@@ -29,7 +30,7 @@ static void take_ready(struct worker_link *l, struct rpc *m)
 {
 	struct cursor functions = {}, value;
 	const char *key, *reason = "its `ready` is not [{protocol, functions}]";
-	uint64_t protocol = 0;
+	uint64_t protocol = 0, rss_kib = 0;
 	uint32_t n = 0;
 	size_t len;
 
@@ -37,6 +38,8 @@ static void take_ready(struct worker_link *l, struct rpc *m)
 		n = 0;
 	while (n-- > 0 && cursor_text(&m->params, &key, &len) && cursor_skip(&m->params, &value)) {
 		if (text_equal(key, len, "protocol") && !cursor_uint(&value, &protocol))
+			break;
+		if (text_equal(key, len, "rss_kib") && !cursor_uint(&value, &rss_kib))
 			break;
 		if (text_equal(key, len, "functions"))
 			functions = value;
@@ -49,6 +52,8 @@ static void take_ready(struct worker_link *l, struct rpc *m)
 	event_del(l->on_late);
 	l->was_ready = true;
 	worker_link_set_state(l, LINK_OPEN);
+	if (rss_kib)
+		zygote_weigh(l->slot->pool->shell, rss_kib);
 	core_worker_ready(l->slot, clock_now_us());
 }
 

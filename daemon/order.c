@@ -92,8 +92,12 @@ static void fail_submit(struct order *o, int e, const struct refusal *why)
 	case CORE_E_QUOTA:
 	case CORE_E_FULL: request_refuse(o->r, why); break;
 	case CORE_E_DRAINING:
-		request_fail(
-			o->r, OUTCOME_E_DRAINING, "the daemon is stopping and takes no new jobs");
+		if (o->r->server->core.is_draining)
+			request_fail(o->r, OUTCOME_E_DRAINING,
+				"the daemon is stopping and takes no new jobs");
+		else
+			request_fail(o->r, OUTCOME_E_DRAINING,
+				"pool %s is drained and takes no new jobs", o->pool->name);
 		break;
 	case CORE_E_POOL_FAILED:
 		request_fail(o->r, OUTCOME_E_INTERNAL, "pool %s failed: %s", o->pool->name,

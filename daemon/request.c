@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/reply.h"
 
@@ -209,6 +210,26 @@ bool request_read_ids(struct request *r, uint64_t **ret, size_t *ret_n)
 	*ret_n = unique(ids, n);
 	*ret = take_ptr(ids);
 	return true;
+}
+
+/* ---- who, and which pool ---- */
+
+bool request_is_admin(struct request *r, const char *what)
+{
+	if (!r->conn->is_admin)
+		request_fail(r, OUTCOME_E_NOT_ALLOWED, "%s is for root, uid %u and the admin group",
+			what, (unsigned)geteuid());
+	return r->conn->is_admin;
+}
+
+struct pool *request_pool(struct request *r, const char *name, size_t len)
+{
+	struct pool *p = core_find_pool(&r->server->core, name, len);
+
+	if (!p)
+		request_fail(r, OUTCOME_E_UNKNOWN_POOL, "no such pool: \"%.*s\"",
+			(int)(len < 64 ? len : 64), name);
+	return p;
 }
 
 /* ---- futures ---- */

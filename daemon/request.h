@@ -50,6 +50,10 @@ must_check bool request_id(struct request *r, uint64_t *ret);
 must_check bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n);
 /* The same of a list that stands at r->params, as the value of an option. */
 must_check bool request_read_ids(struct request *r, uint64_t **ret, size_t *ret_n);
+/* For what administrators may do; `what` is for the message. False: it was refused. */
+must_check bool request_is_admin(struct request *r, const char *what);
+/* The pool of this name. NULL: it was refused. */
+struct pool *request_pool(struct request *r, const char *name, size_t len);
 /* What account or memory refused: an ACCOUNT_E_ with its reason, or a negative errno. */
 void request_fail_charge(struct request *r, int error, const struct refusal *why);
 

@@ -98,12 +98,8 @@ static bool read_pool(struct request *r, const char *key, void *into)
 
 	if (!option_text(r, key, &name))
 		return false;
-	*(struct pool **)into = core_find_pool(&r->server->core, name.text, name.len);
-	if (*(struct pool **)into)
-		return true;
-	request_fail(r, OUTCOME_E_UNKNOWN_POOL, "no such pool: \"%.*s\"",
-		(int)(name.len < 64 ? name.len : 64), name.text);
-	return false;
+	*(struct pool **)into = request_pool(r, name.text, name.len);
+	return *(struct pool **)into;
 }
 
 /* *ret: the pool that the option names, or NULL for all. False: it was refused. */
@@ -155,12 +151,31 @@ static const char *pool_state_name(const struct pool *p)
 		[POOL_FAILED] = "failed",
 	};
 
-	return p->state == POOL_READY && p->n_failed_starts ? "degraded" : names[p->state];
+	if (p->state != POOL_READY)
+		return names[p->state];
+	if (pool_is_degraded(p))
+		return "degraded";
+	if (p->is_draining)
+		return "draining";
+	return p->is_paused ? "paused" : "ready";
 }
 
 static unsigned busy_slots(const struct pool *p)
 {
 	return p->n_by_state[SLOT_BUSY] + p->n_by_state[SLOT_RINGING];
+}
+
+static unsigned retiring_slots(const struct pool *p)
+{
+	const unsigned *n = p->n_by_fate[FATE_RETIRES];
+
+	return n[SLOT_STARTING] + n[SLOT_IDLE] + n[SLOT_BUSY];
+}
+
+static void pack_bool_field(struct bufpack *p, const char *key, bool v)
+{
+	bufpack_text(p, key);
+	bufpack_bool(p, v);
 }
 
 static void pack_finished(struct bufpack *p, const struct pool *pool)
@@ -172,12 +187,19 @@ static void pack_finished(struct bufpack *p, const struct pool *pool)
 
 static void pack_pool_workers(struct bufpack *p, const struct pool *pool)
 {
-	bufpack_map(p, 5);
+	bool has_spare = pool->config.sizing == SIZING_DYNAMIC;
+
+	bufpack_map(p, has_spare ? 8 : 6);
 	pack_uint_field(p, "wanted", pool->config.n_workers);
+	if (has_spare) {
+		pack_uint_field(p, "min_spare", pool->config.min_spare);
+		pack_uint_field(p, "max_spare", pool->config.max_spare);
+	}
 	pack_uint_field(p, "starting", pool->n_by_state[SLOT_STARTING]);
 	pack_uint_field(p, "idle", pool->n_by_state[SLOT_IDLE]);
 	pack_uint_field(p, "busy", busy_slots(pool));
 	pack_uint_field(p, "leaving", pool->n_by_state[SLOT_LEAVING]);
+	pack_uint_field(p, "retiring", retiring_slots(pool));
 }
 
 static size_t count_one(const struct pool *pool)
@@ -189,12 +211,17 @@ static void pack_pool(struct request *r, struct bufpack *p, struct pool *pool)
 {
 	const struct config_pool *config = workers_config(pool);
 
-	bufpack_map(p, pool->reason ? 12 : 11);
+	bool has_reason = pool->reason && (pool->state == POOL_FAILED || pool_is_degraded(pool));
+
+	bufpack_map(p, has_reason ? 16 : 15);
 	pack_text_field(p, "name", pool->name);
 	pack_text_field(p, "handler", config->handler == HANDLER_EXEC ? "exec" : "module");
 	pack_text_field(p, "state", pool_state_name(pool));
-	if (pool->reason)
+	if (has_reason)
 		pack_text_field(p, "reason", pool->reason);
+	pack_text_field(p, "sizing", pool_sizing_name(pool->config.sizing));
+	pack_bool_field(p, "paused", pool->is_paused);
+	pack_bool_field(p, "draining", pool->is_draining);
 	bufpack_text(p, "workers");
 	pack_pool_workers(p, pool);
 	pack_uint_field(p, "queued", pool->queue.n);
@@ -204,6 +231,7 @@ static void pack_pool(struct request *r, struct bufpack *p, struct pool *pool)
 	pack_finished(p, pool);
 	pack_uint_field(p, "spawned", pool->n_spawned);
 	pack_uint_field(p, "deaths", pool->n_deaths);
+	pack_uint_field(p, "failed_starts", pool->n_failed_starts);
 	pack_uint_field(p, "max_result", config->max_result_bytes);
 }
 
@@ -231,7 +259,7 @@ static void pack_worker(struct request *r, struct bufpack *p, const struct slot 
 	bool is_seen = f && (r->conn->is_admin || future_uid(f) == r->conn->uid);
 	pid_t pid = workers_pid(s);
 
-	bufpack_map(p, is_seen ? 7 : 6);
+	bufpack_map(p, 7 + is_seen + (s->rss_kib > 0));
 	pack_text_field(p, "pool", s->pool->name);
 	pack_uint_field(p, "number", s->number);
 	pack_text_field(p, "state", names[s->state]);
@@ -243,6 +271,9 @@ static void pack_worker(struct request *r, struct bufpack *p, const struct slot 
 	else
 		bufpack_nil(p);
 	pack_uint_field(p, "answered", s->n_done);
+	pack_bool_field(p, "retiring", s->fate != FATE_STAYS);
+	if (s->rss_kib)
+		pack_uint_field(p, "rss_kib", s->rss_kib);
 	if (is_seen)
 		pack_uint_field(p, "job", f->id);
 }
@@ -388,11 +419,8 @@ void request_stats(struct request *r)
 
 void request_shutdown(struct request *r)
 {
-	if (!r->conn->is_admin) {
-		request_fail(r, OUTCOME_E_NOT_ALLOWED,
-			"shutdown is for root, uid %u and the admin group", (unsigned)geteuid());
+	if (!request_is_admin(r, "shutdown"))
 		return;
-	}
 	if (request_next(r) && !cursor_nil(&r->params)) {
 		request_fail(r, OUTCOME_E_BAD_REQUEST,
 			"shutdown stops the whole daemon: its first parameter is nil");

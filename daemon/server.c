@@ -24,6 +24,7 @@
 #include <sys/resource.h>
 
 #include "daemon/clock.h"
+#include "daemon/drain.h"
 #include "daemon/idmark.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
@@ -179,6 +180,7 @@ int server_new(struct config *config, struct server **ret)
 		return -ENOMEM;
 	}
 	s->config = config;
+	TAILQ_INIT(&s->drains);
 	s->started_us = clock_now_us();
 	s->timer_at_us = HEAP_NEVER;
 	s->stop_at_us = HEAP_NEVER;
@@ -368,6 +370,7 @@ static bool turn(struct server *s)
 	workers_turn(s->workers, now_us);
 	conns_turn(&s->conns, now_us);
 	next_us = core_turn(&s->core, now_us);
+	drains_turn(s);
 	n_gives = s->core.accounts.n_gives;
 	is_more = conns_flush(&s->conns, now_us);
 	/* Connections that closed while they were written to may have cancelled jobs, which freed

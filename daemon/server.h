@@ -19,8 +19,11 @@
 #include "daemon/workers.h"
 #include "proto/base.h"
 
+struct drain;
 struct idmark;
 struct listener;
+
+TAILQ_HEAD(drains, drain);
 
 enum server_state {
 	SERVER_STARTING,
@@ -46,6 +49,7 @@ struct server {
 	struct listener *listener;
 	struct idmark *idmark;
 	struct notify notify;
+	struct drains drains; /* requests that wait for one */
 	enum server_state state;
 	int exit_code;
 	uint64_t started_us; /* monotonic */

@@ -106,8 +106,23 @@ static void come_again(struct workers *w)
 		log_err("no memory for a timer");
 }
 
+static void tell_health(struct zygote *z)
+{
+	const struct pool *p = z->pool;
+
+	if (pool_is_degraded(p) == z->was_degraded)
+		return;
+	z->was_degraded = !z->was_degraded;
+	if (z->was_degraded)
+		log_warning("pool %s is degraded: %s", p->name, p->reason ? p->reason : "");
+	else if (p->state == POOL_READY)
+		log_notice("pool %s is well again", p->name);
+}
+
 void workers_turn(struct workers *w, uint64_t now_us)
 {
+	for (size_t i = 0; i < w->n_zygotes; i++)
+		tell_health(&w->zygotes[i]);
 	bury_zygotes(w);
 	w->want_settle |= !TAILQ_EMPTY(&w->links.dead);
 	if (w->owes_settle && forks_pending(w) == 0) {
@@ -279,6 +294,14 @@ static int add_pool(struct workers *w, const struct config_pool *c)
 	const struct pool_config config = {
 		.name = c->name,
 		.n_workers = c->workers,
+		.sizing = c->sizing,
+		.min_spare = c->min_spare,
+		.max_spare = c->max_spare,
+		.idle_us = c->idle_us,
+		.spawns_per_s = c->spawn_rate,
+		.max_jobs = c->max_jobs,
+		.max_age_us = c->max_age_us,
+		.max_rss_kib = c->max_rss_bytes / 1024,
 		.ahead_max = c->ahead,
 		.ageing_us = c->ageing_us,
 		.max_result_bytes = answer_reserve_bytes(c->max_result_bytes),

@@ -418,6 +418,21 @@ void zygote_dismiss(struct zygote *z)
 	z->has_settled = true;
 }
 
+void zygote_weigh(struct zygote *z, uint64_t rss_kib)
+{
+	uint64_t most_kib = z->config->max_rss_bytes / 1024;
+	char reason[128];
+
+	if (!most_kib || rss_kib <= most_kib || z->pool->is_proven)
+		return;
+	snprintf(reason, sizeof(reason),
+		"max_rss of %llu KiB is below the size of a fresh worker, %llu KiB",
+		(unsigned long long)most_kib, (unsigned long long)rss_kib);
+	log_err("pool %s failed: %s", z->config->name, reason);
+	zygote_dismiss(z);
+	core_pool_failed(z->pool, reason, clock_now_us());
+}
+
 int zygote_init(struct zygote *z, struct links *links, const struct config_pool *config,
 	const char *program, int cgroup, struct pool *p)
 {

@@ -35,10 +35,11 @@ struct zygote {
 	struct pool *pool;
 	int cgroup; /* directory of the pool's; -1: none */
 	enum zygote_state state;
-	bool is_dead;	  /* its pidfd told so: zygote_bury() is due */
-	bool is_short;	  /* no fds or memory for another worker: said once */
-	char breach[128]; /* why it had to be killed; empty: it had not */
-	bool has_settled; /* the pool has been ready, or has failed */
+	bool is_dead;	   /* its pidfd told so: zygote_bury() is due */
+	bool is_short;	   /* no fds or memory for another worker: said once */
+	char breach[128];  /* why it had to be killed; empty: it had not */
+	bool was_degraded; /* the pool, when that was last told */
+	bool has_settled;  /* the pool has been ready, or has failed */
 	struct process process;
 	struct event *on_death;
 	struct event *timer; /* down: when to start; set-up or forking: when it is too late */
@@ -66,6 +67,10 @@ must_check bool zygote_fork(struct zygote *z, struct slot *s);
 must_check bool zygote_bury(struct zygote *z);
 /* Goes home, now or as soon as it is there. */
 void zygote_dismiss(struct zygote *z);
+
+/* A fresh worker of this size serves: if it is the first one and too large for max_rss, no other
+ * will do better, and the pool has failed. */
+void zygote_weigh(struct zygote *z, uint64_t rss_kib);
 
 /* For zygote_reader. */
 void zygote_set_state(struct zygote *z, enum zygote_state to);

@@ -10,6 +10,7 @@ static const struct view_field pool_fields[] = {
 	{"POOL", "name", VIEW_TEXT},
 	{"HANDLER", "handler", VIEW_TEXT},
 	{"STATE", "state", VIEW_TEXT},
+	{"SIZING", "sizing", VIEW_TEXT},
 	{"WORKERS", "workers.wanted", VIEW_NUMBER},
 	{"IDLE", "workers.idle", VIEW_NUMBER},
 	{"BUSY", "workers.busy", VIEW_NUMBER},

@@ -134,6 +134,8 @@ void core_pool_drain(struct pool *p);
 void core_pool_resume(struct pool *p);
 /* Workers that there are. */
 unsigned pool_workers(const struct pool *p);
+/* Workers die at start, more than once in a row. */
+bool pool_is_degraded(const struct pool *p);
 /* Workers die at start, one after the other, and none is left: jobs are refused with the reason. */
 bool pool_is_broken(const struct pool *p);
 

@@ -31,6 +31,17 @@ static const uint8_t legal[_SLOT_STATE_MAX] = {
 
 static_assert(_SLOT_STATE_MAX <= 8, "a set of states fits its type");
 
+const char *pool_sizing_name(enum pool_sizing s)
+{
+	static const char *const names[_SIZING_MAX] = {
+		[SIZING_STATIC] = "static",
+		[SIZING_DYNAMIC] = "dynamic",
+		[SIZING_ONDEMAND] = "ondemand",
+	};
+
+	return names[s];
+}
+
 bool slot_may_become(enum slot_state from, enum slot_state to)
 {
 	return legal[from] >> to & 1;

@@ -39,7 +39,10 @@ enum pool_sizing {
 	SIZING_STATIC,	 /* n_workers */
 	SIZING_DYNAMIC,	 /* as many as are busy, and some spare ones; n_workers at most */
 	SIZING_ONDEMAND, /* none without work; n_workers at most */
+	_SIZING_MAX,
 };
+
+const char *pool_sizing_name(enum pool_sizing s);
 
 /* A function of a pool. Lives as long as the pool, also when a restarted zygote no longer has it.
  */

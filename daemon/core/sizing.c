@@ -259,6 +259,11 @@ void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us)
 /* ---- what is learnt -----------------------------------------------------------------------------
  */
 
+bool pool_is_degraded(const struct pool *p)
+{
+	return p->state != POOL_FAILED && p->n_failed_starts >= 2;
+}
+
 bool pool_is_broken(const struct pool *p)
 {
 	return p->n_failed_starts >= BROKEN_STARTS && !p->n_by_state[SLOT_IDLE] &&

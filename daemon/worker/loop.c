@@ -30,9 +30,11 @@ static int send_ready(struct link *link, const struct poold_module *module)
 	bufpack_init(&p, &link->out);
 	rpc_pack_notification(&p, "ready");
 	bufpack_array(&p, 1);
-	bufpack_map(&p, 2);
+	bufpack_map(&p, 3);
 	bufpack_text(&p, "protocol");
 	bufpack_uint(&p, PROTO_VERSION);
+	bufpack_text(&p, "rss_kib");
+	bufpack_uint(&p, meter_rss_kib());
 	bufpack_text(&p, "functions");
 	modules_pack_functions(&p, module);
 	r = bufpack_error(&p);

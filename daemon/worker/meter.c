@@ -3,9 +3,16 @@
  * its one thread. */
 #include "daemon/worker/meter.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "proto/base.h"
 
 #define LONG_RUN_US 200u
+/* Short runs leave little behind: one in so many asks for the size of memory. */
+#define RSS_EVERY 64u
 
 uint64_t meter_now_us(void)
 {
@@ -15,6 +22,21 @@ uint64_t meter_now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
 
+uint64_t meter_rss_kib(void)
+{
+	cleanup_fd int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	unsigned long long pages;
+	char text[128];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%*u %llu", &pages) != 1)
+		return 0;
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
 static void ask(struct meter_base *base)
 {
 	struct rusage ru;
@@ -22,13 +44,12 @@ static void ask(struct meter_base *base)
 	if (getrusage(RUSAGE_SELF, &ru) < 0)
 		return;
 	base->cpu_us = meter_timeval_us(&ru.ru_utime) + meter_timeval_us(&ru.ru_stime);
-	base->rss_kib = (uint64_t)ru.ru_maxrss;
 	base->is_fresh = true;
 }
 
 void meter_start(struct meter *m, struct meter_base *base, uint64_t now_us)
 {
-	if (base->is_long_running || base->rss_kib == 0)
+	if (base->is_long_running)
 		ask(base);
 	*m = (struct meter){.started_us = now_us};
 }
@@ -49,6 +70,8 @@ void meter_stop(struct meter *m, struct meter_base *base, uint64_t now_us)
 		if (was_fresh || base->cpu_us - before < m->run_us)
 			m->cpu_us = base->cpu_us - before;
 	}
+	if (base->is_long_running || base->n_since_rss++ % RSS_EVERY == 0)
+		base->rss_kib = meter_rss_kib();
 	m->rss_kib = base->rss_kib;
 }
 

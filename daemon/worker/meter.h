@@ -9,7 +9,7 @@ struct meter {
 	uint64_t started_us; /* CLOCK_MONOTONIC */
 	uint64_t run_us;
 	uint64_t cpu_us;
-	uint64_t rss_kib; /* the largest so far */
+	uint64_t rss_kib; /* afterwards */
 	uint64_t copied;  /* bytes of payload */
 };
 
@@ -17,6 +17,7 @@ struct meter {
 struct meter_base {
 	uint64_t cpu_us; /* of this process when last asked */
 	uint64_t rss_kib;
+	unsigned n_since_rss; /* short runs so far */
 	bool is_fresh;	      /* asked since the last run */
 	bool is_long_running; /* the last run was long enough to be worth asking */
 };
@@ -31,4 +32,6 @@ void meter_start(struct meter *m, struct meter_base *base, uint64_t now_us);
 void meter_stop(struct meter *m, struct meter_base *base, uint64_t now_us);
 /* Processor time and memory of a command take the place of the worker's own. */
 void meter_set_rusage(struct meter *m, const struct rusage *ru);
+/* What this process has in memory now; 0: not known. */
+uint64_t meter_rss_kib(void);
 void meter_pack(struct bufpack *p, const struct meter *m);

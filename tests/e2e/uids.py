@@ -118,6 +118,14 @@ class Uids(DaemonCase):
         with self.as_uid(ALICE) as alice:
             self.assertEqual(alice.error("shutdown").code, "not_allowed")
 
+    def test_only_admins_size_and_stop_pools(self):
+        with self.as_uid(ALICE) as alice, self.as_uid(BOB, [ADMIN_GID]) as bob:
+            for method, *params in (("resize", "bench", {"workers": 1}), ("pause", "bench"),
+                                    ("resume", "bench"), ("drain", "bench")):
+                self.assertEqual(alice.error(method, *params).code, "not_allowed")
+            self.assertEqual(bob.call("pause", "bench"), True)
+            self.assertEqual(bob.call("resume", "bench"), True)
+
     def test_commands_of_other_uids_are_refused_with_the_way_out(self):
         with self.as_uid(ALICE) as alice:
             failure = alice.error("submit", "exec", ["true"])

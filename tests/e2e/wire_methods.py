@@ -11,8 +11,7 @@ from pooldtest import run_cases
 from wire import Client, Failure, fd_ext, future_ext, msgpack, pack, sealed
 
 OPTIONS_OF_LATER = ["each", "admit_within"]
-METHODS_OF_LATER = ["resize", "pause",
-                    "resume", "drain", "reload"]
+METHODS_OF_LATER = ["reload"]
 
 
 class Wire(ClientCase):

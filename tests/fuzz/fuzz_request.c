@@ -287,6 +287,7 @@ static void set_up(void)
 	server.timer_at_us = server.stop_at_us = HEAP_NEVER;
 	server.base = event_base_new();
 	must(server.base);
+	TAILQ_INIT(&server.drains);
 	must(core_init(&server.core, &limits, &core_ops, &server, 1, PROTO_ID_END,
 		     &(struct siphash_key){{1, 2}}) == 0);
 	conns_init(&server.conns, server.base, &server.core, &conn_ops, &server);

@@ -28,6 +28,9 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
 	ck_assert_int_eq(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
 	ck_assert_uint_eq(config->pools[0].workers, CPU_COUNT(&cpus));
 	ck_assert_uint_eq(config->pools[0].ahead, 2);
+	ck_assert_int_eq(config->pools[0].sizing, SIZING_STATIC);
+	ck_assert_uint_eq(config->pools[0].spawn_rate, 100);
+	ck_assert_uint_eq(config->pools[0].max_jobs, 0);
 	ck_assert_uint_eq(config->pools[0].ageing_us, 60000000);
 	ck_assert_uint_eq(config->pools[0].max_result_bytes, 64 << 20);
 	ck_assert_uint_eq(config->pools[0].output_bytes, 16 << 20);
@@ -87,6 +90,8 @@ START_TEST(every_key_sets_its_member)
 		"limit_cpu = 3\nlimit_data = 4\nlimit_fsize = 5K\nlimit_memlock = 6\n"
 		"memory_max = 2M\nlimit_nofile = 7\nlimit_nproc = 8\nlimit_stack = infinity\n");
 	strcat(text, geteuid() == 0 ? "user = root\n" : "; user = root\n");
+	strcat(text, "sizing = dynamic\nmin_spare = 1\nmax_spare = 3\nidle_timeout = 2s\nspawn_rate = "
+		     "5\nmax_jobs = 6\nmax_age = 1d\nmax_rss = 7M\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(config_keys); i++)
 		ck_assert_msg(
 			strstr(text, config_keys[i].name), "not tried: %s", config_keys[i].name);
@@ -120,6 +125,14 @@ START_TEST(every_key_sets_its_member)
 	ck_assert_int_eq(p->handler, HANDLER_MODULE);
 	ck_assert_str_eq(p->module, folder_at(&folder, "mine.so"));
 	ck_assert_uint_eq(p->workers, 3);
+	ck_assert_int_eq(p->sizing, SIZING_DYNAMIC);
+	ck_assert_uint_eq(p->min_spare, 1);
+	ck_assert_uint_eq(p->max_spare, 3);
+	ck_assert_uint_eq(p->idle_us, 2000000);
+	ck_assert_uint_eq(p->spawn_rate, 5);
+	ck_assert_uint_eq(p->max_jobs, 6);
+	ck_assert_uint_eq(p->max_age_us, 86400000000);
+	ck_assert_uint_eq(p->max_rss_bytes, 7 << 20);
 	ck_assert_uint_eq(p->ahead, 0);
 	ck_assert_uint_eq(p->ageing_us, 0);
 	ck_assert_uint_eq(p->poison, 9);

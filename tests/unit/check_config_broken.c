@@ -100,6 +100,15 @@ static const struct broken {
 	{X "ageing = 61m\n", 3, {"61m", "at most 3600 s"}},
 	{X "max_result = 64 megs\n", 3, {"64 megs"}},
 	{X "output = 0\n", 3, {"output = 0", "at least 1"}},
+	/* sizes of pools */
+	{X "sizing = elastic\n", 3, {"elastic", "static, dynamic, ondemand"}},
+	{X "min_spare = 1\n", 3, {"min_spare", "needs sizing = dynamic"}},
+	{X "sizing = ondemand\nmax_spare = 1\n", 4, {"max_spare", "needs sizing = dynamic"}},
+	{X "idle_timeout = 1s\n", 3, {"idle_timeout", "dynamic or ondemand"}},
+	{X "workers = 2\nsizing = dynamic\nmin_spare = 3\n", 5, {"min_spare = 3", "workers, 2"}},
+	{X "sizing = dynamic\nmax_spare = 0\n", 4, {"max_spare = 0", "min_spare, 1"}},
+	{X "spawn_rate = 0\n", 3, {"spawn_rate = 0", "at least 1"}},
+	{X "max_rss = 1G\n", 3, {"max_rss", "handler = module"}},
 	/* environments */
 	{X "env = A\n", 3, {"env = A", "NAME=value"}},
 	{X "env = =x\n", 3, {"NAME=value"}},

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,6 +20,14 @@ static int run_nothing(poold_job *job)
 #ifdef BAD_PRELOAD_ABORTS
 static int preload(void)
 {
+	abort();
+}
+#endif
+
+#ifdef BAD_INIT_ABORTS
+static int init(void)
+{
+	fprintf(stderr, "no licence for this\n");
 	abort();
 }
 #endif
@@ -86,6 +95,9 @@ const struct poold_module poold_module = {
 	.functions = functions,
 #if defined(BAD_PRELOAD_ABORTS) || defined(BAD_PRELOAD_FAILS) || defined(BAD_THREAD_IN_PRELOAD)
 	.preload = preload,
+#endif
+#ifdef BAD_INIT_ABORTS
+	.init = init,
 #endif
 };
 

@@ -220,6 +220,18 @@ static int overflow(volatile char *below, unsigned depth)
 	return depth == 0 ? 0 : overflow(here, depth - 1) + here[0];
 }
 
+static int run_leak(poold_job *job)
+{
+	static void *volatile kept[1024];
+	static unsigned n;
+
+	kept[n] = malloc(1 << 20);
+	if (!kept[n] || n + 1 == 1024)
+		return -ENOMEM;
+	memset(kept[n++], 1, 1 << 20);
+	return 0;
+}
+
 static int run_overflow(poold_job *job)
 {
 	volatile char here = 0;
@@ -243,6 +255,7 @@ static const struct poold_function functions[] = {
 	{"wait", 0, "Waits until it is cancelled.", run_wait},
 	{"spin_until_cancelled", 0, "Spins until it is cancelled.", run_spin_until_cancelled},
 	{"overflow", 0, "Overflows its stack.", run_overflow},
+	{"leak", 0, "Keeps a mebibyte for ever.", run_leak},
 	{NULL, 0, NULL, NULL},
 };
 
