@@ -26,6 +26,10 @@
 #define BACKOFF_LAST_US	 (10 * 1000 * 1000ull)
 /* A worker that lived so long was no failed start. */
 #define PROOF_US BACKOFF_LAST_US
+/* With so many in a row one trial must have lived so long before there is a second one: a job that
+ * comes may be what kills it. */
+#define DEGRADED_STARTS 2
+#define TRIAL_US	(1500 * 1000ull)
 /* With so many in a row jobs are refused. */
 #define BROKEN_STARTS 5
 /* Limits of a worker's life are shortened by up to one part in so many, lest all of a pool retire
@@ -152,8 +156,6 @@ void sizing_shrink(struct pool *p, unsigned n_waiting, uint64_t now_us)
 		let_go(s, now_us);
 	while (serving(p) > most && (s = first_of(p, FATE_STAYS)))
 		let_go(s, now_us);
-	if (p->config.sizing != SIZING_STATIC)
-		let_idle_go(p, want, now_us);
 }
 
 /* ---- more ---------------------------------------------------------------------------------------
@@ -229,17 +231,38 @@ static bool spawn(struct pool *p, uint64_t now_us)
 	return true;
 }
 
+/* When the workers that were started since the last failure have lived for a while. */
+static uint64_t trial_ends_us(const struct pool *p)
+{
+	uint64_t last_us = 0;
+
+	if (!pool_is_degraded(p))
+		return 0;
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		const struct slot *s = p->slots[i];
+
+		if ((s->state == SLOT_IDLE || s->state == SLOT_BUSY) &&
+			s->serial > p->failed_serial && s->ready_us + TRIAL_US > last_us)
+			last_us = s->ready_us + TRIAL_US;
+	}
+	return last_us;
+}
+
 /* False: no more now. */
 static bool may_spawn(struct pool *p, uint64_t now_us)
 {
+	uint64_t at_us = may_spawn_at_us(p), trial_us;
+
 	if (p->state != POOL_READY || pool_workers(p) >= crowd_of(p))
 		return false;
 	if (is_on_trial(p) && p->n_by_state[SLOT_STARTING])
 		return false;
-	if (now_us >= may_spawn_at_us(p))
-		return true;
-	wake_at(p, may_spawn_at_us(p));
-	return false;
+	trial_us = trial_ends_us(p);
+	if (trial_us > at_us)
+		at_us = trial_us;
+	if (now_us < at_us)
+		wake_at(p, at_us);
+	return now_us >= at_us;
 }
 
 void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us)
@@ -247,6 +270,8 @@ void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us)
 	struct heap *timers = &p->core->timers;
 	unsigned want = want_of(p, n_waiting);
 
+	if (p->config.sizing != SIZING_STATIC)
+		let_idle_go(p, want, now_us);
 	while (staying(p) < want && may_spawn(p, now_us) && spawn(p, now_us))
 		;
 	wake_at(p, p->recover_at_us);
@@ -261,7 +286,7 @@ void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us)
 
 bool pool_is_degraded(const struct pool *p)
 {
-	return p->state != POOL_FAILED && p->n_failed_starts >= 2;
+	return p->state != POOL_FAILED && p->n_failed_starts >= DEGRADED_STARTS;
 }
 
 bool pool_is_broken(const struct pool *p)
@@ -313,7 +338,7 @@ static bool is_failed_start(const struct slot *s, uint64_t now_us)
 /* One death may be anybody's; a second one in a row tells. */
 static uint64_t back_off_us(unsigned n_failed)
 {
-	if (n_failed < 2)
+	if (n_failed < DEGRADED_STARTS)
 		return 0;
 	return n_failed < 9 ? BACKOFF_FIRST_US << (n_failed - 2) : BACKOFF_LAST_US;
 }

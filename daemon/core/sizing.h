@@ -3,10 +3,10 @@
 
 #include "daemon/core/core.h"
 
-/* Lets those go that are too many, or whose successors are ready. n_waiting: jobs that wait for a
- * worker. */
+/* Before jobs are handed over: lets those go that are too many, or whose successors are ready.
+ * n_waiting: jobs that wait for a worker. */
 void sizing_shrink(struct pool *p, unsigned n_waiting, uint64_t now_us);
-/* Asks for those that are missing. */
+/* Afterwards: lets those go that were idle for long, asks for those that are missing. */
 void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us);
 
 /* ---- what is learnt from a worker ---- */

@@ -105,6 +105,13 @@ static void judge(struct fake_worker *w, int r)
 	w->has_kill = true;
 }
 
+static void answered(struct fake_worker *w, int r)
+{
+	judge(w, r);
+	if (r == 0 && w->fake->hooks.answered)
+		w->fake->hooks.answered(w);
+}
+
 static void take_back(void *shell, struct slot *s)
 {
 	struct fake_worker *w = s->shell;
@@ -152,7 +159,7 @@ static void read_answers(void *shell, struct slot *s)
 			.run_us = from.run_us};
 		if (from.value_bytes)
 			a.value = fake_payload(w->fake, from.value_bytes, 1);
-		judge(w, core_answered(s, &a, w->fake->now_us));
+		answered(w, core_answered(s, &a, w->fake->now_us));
 	}
 }
 
@@ -192,6 +199,8 @@ static void close_link(void *shell, struct slot *s)
 
 	w->fake->n_closes++;
 	w->is_closed = true;
+	if (w->fake->hooks.closed)
+		w->fake->hooks.closed(w);
 }
 
 /* The slot's fake, for all its workers. */
@@ -415,6 +424,8 @@ bool fake_ready(struct fake_worker *w)
 	if (w->life != FAKE_STARTING)
 		return false;
 	w->life = FAKE_UP;
+	if (w->fake->hooks.ready)
+		w->fake->hooks.ready(w);
 	core_worker_ready(w->slot, w->fake->now_us);
 	return true;
 }
@@ -443,6 +454,8 @@ bool fake_reap(struct fake_worker *w)
 	if (!fake_notice_death(w))
 		return false;
 	w->life = FAKE_NONE;
+	if (w->fake->hooks.died)
+		w->fake->hooks.died(w);
 	core_worker_died(w->slot, "it died", w->fake->now_us);
 	return true;
 }

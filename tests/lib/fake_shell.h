@@ -98,6 +98,12 @@ struct fake_hooks {
 	/* Before the daemon takes a packet or an answer: the other side may be quicker. */
 	void (*race)(struct fake_worker *w);
 	void (*received)(struct fake_worker *w, const struct fake_packet *p);
+	void (*closed)(struct fake_worker *w);
+	void (*ready)(struct fake_worker *w);
+	/* Its answer was read and taken. */
+	void (*answered)(struct fake_worker *w);
+	/* The core is about to hear of its death. */
+	void (*died)(struct fake_worker *w);
 	void (*told)(struct fake *fake, struct fake_waiter *w, struct future *f);
 };
 

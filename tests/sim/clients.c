@@ -136,9 +136,9 @@ static int expected(struct world *w, const struct submission *s)
 		[ACCOUNT_FUTURES] = 1,
 		[ACCOUNT_FDS] = s->input_fds};
 
-	if (s->pool && (s->pool->state == POOL_FAILED || pool_is_broken(s->pool)))
+	if (s->pool && (s->pool->state == POOL_FAILED || sizes_is_broken(w, s->pool)))
 		return CORE_E_POOL_FAILED;
-	if (w->core->is_draining)
+	if (w->core->is_draining || (s->pool && w->sizes[world_pool_index(w, s->pool)].is_draining))
 		return CORE_E_DRAINING;
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
 		if (want[k] && uid->n[k] + want[k] > w->limits.uid.n[k])
@@ -430,8 +430,10 @@ static void let_time_pass(struct world *w)
 
 void clients_turn(struct world *w)
 {
-	uint64_t now_us = w->fake.now_us, next_us = core_turn(w->core, now_us);
+	uint64_t now_us = w->fake.now_us, next_us;
 
+	sizes_before_turn(w);
+	next_us = core_turn(w->core, now_us);
 	check_after_turn(w, now_us, next_us);
 	order_settle(w);
 	core_sweep(w->core);

@@ -41,7 +41,7 @@ static const struct future *waits_in_inbox(const struct slot *s)
 /* An idle worker whose link took what it was given. */
 static bool has_idle(const struct world *w, const struct pool *p)
 {
-	if (p->n_lines >= p->config.n_workers)
+	if (p->n_lines >= p->config.n_workers || w->sizes[world_pool_index(w, p)].is_paused)
 		return false;
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slots[i]->state == SLOT_IDLE &&
@@ -82,22 +82,6 @@ static void check_refusals(struct world *w, const struct pool *p)
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slots[i]->refused_turn == w->core->n_turns && !w->core->want_turn)
 			world_fail(w, "a full link is not tried again");
-}
-
-static void check_starts(struct world *w, const struct pool *p, uint64_t now_us)
-{
-	bool is_trial = (p->n_failed_starts || !p->is_proven) && p->n_by_state[SLOT_STARTING];
-	const unsigned *staying = p->n_by_fate[FATE_STAYS];
-
-	if (p->state != POOL_READY || w->core->is_draining || is_trial ||
-		staying[SLOT_STARTING] + staying[SLOT_IDLE] + staying[SLOT_BUSY] >=
-			p->config.n_workers ||
-		pool_workers(p) >= p->config.n_workers + 1 + p->config.n_workers / 4)
-		return;
-	if (now_us >= p->spawn_at_us)
-		world_fail(w, "pool %s lacks a worker and asks for none", p->name);
-	if (!p->timer.pos)
-		world_fail(w, "pool %s waits to start a worker without a timer", p->name);
 }
 
 /* Nobody outstays a clock. */
@@ -153,7 +137,6 @@ void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 		/* Room that was freed late in this turn is offered in the next. */
 		if (!w->core->want_turn || !w->core->is_short)
 			check_idle(w, w->pools[i]);
-		if (!w->core->want_turn)
-			check_starts(w, w->pools[i], now_us);
 	}
+	sizes_after_turn(w, !w->core->want_turn);
 }

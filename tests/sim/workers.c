@@ -177,6 +177,7 @@ static void handed_over(struct fake_worker *fw, struct future *f)
 			w, "run %u of %llu was one before", f->attempt, (unsigned long long)f->id);
 	world_say(w, "%llu is handed to worker %s/%u", (unsigned long long)f->id, pool_name(fw),
 		number(fw));
+	sizes_handed_over(w, fw);
 	check_hand_over(w, f);
 }
 
@@ -214,6 +215,7 @@ static bool may_fork(struct fake_worker *fw)
 		world_fail(w, "a worker is asked for when there must be none");
 	if (!w->is_ending && world_once_in(w, w->fork_refused_in))
 		return false;
+	sizes_forked(w, fw);
 	fw->kind = KIND_GOOD;
 	if (!w->is_ending && world_once_in(w, w->hostile_in))
 		fw->kind = world_once_in(w, 2) ? w->kind : (unsigned)world_below(w, _KIND_MAX);
@@ -314,6 +316,7 @@ void workers_hooks(struct fake_hooks *hooks)
 		.race = race,
 		.received = received,
 		.told = told};
+	sizes_hooks(hooks);
 }
 
 /* ---- moves of the world -------------------------------------------------------------------------
@@ -380,6 +383,8 @@ static void move(struct world *w)
 		core_pool_failed(p, "its preload failed", w->fake.now_us);
 	} else if (chance < 30) {
 		busy_spell(w, p);
+	} else if (chance < 40 && world_once_in(w, w->operate_in)) {
+		sizes_move(w);
 	} else if (chance < 300) {
 		fake_read(fw);
 	} else if (chance < 400) {

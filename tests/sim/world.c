@@ -132,9 +132,11 @@ static void add_pools(struct world *w)
 			.ageing_us = world_once_in(w, 3) ? 0 : 1 + world_below(w, w->long_us),
 		};
 
+		sizes_configure(w, &config);
 		if (world_once_in(w, 20)) /* its jobs can never start */
 			config.max_result_bytes = w->limits.uid.n[ACCOUNT_BYTES] + 1;
 		w->pools[i] = fake_pool(&w->fake, &config);
+		sizes_begin(w, i);
 		for (unsigned k = 0; k < config.n_workers; k++)
 			fake_worker(w->pools[i], k)->inbox_size = 1 + (unsigned)world_below(
 									      w, FAKE_INBOX);
@@ -158,6 +160,7 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 	w->slow_uid = (uint32_t)world_below(w, WORLD_UIDS);
 	w->slow_in = rate(w);
 	w->may_fail_pool = world_once_in(w, 4);
+	w->operate_in = world_once_in(w, 2) ? 2 : 0;
 	w->long_us = (uint64_t[]){300, 3000, 30000}[world_below(w, 3)];
 	choose_limits(w);
 	fake_init(&w->fake, &w->limits, w->first_id);
@@ -190,6 +193,7 @@ static void run_out(struct world *w, bool is_drained)
 	w->is_ending = true;
 	w->reenter_in = 0;
 	clients_unpin(w);
+	sizes_resume(w);
 	check_always(w);
 	for (unsigned i = 0; !is_over(w, is_drained); i++) {
 		if (i == 3000)

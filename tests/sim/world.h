@@ -13,6 +13,7 @@ enum {
 	WORLD_WAITERS = 48,
 	WORLD_PINS = 8,
 	WORLD_AFTER = 3,
+	WORLD_SLOTS = 16, /* of a pool, at most */
 };
 
 /* How a worker behaves; chosen when it is forked. */
@@ -94,6 +95,23 @@ struct shares {
 	bool overtaken[WORLD_UIDS][WORLD_UIDS];
 };
 
+/* What the witness knows of the size of one pool. */
+struct sizes {
+	bool is_paused;
+	bool is_draining;
+	uint64_t n_forks;
+	unsigned n_failed;    /* starts in a row */
+	uint64_t failed_us;   /* the last one */
+	uint64_t failed_fork; /* forks up to this one are older */
+	uint64_t proven_us;   /* a younger worker has lived long enough then; UINT64_MAX */
+	struct sized {
+		uint64_t fork; /* which of all */
+		uint64_t ready_us;
+		bool has_answered;
+		bool was_ending; /* before the turn */
+	} of[WORLD_SLOTS];
+};
+
 struct world {
 	struct fake fake;
 	struct core *core; /* of fake */
@@ -113,7 +131,9 @@ struct world {
 	struct world_waiter waiters[WORLD_WAITERS];
 	struct future *pins[WORLD_PINS];
 	struct shares shares[WORLD_POOLS];
-	uint64_t n_entries; /* of jobs to queues */
+	struct sizes sizes[WORLD_POOLS];
+	unsigned n_sent_off; /* bells and kills before the turn */
+	uint64_t n_entries;  /* of jobs to queues */
 	uint64_t n_submitted[WORLD_POOLS];
 	/* How this run is: one in so many; 0: never. */
 	unsigned full_in;
@@ -133,7 +153,8 @@ struct world {
 	unsigned slow_in;
 	uint64_t long_us; /* about how long a time-out is, and how far the clock jumps */
 	bool may_fail_pool;
-	bool is_ending; /* no more mischief: everything must come to its end */
+	unsigned operate_in; /* an operator does something to a pool */
+	bool is_ending;	     /* no more mischief: everything must come to its end */
 	struct {
 		uint64_t submits, refused, done, failed, cancelled, timeouts, lost, aborted;
 		uint64_t retries, poisoned;
@@ -206,6 +227,22 @@ int names_expected(struct world *w, const struct submission *s, uint64_t *ret_id
 void names_check(struct world *w);
 /* Nothing is kept any more. */
 void names_check_none(struct world *w);
+
+/* ---- operators, and how many workers there are (sizing.c) ---- */
+
+void sizes_configure(struct world *w, struct pool_config *config);
+void sizes_begin(struct world *w, unsigned pool);
+void sizes_hooks(struct fake_hooks *hooks);
+/* An operator resizes, pauses, resumes, drains or renews a pool. */
+void sizes_move(struct world *w);
+/* All pools do again what they are for. */
+void sizes_resume(struct world *w);
+void sizes_forked(struct world *w, struct fake_worker *fw);
+void sizes_handed_over(struct world *w, const struct fake_worker *fw);
+void sizes_before_turn(struct world *w);
+void sizes_after_turn(struct world *w, bool is_quiet);
+/* Its workers die at start and none is left. */
+bool sizes_is_broken(const struct world *w, const struct pool *p);
 
 /* ---- what must hold (invariants.c, order.c, progress.c) ---- */
 

@@ -1,0 +1,352 @@
+/* Operators, and how many workers there are: who is forked, who leaves, and when not. */
+#include "tests/sim/world.h"
+
+typedef unsigned long long ull;
+
+#define SECOND_US 1000000ull
+#define PROOF_US  (10 * SECOND_US)
+#define TRIAL_US  (1500 * 1000ull)
+
+static struct sizes *sizes_of(const struct fake_worker *fw)
+{
+	struct world *w = fw->fake->user;
+
+	return &w->sizes[world_pool_index(w, fw->slot->pool)];
+}
+
+static struct sized *sized_of(const struct fake_worker *fw)
+{
+	return &sizes_of(fw)->of[fw->slot->number];
+}
+
+static unsigned serving(const struct pool *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_slots; i++)
+		n += p->slots[i]->state == SLOT_IDLE ||
+		     (p->slots[i]->state == SLOT_BUSY && p->slots[i]->fate != FATE_ENDS);
+	return n;
+}
+
+/* ---- beginning ----------------------------------------------------------------------------------
+ */
+
+void sizes_configure(struct world *w, struct pool_config *config)
+{
+	if (world_once_in(w, 2)) {
+		config->sizing = world_once_in(w, 2) ? SIZING_DYNAMIC : SIZING_ONDEMAND;
+		config->min_spare = (unsigned)world_below(w, config->n_workers + 1);
+		config->max_spare = config->min_spare + (unsigned)world_below(w, 3);
+		config->idle_us = 1 + world_below(w, 4 * w->long_us);
+	}
+	if (world_once_in(w, 3))
+		config->spawns_per_s = 1 + (unsigned)world_below(w, 50);
+	if (world_once_in(w, 3))
+		config->max_jobs = 1 + world_below(w, 10);
+	if (world_once_in(w, 3))
+		config->max_age_us = 1 + world_below(w, 20 * w->long_us);
+}
+
+void sizes_begin(struct world *w, unsigned pool)
+{
+	w->sizes[pool].proven_us = UINT64_MAX;
+	w->pools[pool]->is_proven = world_once_in(w, 2);
+}
+
+/* ---- operators ----------------------------------------------------------------------------------
+ */
+
+static void resize(struct world *w, struct pool *p)
+{
+	unsigned n = 1 + (unsigned)world_below(w, 5);
+	unsigned spare = (unsigned)world_below(w, n + 1);
+
+	core_pool_resize(p, n, spare, spare + (unsigned)world_below(w, 3));
+	world_say(w, "pool %s is resized to %u", p->name, n);
+}
+
+static void pause_pool(struct world *w, struct pool *p)
+{
+	world_say(w, "pool %s is paused", p->name);
+	w->sizes[world_pool_index(w, p)].is_paused = true;
+	core_pool_pause(p, w->fake.now_us);
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		const struct fake_worker *fw = p->slots[i]->shell;
+
+		for (unsigned k = 0; k < fw->n_inbox; k++)
+			if (!fw->is_deaf && !fw->inbox[k].is_cancel && fw->kind <= KIND_SILENT)
+				world_fail(w, "%llu lies in an inbox of a paused pool",
+					(ull)fw->inbox[k].id);
+	}
+}
+
+static void resume(struct world *w, struct pool *p)
+{
+	struct sizes *sizes = &w->sizes[world_pool_index(w, p)];
+
+	sizes->is_paused = sizes->is_draining = false;
+	core_pool_resume(p);
+}
+
+void sizes_move(struct world *w)
+{
+	struct pool *p = w->pools[world_below(w, w->n_pools)];
+
+	switch (world_below(w, 8)) {
+	case 0:
+	case 1: resize(w, p); break;
+	case 2: pause_pool(w, p); break;
+	case 3:
+		world_say(w, "pool %s is drained", p->name);
+		w->sizes[world_pool_index(w, p)].is_draining = true;
+		core_pool_drain(p);
+		break;
+	case 4:
+		world_say(w, "pool %s is renewed", p->name);
+		core_pool_renew(p);
+		break;
+	default: resume(w, p);
+	}
+}
+
+void sizes_resume(struct world *w)
+{
+	for (unsigned i = 0; i < w->n_pools; i++)
+		resume(w, w->pools[i]);
+}
+
+/* ---- births and deaths --------------------------------------------------------------------------
+ */
+
+static uint64_t back_off_us(const struct sizes *sizes)
+{
+	if (sizes->n_failed < 2)
+		return 0;
+	return sizes->n_failed < 9 ? 100000ull << (sizes->n_failed - 2) : PROOF_US;
+}
+
+/* Not before that may another worker be tried. */
+static uint64_t next_trial_us(const struct sizes *sizes, const struct pool *p)
+{
+	uint64_t at_us = sizes->failed_us + back_off_us(sizes);
+
+	for (unsigned i = 0; i < p->n_slots && sizes->n_failed >= 2; i++) {
+		const struct sized *sized = &sizes->of[i];
+
+		if ((p->slots[i]->state == SLOT_IDLE || p->slots[i]->state == SLOT_BUSY) &&
+			sized->fork > sizes->failed_fork && sized->ready_us + TRIAL_US > at_us)
+			at_us = sized->ready_us + TRIAL_US;
+	}
+	return at_us;
+}
+
+static bool is_on_trial(const struct sizes *sizes, const struct pool *p)
+{
+	return (sizes->n_failed || !p->is_proven) && p->n_by_state[SLOT_STARTING];
+}
+
+static unsigned crowd_of(const struct pool *p)
+{
+	return p->config.n_workers + 1 + p->config.n_workers / 4;
+}
+
+void sizes_forked(struct world *w, struct fake_worker *fw)
+{
+	const struct pool *p = fw->slot->pool;
+	struct sizes *sizes = sizes_of(fw);
+
+	if (is_on_trial(sizes, p))
+		world_fail(w, "a second trial of pool %s", p->name);
+	if (sizes->n_failed && w->fake.now_us < next_trial_us(sizes, p))
+		world_fail(w, "pool %s forks early after %u failures", p->name, sizes->n_failed);
+	if (p->n_slots - p->n_by_state[SLOT_EMPTY] >= crowd_of(p))
+		world_fail(w, "pool %s has a crowd of workers", p->name);
+	*sized_of(fw) = (struct sized){.fork = ++sizes->n_forks};
+}
+
+static void is_ready(struct fake_worker *fw)
+{
+	struct sizes *sizes = sizes_of(fw);
+
+	sized_of(fw)->ready_us = fw->fake->now_us;
+	if (sizes->n_failed && sized_of(fw)->fork > sizes->failed_fork)
+		sizes->proven_us = fw->fake->now_us + PROOF_US;
+}
+
+static void recover(struct sizes *sizes)
+{
+	sizes->n_failed = 0;
+	sizes->proven_us = UINT64_MAX;
+}
+
+static void has_answered(struct fake_worker *fw)
+{
+	sized_of(fw)->has_answered = true;
+	if (sized_of(fw)->fork > sizes_of(fw)->failed_fork)
+		recover(sizes_of(fw));
+}
+
+static void has_died(struct fake_worker *fw)
+{
+	const struct sized *sized = sized_of(fw);
+	struct sizes *sizes = sizes_of(fw);
+	uint64_t now_us = fw->fake->now_us;
+
+	if (sized->fork <= sizes->failed_fork || sized->has_answered)
+		return;
+	if (fw->slot->state != SLOT_STARTING &&
+		((fw->slot->state != SLOT_IDLE && fw->slot->state != SLOT_BUSY) ||
+			now_us - sized->ready_us >= PROOF_US))
+		return;
+	sizes->n_failed++;
+	sizes->failed_us = now_us;
+	sizes->failed_fork = sizes->n_forks;
+	sizes->proven_us = UINT64_MAX;
+}
+
+/* An idle worker that the daemon wants no more: there are enough without it. */
+static void is_closed(struct fake_worker *fw)
+{
+	const struct pool *p = fw->slot->pool;
+	struct world *w = fw->fake->user;
+
+	if (p->config.sizing != SIZING_STATIC || p->state == POOL_FAILED || w->core->is_draining ||
+		sizes_of(fw)->is_draining || fw->n_rung || fw->is_retired ||
+		fw->slot->fate == FATE_ENDS)
+		return;
+	if (serving(p) < p->config.n_workers)
+		world_fail(w, "worker %s/%u leaves before its successor is ready", p->name,
+			fw->slot->number);
+}
+
+void sizes_hooks(struct fake_hooks *hooks)
+{
+	hooks->ready = is_ready;
+	hooks->answered = has_answered;
+	hooks->died = has_died;
+	hooks->closed = is_closed;
+}
+
+bool sizes_is_broken(const struct world *w, const struct pool *p)
+{
+	return w->sizes[world_pool_index(w, p)].n_failed >= 5 && !p->n_by_state[SLOT_IDLE] &&
+	       !p->n_by_state[SLOT_BUSY];
+}
+
+/* ---- what must hold -----------------------------------------------------------------------------
+ */
+
+void sizes_handed_over(struct world *w, const struct fake_worker *fw)
+{
+	const struct pool *p = fw->slot->pool;
+	unsigned n = 0;
+
+	if (sizes_of(fw)->is_paused)
+		world_fail(w, "pool %s is paused and hands over", p->name);
+	for (unsigned i = 0; i < p->n_slots; i++)
+		n += p->slots[i]->n_line > 0;
+	if (!fw->slot->n_line && n >= p->config.n_workers)
+		world_fail(
+			w, "pool %s runs more than %u jobs at once", p->name, p->config.n_workers);
+}
+
+void sizes_before_turn(struct world *w)
+{
+	w->n_sent_off = w->fake.n_kills + w->fake.n_rings;
+	for (unsigned i = 0; i < w->n_pools; i++) {
+		const struct pool *p = w->pools[i];
+		struct sizes *sizes = &w->sizes[i];
+
+		if (w->fake.now_us >= sizes->proven_us && !w->core->is_draining)
+			recover(sizes);
+		for (unsigned k = 0; k < p->n_slots; k++)
+			sizes->of[k].was_ending = p->slots[k]->fate == FATE_ENDS;
+	}
+}
+
+static bool has_waiting(struct world *w, const struct pool *p)
+{
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all)
+		if (f->pool == p && f->state == FUTURE_QUEUED && !f->slot &&
+			check_has_room(w, p, future_uid(f)))
+			return true;
+	return false;
+}
+
+/* At least so many workers shall stay. */
+static unsigned least_of(struct world *w, const struct sizes *sizes, const struct pool *p)
+{
+	unsigned n = p->config.n_workers, want;
+
+	if (sizes->is_draining)
+		return 0;
+	if (p->config.sizing == SIZING_STATIC)
+		return n;
+	want = p->n_by_fate[FATE_STAYS][SLOT_BUSY] + (!sizes->is_paused && has_waiting(w, p));
+	if (p->config.sizing == SIZING_DYNAMIC)
+		want += p->config.min_spare;
+	return want < n ? want : n;
+}
+
+static void check_growth(struct world *w, const struct sizes *sizes, const struct pool *p)
+{
+	const unsigned *staying = p->n_by_fate[FATE_STAYS];
+
+	if (p->state != POOL_READY || is_on_trial(sizes, p) ||
+		p->n_slots - p->n_by_state[SLOT_EMPTY] >= crowd_of(p) ||
+		staying[SLOT_STARTING] + staying[SLOT_IDLE] + staying[SLOT_BUSY] >=
+			least_of(w, sizes, p))
+		return;
+	if (!p->config.spawns_per_s &&
+		(!sizes->n_failed || w->fake.now_us >= next_trial_us(sizes, p)))
+		world_fail(w, "pool %s lacks a worker and asks for none", p->name);
+	if (!p->timer.pos)
+		world_fail(w, "pool %s waits to start a worker without a timer", p->name);
+}
+
+static void check_shrinking(struct world *w, const struct sizes *sizes, const struct pool *p)
+{
+	const struct slot *idle = TAILQ_FIRST(&p->by_state[SLOT_IDLE]);
+	unsigned spare = p->config.sizing == SIZING_DYNAMIC ? p->config.max_spare : 0;
+
+	if (serving(p) > (p->state == POOL_FAILED ? 0 : p->config.n_workers))
+		world_fail(w, "pool %s keeps too many workers", p->name);
+	if (p->config.sizing == SIZING_STATIC || sizes->is_draining || p->queue.n ||
+		p->n_by_state[SLOT_BUSY] || p->n_by_state[SLOT_IDLE] <= spare)
+		return;
+	if (w->fake.now_us >= idle->since_us + p->config.idle_us)
+		world_fail(w, "pool %s keeps a worker that is idle for long", p->name);
+}
+
+/* Of those who got their last job in this turn, none was needed. */
+static void check_endings(struct world *w, const struct sizes *sizes, const struct pool *p)
+{
+	if (p->config.sizing != SIZING_STATIC || sizes->is_draining || p->state == POOL_FAILED ||
+		w->n_sent_off != w->fake.n_kills + w->fake.n_rings)
+		return;
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		const struct fake_worker *fw = p->slots[i]->shell;
+
+		if (p->slots[i]->state == SLOT_BUSY && p->slots[i]->fate == FATE_ENDS &&
+			!sizes->of[i].was_ending && !fw->is_retired &&
+			serving(p) < p->config.n_workers)
+			world_fail(
+				w, "worker %s/%u ends before its successor is ready", p->name, i);
+	}
+}
+
+void sizes_after_turn(struct world *w, bool is_quiet)
+{
+	for (unsigned i = 0; i < w->n_pools && !w->core->is_draining; i++) {
+		const struct pool *p = w->pools[i];
+		const struct sizes *sizes = &w->sizes[i];
+
+		if (is_quiet)
+			check_growth(w, sizes, p);
+		check_shrinking(w, sizes, p);
+		check_endings(w, sizes, p);
+	}
+}
