@@ -240,6 +240,7 @@ static void describe_end(const struct worker_link *l, char *text, size_t size)
 bool worker_link_bury(struct worker_link *l)
 {
 	char how[512];
+	struct worker_end end = {.how = how};
 
 	link_reader_run(l, LINK_READER_ALL);
 	worker_link_take_back(l);
@@ -250,7 +251,9 @@ bool worker_link_bury(struct worker_link *l)
 	if (l->pid)
 		log_end(l);
 	describe_end(l, how, sizeof(how));
-	core_worker_died(l->slot, how, clock_now_us());
+	end.was_killed = l->pid && !l->was_killed && WIFSIGNALED(l->status) &&
+			 WTERMSIG(l->status) == SIGKILL;
+	core_worker_died(l->slot, &end, clock_now_us());
 	l->slot->shell = NULL;
 	worker_link_free(l);
 	return true;

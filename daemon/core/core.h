@@ -247,9 +247,14 @@ __attribute__((warn_unused_result)) int core_answered(
 	struct slot *s, const struct answer *a, uint64_t now_us);
 /* A packet came back from the inbox. CORE_E_PROTOCOL if it was not in the line. */
 __attribute__((warn_unused_result)) int core_taken_back(struct slot *s, uint32_t msgid);
-/* The worker is dead, its tree is gone, its answers and its inbox have been read. `how` is for
- * people: the pool's reason if it was of no use (NULL: not known). */
-void core_worker_died(struct slot *s, const char *how, uint64_t now_us);
+/* How a worker ended. */
+struct worker_end {
+	const char *how; /* for people: the pool's reason if it was of no use. NULL: not known */
+	bool was_killed; /* by somebody else: an operator, or the kernel for want of memory */
+};
+
+/* The worker is dead, its tree is gone, its answers and its inbox have been read. */
+void core_worker_died(struct slot *s, const struct worker_end *end, uint64_t now_us);
 /* The job that this worker has received as far as one can know, or NULL. */
 struct future *slot_first(const struct slot *s);
 

@@ -128,6 +128,7 @@ struct pool {
 	uint64_t n_aside;
 	bool is_proven;		  /* a worker of this zygote was ready once */
 	unsigned n_failed_starts; /* in a row */
+	unsigned n_own_failures;  /* of these, those that nobody else killed */
 	bool is_failing_in_job;	  /* the last of them died in its first job */
 	uint64_t failed_serial;	  /* workers up to this one were forked before that */
 	uint64_t recover_at_us;	  /* the worker on trial has proved itself; HEAP_NEVER */

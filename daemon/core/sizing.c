@@ -14,7 +14,8 @@
  * tried, at once and then with a pause that doubles, until one of the trials answers a job or lives for a while; the
  * answers of older workers prove nothing. Several that were forked before the failure was known
  * count as one. A zygote's first worker is on trial too, so a module that cannot start costs one
- * fork and not one for each worker.
+ * fork and not one for each worker. If somebody else killed it, that too slows down the next start,
+ * but is no reason to refuse jobs.
  */
 #include "daemon/core/sizing.h"
 
@@ -138,6 +139,7 @@ static void let_idle_go(struct pool *p, unsigned want, uint64_t now_us)
 static void recover(struct pool *p)
 {
 	p->n_failed_starts = 0;
+	p->n_own_failures = 0;
 	p->spawn_at_us = 0;
 	p->recover_at_us = HEAP_NEVER;
 	if (p->state != POOL_FAILED)
@@ -291,7 +293,7 @@ bool pool_is_degraded(const struct pool *p)
 
 bool pool_is_broken(const struct pool *p)
 {
-	return p->n_failed_starts >= BROKEN_STARTS && !p->n_by_state[SLOT_IDLE] &&
+	return p->n_own_failures >= BROKEN_STARTS && !p->n_by_state[SLOT_IDLE] &&
 	       !p->n_by_state[SLOT_BUSY];
 }
 
@@ -327,10 +329,12 @@ void sizing_answered(struct slot *s, uint64_t rss_kib)
 		retire(s);
 }
 
-static bool is_failed_start(const struct slot *s, uint64_t now_us)
+static bool is_failed_start(const struct slot *s, const struct worker_end *end, uint64_t now_us)
 {
 	if (s->state == SLOT_STARTING)
 		return true;
+	if (end->was_killed && s->state == SLOT_BUSY)
+		return false; /* it was at work */
 	return (s->state == SLOT_IDLE || s->state == SLOT_BUSY) && !s->n_done &&
 	       now_us - s->ready_us < PROOF_US;
 }
@@ -343,19 +347,20 @@ static uint64_t back_off_us(unsigned n_failed)
 	return n_failed < 9 ? BACKOFF_FIRST_US << (n_failed - 2) : BACKOFF_LAST_US;
 }
 
-void sizing_died(struct slot *s, const char *how, uint64_t now_us)
+void sizing_died(struct slot *s, const struct worker_end *end, uint64_t now_us)
 {
 	struct pool *p = s->pool;
 
-	if (!is_failed_start(s, now_us) || s->serial <= p->failed_serial)
+	if (!is_failed_start(s, end, now_us) || s->serial <= p->failed_serial)
 		return;
 	p->n_failed_starts++;
+	p->n_own_failures += !end->was_killed;
 	p->is_failing_in_job = s->state == SLOT_BUSY;
 	p->failed_serial = p->n_spawned;
 	p->recover_at_us = HEAP_NEVER;
 	p->spawn_at_us = now_us + back_off_us(p->n_failed_starts);
 	if (p->state != POOL_FAILED)
-		pool_set_reason(p, how);
+		pool_set_reason(p, end->how);
 }
 
 void sizing_due(struct slot *s, uint64_t now_us)

@@ -14,6 +14,6 @@ void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us);
 void sizing_ready(struct slot *s, uint64_t now_us);
 void sizing_answered(struct slot *s, uint64_t rss_kib);
 /* Before its slot changes. */
-void sizing_died(struct slot *s, const char *how, uint64_t now_us);
+void sizing_died(struct slot *s, const struct worker_end *end, uint64_t now_us);
 /* The slot's time has come. */
 void sizing_due(struct slot *s, uint64_t now_us);

@@ -99,12 +99,12 @@ static void lose(struct slot *s, struct future *f, uint64_t now_us)
 	attempt_over(c, f, &end, now_us);
 }
 
-void core_worker_died(struct slot *s, const char *how, uint64_t now_us)
+void core_worker_died(struct slot *s, const struct worker_end *end, uint64_t now_us)
 {
 	struct pool *p = s->pool;
 	struct future *f;
 
-	sizing_died(s, how, now_us);
+	sizing_died(s, end, now_us);
 	while ((f = slot_first(s)))
 		lose(s, f, now_us);
 	heap_clear(&p->core->timers, &s->timer);

@@ -221,7 +221,7 @@ static void work(struct fake_worker *w)
 
 		op_take_back(NULL, s);
 		*w = (struct fake_worker){0};
-		core_worker_died(s, NULL, now_us);
+		core_worker_died(s, &(struct worker_end){0}, now_us);
 	} else if (w->is_asked) {
 		w->is_asked = false;
 		w->is_up = true;

@@ -456,6 +456,8 @@ bool fake_reap(struct fake_worker *w)
 	w->life = FAKE_NONE;
 	if (w->fake->hooks.died)
 		w->fake->hooks.died(w);
-	core_worker_died(w->slot, "it died", w->fake->now_us);
+	core_worker_died(w->slot,
+		&(struct worker_end){.how = "it died", .was_killed = w->was_killed},
+		w->fake->now_us);
 	return true;
 }

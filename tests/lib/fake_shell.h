@@ -72,6 +72,7 @@ struct fake_worker {
 	bool has_kill;		/* SIGKILL likewise */
 	bool is_closed;		/* end of file lies behind the inbox */
 	unsigned n_rung;
+	bool was_killed;      /* by nobody here: the daemon is told so */
 	bool is_deaf;	      /* take_back and read_answers get nothing: found dead too early */
 	unsigned kind;	      /* the test's */
 	bool has_lost_cancel; /* the daemon took it back */

@@ -45,7 +45,7 @@ static bool is_explained(struct world *w, const struct record *r, const struct f
 		return f->failure == FAILURE_INPUT
 			       ? r->n_started == 0 && graph_explains(w, r, f)
 			       : w->core->is_draining || p->state == POOL_FAILED ||
-					 w->sizes[world_pool_index(w, p)].n_failed >= 5;
+					 w->sizes[world_pool_index(w, p)].n_own >= 5;
 	default: return false;
 	}
 }

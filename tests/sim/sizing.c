@@ -176,7 +176,7 @@ static void is_ready(struct fake_worker *fw)
 
 static void recover(struct sizes *sizes)
 {
-	sizes->n_failed = 0;
+	sizes->n_failed = sizes->n_own = 0;
 	sizes->proven_us = UINT64_MAX;
 }
 
@@ -195,11 +195,14 @@ static void has_died(struct fake_worker *fw)
 
 	if (sized->fork <= sizes->failed_fork || sized->has_answered)
 		return;
+	if (fw->slot->state == SLOT_BUSY && fw->was_killed)
+		return;
 	if (fw->slot->state != SLOT_STARTING &&
 		((fw->slot->state != SLOT_IDLE && fw->slot->state != SLOT_BUSY) ||
 			now_us - sized->ready_us >= PROOF_US))
 		return;
 	sizes->n_failed++;
+	sizes->n_own += !fw->was_killed;
 	sizes->failed_us = now_us;
 	sizes->failed_fork = sizes->n_forks;
 	sizes->proven_us = UINT64_MAX;
@@ -230,7 +233,7 @@ void sizes_hooks(struct fake_hooks *hooks)
 
 bool sizes_is_broken(const struct world *w, const struct pool *p)
 {
-	return w->sizes[world_pool_index(w, p)].n_failed >= 5 && !p->n_by_state[SLOT_IDLE] &&
+	return w->sizes[world_pool_index(w, p)].n_own >= 5 && !p->n_by_state[SLOT_IDLE] &&
 	       !p->n_by_state[SLOT_BUSY];
 }
 

@@ -23,6 +23,7 @@ static void die(struct world *w, struct fake_worker *fw)
 {
 	if (!fake_die(fw))
 		return;
+	fw->was_killed = world_once_in(w, 3);
 	world_say(w, "worker %s/%u dies", pool_name(fw), number(fw));
 	for (unsigned i = 0; i < fw->n_held; i++) {
 		struct record *r = world_record(w, fw->held[i].id);

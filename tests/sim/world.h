@@ -101,6 +101,7 @@ struct sizes {
 	bool is_draining;
 	uint64_t n_forks;
 	unsigned n_failed;    /* starts in a row */
+	unsigned n_own;	      /* of them: nobody killed it */
 	uint64_t failed_us;   /* the last one */
 	uint64_t failed_fork; /* forks up to this one are older */
 	uint64_t proven_us;   /* a younger worker has lived long enough then; UINT64_MAX */
