@@ -432,6 +432,7 @@ void clients_turn(struct world *w)
 {
 	uint64_t now_us = w->fake.now_us, next_us;
 
+	w->turn_us = now_us;
 	sizes_before_turn(w);
 	next_us = core_turn(w->core, now_us);
 	check_after_turn(w, now_us, next_us);

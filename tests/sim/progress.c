@@ -129,7 +129,7 @@ void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 		world_fail(w, "what was refused is not tried again");
 	graph_check_after_turn(w, now_us, next_us);
 	for (unsigned i = 0; i < w->n_pools; i++) {
-		if (w->pools[i]->queue.n &&
+		if ((w->pools[i]->queue.n || w->pools[i]->n_aside) &&
 			(w->core->is_draining || w->pools[i]->state == POOL_FAILED))
 			world_fail(w, "jobs wait for nothing");
 		check_inboxes(w, w->pools[i], now_us);

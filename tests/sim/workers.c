@@ -173,6 +173,8 @@ static void handed_over(struct fake_worker *fw, struct future *f)
 
 	if (fw->n_rung || fw->is_closed || fw->is_retired)
 		world_fail(w, "%llu is handed to a worker that leaves", (unsigned long long)f->id);
+	if (terms_due(f, w->turn_us) != FUTURE_CLOCK_NONE)
+		world_fail(w, "%llu is handed over too late", (unsigned long long)f->id);
 	if (f->attempt <= world_record(w, f->id)->n_started && !world_record(w, f->id)->is_exempt)
 		world_fail(
 			w, "run %u of %llu was one before", f->attempt, (unsigned long long)f->id);

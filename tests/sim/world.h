@@ -142,7 +142,8 @@ struct world {
 	unsigned death_in;
 	unsigned race_in;
 	unsigned hostile_in;
-	unsigned kind; /* of half of these */
+	unsigned kind;	  /* of half of these */
+	uint64_t turn_us; /* when the last turn began */
 	unsigned no_memory_in;
 	uint64_t n_retries; /* runs that were not the first */
 	uint64_t n_poisoned;
