@@ -156,7 +156,8 @@ static void read_answers(void *shell, struct slot *s)
 			.value_bytes = from.value_bytes,
 			.value_fds = from.value_bytes > 0,
 			.started_us = from.started_us,
-			.run_us = from.run_us};
+			.run_us = from.run_us,
+			.rss_kib = from.rss_kib};
 		if (from.value_bytes)
 			a.value = fake_payload(w->fake, from.value_bytes, 1);
 		answered(w, core_answered(s, &a, w->fake->now_us));

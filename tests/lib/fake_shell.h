@@ -43,6 +43,7 @@ struct fake_answer {
 	uint64_t value_bytes;
 	uint64_t started_us;
 	uint64_t run_us;
+	uint64_t rss_kib;
 	bool is_recycle; /* no answer but the notification */
 };
 
