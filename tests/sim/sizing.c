@@ -156,6 +156,8 @@ void sizes_forked(struct world *w, struct fake_worker *fw)
 	const struct pool *p = fw->slot->pool;
 	struct sizes *sizes = sizes_of(fw);
 
+	if (fw->slot->fate != FATE_STAYS)
+		world_fail(w, "a worker of pool %s is old when it is born", p->name);
 	if (is_on_trial(sizes, p))
 		world_fail(w, "a second trial of pool %s", p->name);
 	if (sizes->n_failed && w->fake.now_us < next_trial_us(sizes, p))
@@ -204,6 +206,7 @@ static void has_died(struct fake_worker *fw)
 	sizes->n_failed++;
 	sizes->n_own += !fw->was_killed;
 	sizes->failed_us = now_us;
+	sizes->failed_in_job = fw->slot->state == SLOT_BUSY;
 	sizes->failed_fork = sizes->n_forks;
 	sizes->proven_us = UINT64_MAX;
 }
@@ -214,11 +217,15 @@ static void is_closed(struct fake_worker *fw)
 	const struct pool *p = fw->slot->pool;
 	struct world *w = fw->fake->user;
 
-	if (p->config.sizing != SIZING_STATIC || p->state == POOL_FAILED || w->core->is_draining ||
-		sizes_of(fw)->is_draining || fw->n_rung || fw->is_retired ||
-		fw->slot->fate == FATE_ENDS)
+	if (p->state == POOL_FAILED || w->core->is_draining || sizes_of(fw)->is_draining ||
+		fw->n_rung || fw->is_retired || fw->slot->fate == FATE_ENDS)
 		return;
-	if (serving(p) < p->config.n_workers)
+	if (p->config.sizing != SIZING_STATIC && fw->slot->fate == FATE_STAYS &&
+		serving(p) < p->config.n_workers &&
+		w->fake.now_us - sized_of(fw)->idle_since_us < p->config.idle_us)
+		world_fail(w, "worker %s/%u is sent away that was idle for a moment", p->name,
+			fw->slot->number);
+	if (p->config.sizing == SIZING_STATIC && serving(p) < p->config.n_workers)
 		world_fail(w, "worker %s/%u leaves before its successor is ready", p->name,
 			fw->slot->number);
 }
@@ -254,6 +261,12 @@ void sizes_handed_over(struct world *w, const struct fake_worker *fw)
 			w, "pool %s runs more than %u jobs at once", p->name, p->config.n_workers);
 }
 
+static void note_slot(struct sized *sized, const struct slot *s)
+{
+	sized->was_ending = s->fate == FATE_ENDS;
+	sized->idle_since_us = s->state == SLOT_IDLE ? s->since_us : UINT64_MAX;
+}
+
 void sizes_before_turn(struct world *w)
 {
 	w->n_sent_off = w->fake.n_kills + w->fake.n_rings;
@@ -264,7 +277,7 @@ void sizes_before_turn(struct world *w)
 		if (w->fake.now_us >= sizes->proven_us && !w->core->is_draining)
 			recover(sizes);
 		for (unsigned k = 0; k < p->n_slots; k++)
-			sizes->of[k].was_ending = p->slots[k]->fate == FATE_ENDS;
+			note_slot(&sizes->of[k], p->slots[k]);
 	}
 }
 
@@ -350,6 +363,9 @@ void sizes_after_turn(struct world *w, bool is_quiet)
 		if (is_quiet)
 			check_growth(w, sizes, p);
 		check_shrinking(w, sizes, p);
+		if (p->queue.n && sizes_is_broken(w, p) && !sizes->failed_in_job)
+			world_fail(
+				w, "jobs of pool %s wait for workers that die at start", p->name);
 		check_endings(w, sizes, p);
 	}
 }

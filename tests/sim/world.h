@@ -103,13 +103,15 @@ struct sizes {
 	unsigned n_failed;    /* starts in a row */
 	unsigned n_own;	      /* of them: nobody killed it */
 	uint64_t failed_us;   /* the last one */
+	bool failed_in_job;   /* likewise */
 	uint64_t failed_fork; /* forks up to this one are older */
 	uint64_t proven_us;   /* a younger worker has lived long enough then; UINT64_MAX */
 	struct sized {
 		uint64_t fork; /* which of all */
 		uint64_t ready_us;
 		bool has_answered;
-		bool was_ending; /* before the turn */
+		bool was_ending;	/* before the turn */
+		uint64_t idle_since_us; /* likewise; UINT64_MAX: it was not */
 	} of[WORLD_SLOTS];
 };
 
