@@ -138,5 +138,5 @@ void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 		if (!w->core->want_turn || !w->core->is_short)
 			check_idle(w, w->pools[i]);
 	}
-	sizes_after_turn(w, !w->core->want_turn);
+	sizes_after_turn(w, now_us, !w->core->want_turn);
 }

@@ -307,7 +307,8 @@ static unsigned least_of(struct world *w, const struct sizes *sizes, const struc
 	return want < n ? want : n;
 }
 
-static void check_growth(struct world *w, const struct sizes *sizes, const struct pool *p)
+static void check_growth(
+	struct world *w, const struct sizes *sizes, const struct pool *p, uint64_t now_us)
 {
 	const unsigned *staying = p->n_by_fate[FATE_STAYS];
 
@@ -316,14 +317,14 @@ static void check_growth(struct world *w, const struct sizes *sizes, const struc
 		staying[SLOT_STARTING] + staying[SLOT_IDLE] + staying[SLOT_BUSY] >=
 			least_of(w, sizes, p))
 		return;
-	if (!p->config.spawns_per_s &&
-		(!sizes->n_failed || w->fake.now_us >= next_trial_us(sizes, p)))
+	if (!p->config.spawns_per_s && (!sizes->n_failed || now_us >= next_trial_us(sizes, p)))
 		world_fail(w, "pool %s lacks a worker and asks for none", p->name);
 	if (!p->timer.pos)
 		world_fail(w, "pool %s waits to start a worker without a timer", p->name);
 }
 
-static void check_shrinking(struct world *w, const struct sizes *sizes, const struct pool *p)
+static void check_shrinking(
+	struct world *w, const struct sizes *sizes, const struct pool *p, uint64_t now_us)
 {
 	const struct slot *idle = TAILQ_FIRST(&p->by_state[SLOT_IDLE]);
 	unsigned spare = p->config.sizing == SIZING_DYNAMIC ? p->config.max_spare : 0;
@@ -333,7 +334,7 @@ static void check_shrinking(struct world *w, const struct sizes *sizes, const st
 	if (p->config.sizing == SIZING_STATIC || sizes->is_draining || p->queue.n ||
 		p->n_by_state[SLOT_BUSY] || p->n_by_state[SLOT_IDLE] <= spare)
 		return;
-	if (w->fake.now_us >= idle->since_us + p->config.idle_us)
+	if (now_us >= idle->since_us + p->config.idle_us)
 		world_fail(w, "pool %s keeps a worker that is idle for long", p->name);
 }
 
@@ -354,15 +355,15 @@ static void check_endings(struct world *w, const struct sizes *sizes, const stru
 	}
 }
 
-void sizes_after_turn(struct world *w, bool is_quiet)
+void sizes_after_turn(struct world *w, uint64_t now_us, bool is_quiet)
 {
 	for (unsigned i = 0; i < w->n_pools && !w->core->is_draining; i++) {
 		const struct pool *p = w->pools[i];
 		const struct sizes *sizes = &w->sizes[i];
 
 		if (is_quiet)
-			check_growth(w, sizes, p);
-		check_shrinking(w, sizes, p);
+			check_growth(w, sizes, p, now_us);
+		check_shrinking(w, sizes, p, now_us);
 		if (p->queue.n && sizes_is_broken(w, p) && !sizes->failed_in_job)
 			world_fail(
 				w, "jobs of pool %s wait for workers that die at start", p->name);

@@ -244,7 +244,7 @@ void sizes_resume(struct world *w);
 void sizes_forked(struct world *w, struct fake_worker *fw);
 void sizes_handed_over(struct world *w, const struct fake_worker *fw);
 void sizes_before_turn(struct world *w);
-void sizes_after_turn(struct world *w, bool is_quiet);
+void sizes_after_turn(struct world *w, uint64_t now_us, bool is_quiet);
 /* Its workers die at start and none is left. */
 bool sizes_is_broken(const struct world *w, const struct pool *p);
 
