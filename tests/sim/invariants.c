@@ -18,7 +18,8 @@ static bool is_time_over(const struct record *r, const struct future *f)
 	case FUTURE_CLOCK_TIMEOUT: return r->timeout_us && span_us >= r->timeout_us;
 	case FUTURE_CLOCK_DEADLINE:
 		return want->deadline_us &&
-		       (span_us >= want->deadline_us || (r->n_started && want->backoff_us));
+		       (span_us >= want->deadline_us ||
+			       ((r->n_started || r->n_rung) && want->backoff_us));
 	default: return false;
 	}
 }
