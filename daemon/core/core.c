@@ -227,10 +227,12 @@ static void cancel_handed_over(
 enum cancel_outcome core_cancel(
 	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
 {
-	if (f->slot && mode == CANCEL_QUEUED)
+	if (f->slot && mode == CANCEL_QUEUED) {
+		c->want_turn = true; /* as in handover_stop() */
 		handover_take_back(f->slot, now_us);
-	else if (f->slot)
+	} else if (f->slot) {
 		cancel_handed_over(f, mode, by_uid, now_us);
+	}
 	if (mode == CANCEL_QUEUED && f->state == FUTURE_CANCELLING && attempt_may_follow(f))
 		return CANCEL_RUNNING;
 	switch (f->state) {

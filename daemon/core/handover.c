@@ -444,6 +444,9 @@ void handover_stop(
 	struct core *c = f->pool->core;
 	struct slot *s = f->slot;
 
+	/* This worker goes, or has nothing left, and others' jobs are back in the queue: if somebody
+	 * who was told of an end does this in the middle of a turn, the pool has had its part of it. */
+	c->want_turn = true;
 	handover_take_back(s, now_us);
 	if (f->slot)
 		c->ops->read_answers(c->shell, s);
@@ -456,8 +459,6 @@ void handover_stop(
 		f->ending = ending;
 		f->cancel_mode = mode;
 	}
-	/* This worker goes: if others are in the middle of a turn, the pool has had its part of it. */
-	c->want_turn = true;
 	/* One that is not the first, or whose worker was rung for another one: this worker receives
 	 * what it does not run, and a bell would hit the wrong job. */
 	if (mode == CANCEL_KILL || s->state != SLOT_BUSY || f != slot_first(s)) {

@@ -134,8 +134,8 @@ void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 			world_fail(w, "jobs wait for nothing");
 		check_inboxes(w, w->pools[i], now_us);
 		check_refusals(w, w->pools[i]);
-		/* Room that was freed late in this turn is offered in the next. */
-		if (!w->core->want_turn || !w->core->is_short)
+		/* Room and workers that were freed late in this turn are offered in the next. */
+		if (!w->core->want_turn)
 			check_idle(w, w->pools[i]);
 	}
 	sizes_after_turn(w, now_us, !w->core->want_turn);
