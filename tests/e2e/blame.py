@@ -186,7 +186,7 @@ class Workers(MortalCase):
             while not fresh:
                 fresh = set(children_of(daemon)) - known
             for pid in fresh:
-                os.kill(pid, signal.SIGKILL)
+                self.kill(pid)
             for id in ids:
                 self.assertIn(self.state(id), ("done", "lost"))
             lost = [id for id in ids if self.c.call("poll", id) == "lost"]

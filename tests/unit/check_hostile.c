@@ -22,7 +22,8 @@ static struct pool *start(const char *how)
 
 	workbench_init(&b, WORKER);
 	p = workbench_add_pool(&b, how, HANDLER_MODULE, 1);
-	p->start_timeout_us = 300000;
+	if (strstr(how, "_never"))
+		p->start_timeout_us = 1000000;
 	workbench_add_pool(&b, "honest", HANDLER_MODULE, 1);
 	workbench_start(&b);
 	return workbench_pool(&b, how);
