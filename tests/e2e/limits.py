@@ -102,6 +102,7 @@ class Limits(unittest.TestCase):
     def test_a_job_that_lacks_room_for_the_fds_of_its_result_says_so(self):
         folder = self.start("fds = 10")
         with Client(folder.socket) as c:
+            c.call("call", "bench/noop", None)  # a worker is up
             fd = sealed(b"y")
             object = c.call("put", [fd_ext(0), fd_ext(1)], fds=[fd, fd])
             os.close(fd)
@@ -240,6 +241,7 @@ class Limits(unittest.TestCase):
     def test_a_result_is_reserved_and_a_job_waits_for_room(self):
         folder = self.start("bytes = 5M", pool="max_result = 4M\n")
         with Client(folder.socket) as c:
+            c.call("call", "bench/noop", None)  # a worker is up
             fd = sealed(b"h" * (2 * MIB))
             held = c.call("put", fd_ext(0), fds=[fd])
             os.close(fd)

@@ -94,12 +94,14 @@ static void expect(struct future *f)
 	ck_assert_ptr_null(f->lane);
 }
 
-#define expect_order(...)                                                                          \
+/* For each of these futures, named f. */
+#define each(f, what, ...)                                                                         \
 	do {                                                                                       \
-		struct future *order_[] = {__VA_ARGS__};                                           \
-                                                                                                   \
-		for (unsigned i_ = 0; i_ < ARRAY_SIZE(order_); i_++)                               \
-			expect(order_[i_]);                                                        \
+		struct future *list_[] = {__VA_ARGS__};                                            \
+		for (unsigned i_ = 0; i_ < ARRAY_SIZE(list_); i_++) {                              \
+			struct future *f = list_[i_];                                              \
+			what;                                                                      \
+		}                                                                                  \
 	} while (0)
 
 START_TEST(equals_leave_in_the_order_they_came)
@@ -107,7 +109,7 @@ START_TEST(equals_leave_in_the_order_they_came)
 	struct future *a = push(0, 0), *b = push(0, 0), *c = push(0, 0);
 
 	ck_assert_uint_eq(q.n, 3);
-	expect_order(a, b, c);
+	each(f, expect(f), a, b, c);
 	ck_assert_ptr_null(queue_first(&q));
 	ck_assert_uint_eq(q.n, 0);
 }
@@ -118,7 +120,7 @@ START_TEST(higher_priority_goes_first)
 	struct future *low = push(0, -1), *zero = push(0, 0), *high = push(0, 5);
 	struct future *least = push(0, INT32_MIN), *most = push(0, INT32_MAX), *high2 = push(0, 5);
 
-	expect_order(most, high, high2, zero, low, least);
+	each(f, expect(f), most, high, high2, zero, low, least);
 }
 END_TEST
 
@@ -127,16 +129,8 @@ START_TEST(uids_take_turns)
 	struct future *a1 = push(0, 0), *a2 = push(0, 9), *b1 = push(1, 0), *c1 = push(2, -3);
 	struct future *b2 = push(1, 0);
 
-	ck_assert_ptr_eq(pop(), a2);
-	ck_assert_ptr_eq(pop(), b1);
-	ck_assert_ptr_eq(pop(), c1);
-	ck_assert_ptr_eq(pop(), a1);
-	ck_assert_ptr_eq(pop(), b2);
-	leave(a1, 0);
-	leave(a2, 0);
-	leave(b1, 0);
-	leave(b2, 0);
-	leave(c1, 0);
+	each(f, ck_assert_ptr_eq(pop(), f), a2, b1, c1, a1, b2);
+	each(f, leave(f, 0), a1, a2, b1, b2, c1);
 	ck_assert_ptr_null(q.by_uid);
 }
 END_TEST
@@ -145,14 +139,10 @@ START_TEST(what_comes_back_stands_where_it_stood)
 {
 	struct future *a = push(0, 0), *b = push(0, 0), *c = push(0, 0), *high = push(0, 1);
 
-	ck_assert_ptr_eq(pop(), high);
-	ck_assert_ptr_eq(pop(), a);
-	ck_assert_ptr_eq(pop(), b);
+	each(f, ck_assert_ptr_eq(pop(), f), high, a, b);
 	/* From two workers, so not in their order. */
-	queue_put_back(&q, a);
-	queue_put_back(&q, b);
-	queue_put_back(&q, high);
-	expect_order(high, a, b, c);
+	each(f, queue_put_back(&q, f), a, b, high);
+	each(f, expect(f), high, a, b, c);
 }
 END_TEST
 
@@ -190,7 +180,7 @@ START_TEST(a_lane_without_room_stands_aside_and_keeps_its_turn)
 	account_give_one(account[1], ACCOUNT_JOBS, 0);
 	ck_assert(!queue_rejoin(&q));
 	leave(b1, 0);
-	expect_order(a, b2);
+	each(f, expect(f), a, b2);
 }
 END_TEST
 
@@ -222,10 +212,10 @@ START_TEST(a_step_of_priority_is_worth_the_ageing)
 	now_us += 199;
 	high = push(0, 2);
 	late = push(0, 0);
-	expect_order(high, old, low);
+	each(f, expect(f), high, old, low);
 	now_us += 1;
 	high = push(0, 2);
-	expect_order(high, late);
+	each(f, expect(f), high, late);
 }
 END_TEST
 
@@ -239,7 +229,7 @@ START_TEST(who_waited_long_enough_is_not_overtaken)
 	high = push(0, 5);
 	least = push(0, INT32_MIN);
 	most = push(0, INT32_MAX);
-	expect_order(most, low, high, least);
+	each(f, expect(f), most, low, high, least);
 }
 END_TEST
 
@@ -259,7 +249,7 @@ START_TEST(a_new_priority_keeps_age_and_place)
 	ck_assert_int_eq(queue_set_priority(&q, b, INT32_MIN), 0);
 	ck_assert_ptr_eq(queue_first(&q), a);
 	ck_assert_int_eq(queue_set_priority(&q, b, 0), 0);
-	expect_order(a, b, c);
+	each(f, expect(f), a, b, c);
 }
 END_TEST
 
@@ -268,8 +258,7 @@ START_TEST(a_new_priority_of_one_that_is_handed_over_counts_when_it_returns)
 	struct future *a = push(0, 0), *b = push(0, 0);
 	struct slot slot;
 
-	ck_assert_ptr_eq(pop(), a);
-	ck_assert_ptr_eq(pop(), b);
+	each(f, ck_assert_ptr_eq(pop(), f), a, b);
 	b->slot = &slot;
 	fault_alloc_at(1);
 	ck_assert_int_eq(queue_set_priority(&q, b, 1), -ENOMEM);
@@ -277,9 +266,8 @@ START_TEST(a_new_priority_of_one_that_is_handed_over_counts_when_it_returns)
 	ck_assert_int_eq(b->priority, 0);
 	ck_assert_int_eq(queue_set_priority(&q, b, 1), 0);
 	b->slot = NULL;
-	queue_put_back(&q, a);
-	queue_put_back(&q, b);
-	expect_order(b, a);
+	each(f, queue_put_back(&q, f), a, b);
+	each(f, expect(f), b, a);
 }
 END_TEST
 
@@ -339,7 +327,7 @@ START_TEST(a_debt_outlives_the_lane_while_others_wait)
 	ck_assert_ptr_null(q.by_uid);
 	a = push(0, 0);
 	b = push(1, 0);
-	expect_order(a, b);
+	each(f, expect(f), a, b);
 }
 END_TEST
 
@@ -387,7 +375,7 @@ START_TEST(removing_from_the_middle)
 
 	queue_remove(&q, b);
 	queue_remove(&q, d);
-	expect_order(c, a);
+	each(f, expect(f), c, a);
 }
 END_TEST
 
