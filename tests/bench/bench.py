@@ -1,6 +1,6 @@
 """Runs poold beside floors in one run, several rounds, in turn, and prints the ratios.
 
-    bench.py [--rounds N] [--quick] [--json FILE]
+    bench.py [--rounds N] [--quick] [--only TEXT] [--json FILE]
 
 A machine is shared and noisy, so a time says nothing by itself: what counts is poold against a floor that ran just
 before it. A ratio is taken per round; the table gives the median, the least and the greatest.
@@ -107,8 +107,10 @@ def main():
     args = argparse.ArgumentParser()
     args.add_argument("--rounds", type=int, default=5)
     args.add_argument("--quick", action="store_true", help="a tenth of the work, one round")
+    args.add_argument("--only", metavar="TEXT", default="", help="cases whose names hold it")
     args.add_argument("--json", metavar="FILE")
     args = args.parse_args()
+    CASES[:] = [case for case in CASES if args.only in case[0]]
     with Folder(POOLS + "[limits]\njobs = 1100000\n", "socket_mode = 0666\n") as folder, Poold(folder):
         os.chmod(folder.path, 0o755)
         results = measure(folder.socket, 1 if args.quick else args.rounds, 0.1 if args.quick else 1)

@@ -3,7 +3,7 @@
  *	crowd SOCKET alone CALLS		no-op calls of one uid, 100 a second: p50 and p99 in µs
  *	crowd SOCKET flooded CALLS		the same while another uid submits at full speed
  *	crowd SOCKET queued FUNCTION N ROUNDS	N jobs are queued, then run: µs a job, the wait between left out
- *	crowd SOCKET mixed FUNCTION N ROUNDS	the same with mixed priorities
+ *	crowd SOCKET mixed FUNCTION N ROUNDS	the same with mixed priorities, delays and deadlines
  *
  * The first two need root, to be two users.
  */
@@ -24,6 +24,7 @@
 #define PERIOD_NS  10000000u
 #define UNFINISHED 100000u /* of the flood */
 #define N_WORKERS  2
+#define LONG_US	   3600000000u
 
 static void fail(const char *what, const poold *p)
 {
@@ -52,12 +53,11 @@ static int on_settled(poold_future *f, void *userdata)
 }
 
 /* False: too much waits to be sent. */
-static bool send_one(struct crowd *c, const char *function, int32_t priority)
+static bool send_with(struct crowd *c, const char *function, const poold_options *o)
 {
 	static const char bytes[BYTES];
-	poold_options o = {.size = sizeof(o), .auto_release = 1, .priority = priority};
 	poold_future *f;
-	int r = poold_submit(c->handle, function, poold_input_bytes(bytes, BYTES), &o, &f);
+	int r = poold_submit(c->handle, function, poold_input_bytes(bytes, BYTES), o, &f);
 
 	if (r == -EAGAIN)
 		return false;
@@ -66,6 +66,13 @@ static bool send_one(struct crowd *c, const char *function, int32_t priority)
 	poold_future_unref(f);
 	c->n_sent++;
 	return true;
+}
+
+static bool send_one(struct crowd *c, const char *function)
+{
+	poold_options o = {.size = sizeof(o), .auto_release = 1};
+
+	return send_with(c, function, &o);
 }
 
 static void pump(struct crowd *c, uint64_t timeout_us)
@@ -95,7 +102,7 @@ static void flood(const char *socket)
 	struct crowd c = {.handle = open_as(socket, 61002)};
 
 	for (;;) {
-		while (c.n_sent - c.n_settled < UNFINISHED && send_one(&c, "bench/noop_serial", 0))
+		while (c.n_sent - c.n_settled < UNFINISHED && send_one(&c, "bench/noop_serial"))
 			;
 		pump(&c, POOLD_FOREVER);
 	}
@@ -123,7 +130,7 @@ static void hundred_a_second(const char *socket, unsigned n_calls)
 		at_ns += PERIOD_NS;
 		await_tick(c.handle, at_ns);
 		from_ns = sample_now_ns();
-		if (!send_one(&c, "bench/noop_serial", 0))
+		if (!send_one(&c, "bench/noop_serial"))
 			fail("too much to send", c.handle);
 		while (c.n_settled < c.n_sent)
 			pump(&c, POOLD_FOREVER);
@@ -173,9 +180,21 @@ static void block(struct crowd *c, uint64_t us)
 	check(poold_ping(c->handle, POOLD_FOREVER), "ping", c->handle);
 }
 
-static int32_t some_priority(bool is_mixed, unsigned i)
+/* Of the i-th job. Mixed: sixteen priorities; every other one has a deadline that it keeps; every fourth
+ * is delayed, each to another time, and due before the workers are free. */
+static poold_options options_of(bool is_mixed, unsigned i, uint64_t block_us)
 {
-	return is_mixed ? (int32_t)(i * 2654435761u >> 28) - 8 : 0;
+	poold_options o = {.size = sizeof(o), .auto_release = 1};
+	uint32_t random = i * 2654435761u;
+
+	if (!is_mixed)
+		return o;
+	o.priority = (int32_t)(random >> 28) - 8;
+	if (random & 1 << 8)
+		o.deadline_us = LONG_US + (random >> 9);
+	if ((random >> 10 & 3) == 0)
+		o.delay_us = 1 + (random >> 12) % (block_us / 2);
+	return o;
 }
 
 /* One round: nanoseconds of submitting n jobs, and of running them. 0: the workers were free again
@@ -189,9 +208,12 @@ static uint64_t fill_and_run(
 
 	block(&c, block_us);
 	from_ns = sample_now_ns();
-	for (unsigned i = 0; i < n; i++)
-		while (!send_one(&c, function, some_priority(is_mixed, i)))
+	for (unsigned i = 0; i < n; i++) {
+		poold_options o = options_of(is_mixed, i, block_us);
+
+		while (!send_with(&c, function, &o))
 			pump(&c, POOLD_FOREVER);
+	}
 	check(poold_ping(p, POOLD_FOREVER), "ping", p); /* all were taken */
 	ns = sample_now_ns() - from_ns;
 	is_late = c.n_settled > 0;
