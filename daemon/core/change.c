@@ -1,7 +1,7 @@
 /* What may be changed of a future after its birth. */
 #include "daemon/core/core.h"
 
-#include "daemon/core/handover.h"
+#include "daemon/core/reservation.h"
 
 int core_set_priority(struct future *f, int32_t priority)
 {
@@ -29,12 +29,11 @@ static bool is_unfinished_job(const struct future *f)
 
 int core_keep(struct future *f, uint32_t bytes, struct refusal *ret_refusal)
 {
-	struct amounts want = {.n = {[ACCOUNT_BYTES] = bytes}}, result = {0};
+	struct amounts want = {.n = {[ACCOUNT_BYTES] = bytes}}, result;
 	int r;
 
 	if (is_unfinished_job(f)) {
-		if (!handover_never_fits(f->pool))
-			result = handover_reservation(f->pool);
+		result = reservation_beside(f->pool);
 		r = account_take_job(f->account, &want, &result, ret_refusal);
 	} else {
 		r = account_take(f->account, &want, ret_refusal);

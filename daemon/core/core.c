@@ -1,5 +1,5 @@
-/* The core's doors: time, pools, cancelling, the end. Futures' births and ends are in life.c, the
- * way to the workers in handover.c.
+/* The core's doors: time, pools, the end. Futures' births are in birth.c, their ends in life.c and
+ * ending.c, the way to the workers in handover.c and line.c.
  *
  * Everything here is driven from outside and answers at once. Events change state; core_turn(),
  * called when a batch of events is through, does what is due and decides who runs what. So a
@@ -14,8 +14,10 @@
 
 #include "daemon/core/attempt.h"
 #include "daemon/core/edge.h"
+#include "daemon/core/ending.h"
 #include "daemon/core/handover.h"
 #include "daemon/core/life.h"
+#include "daemon/core/line.h"
 #include "daemon/core/sizing.h"
 #include "daemon/core/tombstone.h"
 
@@ -69,9 +71,9 @@ static void ahead_due(struct core *c, struct future *f, enum future_clock clock,
 		clock = FUTURE_CLOCK_DEADLINE;
 	f->clock = clock;
 	if (clock == FUTURE_CLOCK_DEADLINE)
-		handover_stop(f, ENDING_TIMEOUT, CANCEL_TERM, now_us);
+		ending_begin(f, ENDING_TIMEOUT, CANCEL_TERM, now_us);
 	else
-		handover_take_back(f->slot, now_us);
+		line_take_back(f->slot, now_us);
 	/* If its worker holds on to it, it will hear of its next start or of the worker's end. */
 	if (f->state == FUTURE_QUEUED && f->slot && f->terms->deadline_us != HEAP_NEVER)
 		heap_set(&c->timers, &f->timer, f->terms->deadline_us, f->id);
@@ -95,9 +97,9 @@ static void future_due(struct core *c, struct future *f, uint64_t now_us)
 		life_expire(c, f);
 	} else if (f->state == FUTURE_RUNNING) {
 		f->clock = terms_due(f, now_us);
-		handover_stop(f, ENDING_TIMEOUT, CANCEL_TERM, now_us);
+		ending_begin(f, ENDING_TIMEOUT, CANCEL_TERM, now_us);
 	} else if (f->state == FUTURE_CANCELLING) {
-		handover_kill(f->slot, now_us); /* its grace is over */
+		slot_kill(f->slot, now_us); /* its grace is over */
 	} else {
 		waiting_due(c, f, now_us);
 	}
@@ -195,75 +197,6 @@ void core_pool_failed(struct pool *p, const char *reason, uint64_t now_us)
 	handover_abort(p, FAILURE_POOL, now_us);
 }
 
-/* ---- cancelling ---------------------------------------------------------------------------------
- */
-
-static enum cancel_outcome cancel_waiting(
-	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
-{
-	f->cancel_mode = mode;
-	f->cancel_uid = by_uid;
-	attempt_withdraw(f);
-	life_finish(c, f, FUTURE_CANCELLED, FAILURE_CANCELLED, now_us);
-	return CANCEL_CANCELLED;
-}
-
-/* A run that is being stopped, with another one to follow, becomes the last one. */
-static void cancel_handed_over(
-	struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
-{
-	bool is_news = f->state != FUTURE_CANCELLING || attempt_may_follow(f);
-
-	if (f->state == FUTURE_CANCELLING && is_news)
-		f->ending = ENDING_CANCEL;
-	if (f->state != FUTURE_CANCELLING || mode == CANCEL_KILL)
-		handover_stop(f, ENDING_CANCEL, mode, now_us);
-	if (f->ending == ENDING_CANCEL && (is_news || mode == CANCEL_KILL)) {
-		f->cancel_mode = mode;
-		f->cancel_uid = by_uid;
-	}
-}
-
-enum cancel_outcome core_cancel(
-	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
-{
-	if (f->slot && mode == CANCEL_QUEUED) {
-		c->want_turn = true; /* as in handover_stop() */
-		handover_take_back(f->slot, now_us);
-	} else if (f->slot) {
-		cancel_handed_over(f, mode, by_uid, now_us);
-	}
-	if (mode == CANCEL_QUEUED && f->state == FUTURE_CANCELLING && attempt_may_follow(f))
-		return CANCEL_RUNNING;
-	switch (f->state) {
-	case FUTURE_DELAYED:
-	case FUTURE_BLOCKED:
-	case FUTURE_QUEUED:
-		return f->slot ? CANCEL_RUNNING : cancel_waiting(c, f, mode, by_uid, now_us);
-	case FUTURE_RUNNING: return CANCEL_RUNNING;
-	case FUTURE_CANCELLING: return CANCEL_CANCELLING;
-	case FUTURE_CANCELLED: return CANCEL_CANCELLED;
-	default: return CANCEL_TOO_LATE;
-	}
-}
-
-/* One that is `cancelling` is alone with its worker. */
-int core_signal(struct core *c, struct future *f, int signo, uint64_t now_us)
-{
-	struct slot *s = f->slot;
-
-	if (s && f->state != FUTURE_CANCELLING) {
-		handover_take_back(s, now_us);
-		if (f->slot)
-			c->ops->read_answers(c->shell, s);
-	}
-	if (future_state_is_final(f->state))
-		return CORE_E_OVER;
-	if (!f->slot || f != slot_first(s))
-		return CORE_E_NOT_RUNNING;
-	return c->ops->signal(c->shell, s, f, signo);
-}
-
 /* ---- the end ------------------------------------------------------------------------------------
  */
 
@@ -276,42 +209,8 @@ void core_drain(struct core *c, uint64_t now_us)
 	TAILQ_FOREACH (p, &c->pools, in_core) {
 		handover_abort(p, FAILURE_SHUTDOWN, now_us);
 		while ((s = TAILQ_FIRST(&p->by_state[SLOT_IDLE])))
-			handover_dismiss(s, now_us);
+			slot_dismiss(s, now_us);
 	}
-}
-
-/* Reading a worker's answers may bring the next job to its head: that one is stopped too. */
-static void stop_running(struct slot *s, uint64_t now_us)
-{
-	struct future *f;
-
-	while ((f = slot_first(s)) && f->state == FUTURE_RUNNING)
-		handover_stop(f, ENDING_SHUTDOWN, CANCEL_TERM, now_us);
-}
-
-/* A client may ask for any grace; how long the daemon takes to stop is not for clients to say. */
-static void limit_grace(struct slot *s, uint64_t now_us)
-{
-	uint64_t most_us = s->pool->config.grace_us, end_us = heap_after(now_us, most_us);
-	struct future *f;
-
-	TAILQ_FOREACH (f, &s->line, in_line) {
-		if (f->grace_us > most_us)
-			f->grace_us = most_us;
-		if (f->state == FUTURE_CANCELLING && f->timer.pos && f->timer.key > end_us)
-			heap_set(&s->pool->core->timers, &f->timer, end_us, f->id);
-	}
-}
-
-void core_stop_running(struct core *c, uint64_t now_us)
-{
-	struct pool *p;
-
-	TAILQ_FOREACH (p, &c->pools, in_core)
-		for (unsigned i = 0; i < p->n_slots; i++) {
-			limit_grace(p->slots[i], now_us);
-			stop_running(p->slots[i], now_us);
-		}
 }
 
 uint64_t core_unfinished(const struct core *c)

@@ -8,7 +8,7 @@
 #include "daemon/core/explain.h"
 
 #include "daemon/core/edge.h"
-#include "daemon/core/handover.h"
+#include "daemon/core/reservation.h"
 
 static bool has_worker(const struct pool *p)
 {
@@ -17,7 +17,7 @@ static bool has_worker(const struct pool *p)
 
 static bool has_room(const struct future *f)
 {
-	struct amounts want = handover_reservation(f->pool);
+	struct amounts want = reservation_of(f->pool);
 
 	return account_check(f->account, &want, NULL) == 0;
 }

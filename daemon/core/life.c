@@ -1,4 +1,4 @@
-/* Birth and end of futures.
+/* The end of futures, and who waits for it. Births are in birth.c.
  *
  * A future is charged when it is made and gives back in three steps: the job at its end, the input
  * when it is done, the rest when it is forgotten (the input of a job that did not get done is kept,
@@ -10,12 +10,11 @@
 #include "daemon/core/life.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 
 #include "daemon/core/attempt.h"
 #include "daemon/core/edge.h"
-#include "daemon/core/handover.h"
+#include "daemon/core/line.h"
 #include "daemon/core/tombstone.h"
 
 int life_add_timer(struct core *c)
@@ -29,42 +28,7 @@ int life_add_timer(struct core *c)
 	return 0;
 }
 
-/* As long as the record. */
-static uint64_t kept_bytes_of(const struct submission *s)
-{
-	return s->extra_bytes + terms_bytes(&s->wishes) + tags_bytes(&s->tags);
-}
-
-/* Sparse memfds may claim any size: a sum that wrapped around would fit in every quota. */
-static uint64_t bytes_of(const struct submission *s)
-{
-	uint64_t sum;
-
-	return __builtin_add_overflow(s->input_bytes, kept_bytes_of(s), &sum) ? UINT64_MAX : sum;
-}
-
-static struct amounts amounts_of(const struct submission *s)
-{
-	return (struct amounts){.n = {
-					[ACCOUNT_BYTES] = bytes_of(s),
-					[ACCOUNT_JOBS] = s->pool != NULL,
-					[ACCOUNT_FUTURES] = 1,
-					[ACCOUNT_FDS] = s->input_fds,
-				}};
-}
-
-static int take(const struct submission *s, const struct amounts *want, struct refusal *ret_refusal)
-{
-	struct amounts result = {0};
-
-	if (!s->pool)
-		return account_take(s->account, want, ret_refusal);
-	if (!handover_never_fits(s->pool))
-		result = handover_reservation(s->pool);
-	return account_take_job(s->account, want, &result, ret_refusal);
-}
-
-static struct future *future_free(struct core *c, struct future *f)
+struct future *life_free(struct core *c, struct future *f)
 {
 	if (f) {
 		terms_free(f->terms);
@@ -72,61 +36,6 @@ static struct future *future_free(struct core *c, struct future *f)
 	}
 	free(f);
 	return NULL;
-}
-
-static struct future *future_new(struct core *c, const struct submission *s, uint64_t now_us)
-{
-	struct future *f = calloc(1, sizeof(*f));
-	bool is_whole = f;
-
-	if (f)
-		f->account = s->account;
-	if (is_whole && terms_bytes(&s->wishes)) {
-		f->terms = terms_new(&s->wishes, now_us);
-		is_whole = f->terms;
-	}
-	if (is_whole && tags_bytes(&s->tags))
-		is_whole = tags_new(&c->groups, &c->keys, f, &s->tags, &f->tags) == 0;
-	return is_whole ? f : future_free(c, f);
-}
-
-static int birth(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
-	struct refusal *ret_refusal)
-{
-	struct amounts want = amounts_of(s);
-	struct future *f;
-	int r;
-
-	if (c->is_draining)
-		return CORE_E_DRAINING;
-	if (c->next_id >= c->id_end)
-		return -EAGAIN;
-	r = take(s, &want, ret_refusal);
-	if (r)
-		return r;
-	f = future_new(c, s, now_us);
-	r = f ? life_add_timer(c) : -ENOMEM;
-	if (r < 0) {
-		future_free(c, f);
-		if (s->pool)
-			account_job_over(s->account, &want);
-		account_give(s->account, &want);
-		return r;
-	}
-	f->id = c->next_id++;
-	account_ref(f->account);
-	f->extra = s->extra;
-	f->kept_bytes = kept_bytes_of(s);
-	f->in = s->in;
-	f->ttl_us = s->ttl_us;
-	f->submitted_us = now_us;
-	f->timer.owner = CORE_TIMER_FUTURE;
-	TAILQ_INIT(&f->waiters);
-	future_table_add(&c->table, f);
-	TAILQ_INSERT_TAIL(&c->all, f, in_all);
-	TAILQ_INSERT_TAIL(account_futures(f->account), f, in_uid);
-	*ret = f;
-	return 0;
 }
 
 void life_arm(struct core *c, struct future *f)
@@ -198,95 +107,13 @@ static void give_job(struct future *f)
 	f->pool->n_unfinished--;
 }
 
-/* ---- from outside ---- */
-
-/* Who submits again what has a key gets what that led to, whatever else has changed since. */
-int core_find_known(const struct core *c, const struct submission *s, struct future **ret)
+void life_undo(struct core *c, struct future *f)
 {
-	const struct tag_wishes *w = &s->tags;
-	struct tag_list *tags = NULL;
-
-	if (w->key)
-		tags = tag_find(&c->keys, account_uid(s->account), w->key, w->key_len);
-	if (!tags)
-		return 0;
-	*ret = TAILQ_FIRST(tags)->future;
-	return (*ret)->tags->content == w->content ? CORE_E_KNOWN : CORE_E_KEY_CONFLICT;
-}
-
-int core_submit(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
-	struct refusal *ret_refusal)
-{
-	struct pool *p = s->pool;
-	struct future *f;
-	int r;
-
-	r = core_find_known(c, s, ret);
-	if (r)
-		return r;
-	if (p->state == POOL_FAILED || pool_is_broken(p))
-		return CORE_E_POOL_FAILED;
-	if (p->is_draining)
-		return CORE_E_DRAINING;
-	r = birth(c, s, now_us, &f, ret_refusal);
-	if (r)
-		return r;
-	f->pool = p;
-	f->function = s->function;
-	f->priority = s->priority;
-	f->timeout_us = s->timeout_us ? s->timeout_us : p->config.timeout_us;
-	f->grace_us = s->grace_us ? s->grace_us : p->config.grace_us;
-	f->input_bytes = s->input_bytes;
-	f->input_fds = s->input_fds;
-	f->texts_bytes = (uint32_t)f->kept_bytes;
-	c->n_unfinished++;
-	p->n_unfinished++;
-	r = queue_join(&p->queue, f);
-	if (r < 0) {
-		f->extra = NULL;
-		give_job(f);
-		forget(c, f);
-		return r;
-	}
-	f->input = s->input;
-	edges_tie(c, f, s->wishes.after);
-	attempt_first(c, f, now_us);
-	p->n_submitted++;
-	*ret = f;
-	return 0;
-}
-
-void core_withdraw(struct core *c, struct future *f)
-{
-	assert(!future_state_is_final(f->state) && !f->slot);
-	attempt_withdraw(f);
-	f->pool->n_submitted--;
 	give_job(f);
 	forget(c, f);
 }
 
-int core_put(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
-	struct refusal *ret_refusal)
-{
-	struct future *f;
-	int r;
-
-	r = core_find_known(c, s, ret);
-	if (r)
-		return r;
-	r = birth(c, s, now_us, &f, ret_refusal);
-	if (r)
-		return r;
-	f->value = s->input;
-	f->kept_bytes += s->input_bytes;
-	f->kept_fds = s->input_fds;
-	f->state = FUTURE_DONE;
-	f->finished_us = now_us;
-	f->final_seq = ++c->final_seq;
-	life_arm(c, f);
-	*ret = f;
-	return 0;
-}
+/* ---- from outside ---- */
 
 void core_release(struct core *c, struct future *f)
 {
@@ -427,22 +254,23 @@ void core_sweep(struct core *c)
 
 	while ((f = TAILQ_FIRST(&c->freed))) {
 		TAILQ_REMOVE(&c->freed, f, in_line);
-		future_free(c, f);
+		life_free(c, f);
 	}
 }
 
 static void drop_all(struct core *c, struct future *f)
 {
 	if (f->slot) {
-		handover_end(f, f->head_us);
+		line_end(f, f->head_us);
 		queue_leave(&f->pool->queue, f);
 	} else if (!future_state_is_final(f->state)) {
 		attempt_withdraw(f);
 	}
 	attempt_forget_all(c, f);
-	if (!future_state_is_final(f->state))
-		give_job(f);
-	forget(c, f);
+	if (future_state_is_final(f->state))
+		forget(c, f);
+	else
+		life_undo(c, f);
 }
 
 void life_clear(struct core *c)

@@ -1,4 +1,4 @@
-/* Birth and end of futures: inside the core only. */
+/* The end of futures, and what is forgotten of them: inside the core only. */
 #pragma once
 
 #include "daemon/core/core.h"
@@ -13,6 +13,10 @@ __attribute__((warn_unused_result)) int life_set_value(
 void life_arm(struct core *c, struct future *f);
 /* The time to live is over: nobody finds it, its owner is told `expired`. */
 void life_expire(struct core *c, struct future *f);
+/* Forgets a job that is not final, as if it had never been. It is in no queue and no line. */
+void life_undo(struct core *c, struct future *f);
+/* Frees the memory of one that is in no list, made half or whole. NULL. */
+struct future *life_free(struct core *c, struct future *f);
 /* Forgets all futures, whatever their state. */
 void life_clear(struct core *c);
 /* One more object that owns a timer. -ENOMEM. */

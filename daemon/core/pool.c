@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEAN_WEIGHT 8 /* a run counts for 1/8 of the moving average */
+#include "daemon/core/core.h"
+
+#define MEAN_WEIGHT 8			 /* a run counts for 1/8 of the moving average */
+#define LEAVE_US    (5 * 1000 * 1000ull) /* a worker whose link was closed has so long to leave */
 
 #define TO(s) (1u << SLOT_##s)
 
@@ -67,6 +70,24 @@ void slot_set_fate(struct slot *s, enum slot_fate to)
 	s->pool->n_by_fate[s->fate][s->state]--;
 	s->fate = to;
 	s->pool->n_by_fate[to][s->state]++;
+}
+
+void slot_dismiss(struct slot *s, uint64_t now_us)
+{
+	struct core *c = s->pool->core;
+
+	slot_set_state(s, SLOT_LEAVING, now_us);
+	heap_set(&c->timers, &s->timer, now_us + LEAVE_US, 0);
+	c->ops->close_link(c->shell, s);
+}
+
+void slot_kill(struct slot *s, uint64_t now_us)
+{
+	struct core *c = s->pool->core;
+
+	if (s->state == SLOT_BUSY || s->state == SLOT_RINGING)
+		slot_set_state(s, SLOT_LEAVING, now_us);
+	c->ops->kill(c->shell, s);
 }
 
 int pool_add_slot(struct pool *p)

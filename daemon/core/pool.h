@@ -156,6 +156,10 @@ struct pool *pool_free(struct pool *p);
 void slot_set_state(struct slot *s, enum slot_state to, uint64_t now_us);
 bool slot_may_become(enum slot_state from, enum slot_state to);
 void slot_set_fate(struct slot *s, enum slot_fate to);
+/* Sends its worker home. */
+void slot_dismiss(struct slot *s, uint64_t now_us);
+/* Its worker is killed; nothing more is expected of it. */
+void slot_kill(struct slot *s, uint64_t now_us);
 
 /* Adds a function, or brings back one that was gone, with new words. -ENOMEM. */
 __attribute__((warn_unused_result)) int pool_put_function(

@@ -19,7 +19,7 @@
  */
 #include "daemon/core/sizing.h"
 
-#include "daemon/core/handover.h"
+#include "daemon/core/line.h"
 #include "daemon/core/life.h"
 
 /* Back-off for failed starts: doubles from the first to the last. */
@@ -96,11 +96,11 @@ static void wake_at(struct pool *p, uint64_t at_us)
 static void let_go(struct slot *s, uint64_t now_us)
 {
 	if (s->state == SLOT_IDLE) {
-		handover_dismiss(s, now_us);
+		slot_dismiss(s, now_us);
 		return;
 	}
 	slot_set_fate(s, FATE_ENDS);
-	handover_take_back(s, now_us);
+	line_take_back(s, now_us);
 }
 
 /* The one of this fate that was in its state for the longest time, an idle one if there is one. */
@@ -132,7 +132,7 @@ static void let_idle_go(struct pool *p, unsigned want, uint64_t now_us)
 			wake_at(p, at_us);
 			return;
 		}
-		handover_dismiss(s, now_us);
+		slot_dismiss(s, now_us);
 	}
 }
 
@@ -366,7 +366,7 @@ void sizing_died(struct slot *s, const struct worker_end *end, uint64_t now_us)
 void sizing_due(struct slot *s, uint64_t now_us)
 {
 	if (s->state == SLOT_LEAVING)
-		handover_kill(s, now_us);
+		slot_kill(s, now_us);
 	else
 		retire(s);
 }
@@ -394,7 +394,7 @@ void core_pool_pause(struct pool *p, uint64_t now_us)
 	p->is_paused = true;
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slots[i]->state == SLOT_BUSY)
-			handover_take_back(p->slots[i], now_us);
+			line_take_back(p->slots[i], now_us);
 }
 
 void core_pool_drain(struct pool *p)

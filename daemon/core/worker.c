@@ -4,8 +4,8 @@
 #include <assert.h>
 
 #include "daemon/core/attempt.h"
-#include "daemon/core/handover.h"
-#include "daemon/core/life.h"
+#include "daemon/core/ending.h"
+#include "daemon/core/line.h"
 #include "daemon/core/sizing.h"
 
 void core_worker_ready(struct slot *s, uint64_t now_us)
@@ -15,17 +15,17 @@ void core_worker_ready(struct slot *s, uint64_t now_us)
 	slot_set_state(s, SLOT_IDLE, now_us);
 	sizing_ready(s, now_us);
 	if (s->pool->core->is_draining)
-		handover_dismiss(s, now_us);
+		slot_dismiss(s, now_us);
 }
 
 void core_worker_recycles(struct slot *s, uint64_t now_us)
 {
 	if (s->state == SLOT_IDLE)
-		handover_dismiss(s, now_us);
+		slot_dismiss(s, now_us);
 	if (s->state != SLOT_BUSY)
 		return;
 	slot_set_fate(s, FATE_ENDS);
-	handover_take_back(s, now_us);
+	line_take_back(s, now_us);
 }
 
 /* When the run started and how long it took: the worker's word, held within what the daemon saw
@@ -58,7 +58,7 @@ static void settle_answer(struct core *c, struct future *f, const struct answer 
 	if (f->ending) {
 		if (a->value)
 			c->ops->drop_payload(c->shell, a->value);
-		handover_finish(f, now_us);
+		ending_finish(f, now_us);
 		return;
 	}
 	f->out = a->out;
@@ -79,9 +79,9 @@ int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 	s->n_done++;
 	sizing_answered(s, a->rss_kib);
 	set_times(f, a, now_us);
-	handover_end(f, f->started_us + f->run_us);
+	line_end(f, f->started_us + f->run_us);
 	settle_answer(c, f, a, now_us);
-	handover_line_moved(s, now_us);
+	line_moved(s, now_us);
 	return 0;
 }
 
@@ -90,9 +90,9 @@ static void lose(struct slot *s, struct future *f, uint64_t now_us)
 	struct core *c = s->pool->core;
 	struct run_end end = {.state = FUTURE_LOST, .failure = FAILURE_LOST};
 
-	handover_end(f, now_us);
+	line_end(f, now_us);
 	if (f->ending) {
-		handover_finish(f, now_us);
+		ending_finish(f, now_us);
 		return;
 	}
 	end.value = c->ops->describe_loss(c->shell, s, f, &end.value_bytes);

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Can the simulator fail? Each line of tests/sim/mutants breaks one thing in the core; the simulator
-# must notice every one of them. Not part of "make check" (a minute or two of compiling):
+# Can the simulator fail? Each line of tests/sim/mutants breaks one thing in the core, with the lines
+# behind it that begin with "+"; the simulator must notice every one of them, and every line must
+# still find what it breaks. Not part of "make check" (a minute or two of compiling):
 #
 #	tests/sim/mutants.sh [SEEDS] [NAME…]
 #
@@ -45,32 +46,65 @@ link() { # program
 link "$tmp/sim"
 "$tmp/sim" --seeds "$seeds" >"$tmp/out" || { cat "$tmp/out"; echo "fails without a mutant"; exit 1; }
 
-n=0 survived=0
-while IFS='|' read -r name file expression; do
-	case $name in ''|'#'*) continue ;; esac
-	if [ $# -gt 0 ]; then
-		case " $* " in *" $name "*) ;; *) continue ;; esac
+n=0 failed=0 name= changed=
+
+edit() { # file, expression
+	source=$tmp/daemon/core/$1
+	[ -e "$tmp/mutant/$1" ] || cp "$source" "$tmp/mutant/"
+	cp "$source" "$tmp/before"
+	sed -E -i "$2" "$source"
+	changed="$changed $1"
+	if cmp -s "$source" "$tmp/before"; then
+		echo "$name: changes nothing in $1: $2"
+		is_void=1
 	fi
-	source=$tmp/daemon/core/$file
-	cp "$source" "$tmp/mutant/"
-	sed -E -i "$expression" "$source"
+}
+
+rebuild_changed() {
+	for each in $changed; do
+		rebuild "$tmp/daemon/core/$each" || return
+	done
+}
+
+# Tries the mutant whose edits are made, and takes them back.
+try() {
+	[ -n "$name" ] || return 0
 	n=$((n + 1))
-	if cmp -s "$source" "$tmp/mutant/$file"; then
-		echo "$name: changes nothing in $file"
-		survived=$((survived + 1))
+	if [ "$is_void" ]; then
+		failed=$((failed + 1))
+	elif ! rebuild_changed 2>"$tmp/out"; then
+		cat "$tmp/out"
+		echo "$name: does not compile"
+		failed=$((failed + 1))
 	else
-		rebuild "$source" 2>"$tmp/out" || { cat "$tmp/out"; exit 1; }
 		link "$tmp/sim"
 		if timeout 300 "$tmp/sim" --seeds "$seeds" >"$tmp/out" 2>&1; then
 			echo "$name: SURVIVED"
-			survived=$((survived + 1))
+			failed=$((failed + 1))
 		else
 			said=$(grep -m 1 -E '^seed|ERROR|runtime error|Assertion' "$tmp/out" || :)
 			echo "$name: killed (${said:-it hung})"
 		fi
 	fi
-	cp "$tmp/mutant/$file" "$source"
-	rebuild "$source"
+	for each in "$tmp"/mutant/*; do
+		mv "$each" "$tmp/daemon/core/"
+	done
+	rebuild_changed
+	name= changed=
+}
+
+while IFS='|' read -r word file expression; do
+	case $word in
+	''|'#'*) continue ;;
+	+) [ -z "$name" ] || edit "$file" "$expression"; continue ;;
+	esac
+	try
+	if [ $# -gt 0 ]; then
+		case " $* " in *" $word "*) ;; *) continue ;; esac
+	fi
+	name=$word is_void=
+	edit "$file" "$expression"
 done <"$root/tests/sim/mutants"
-echo "$n mutants, $survived survived"
-[ "$survived" -eq 0 ]
+try
+echo "$n mutants, $failed survived or mean nothing"
+[ "$n" -gt 0 ] && [ "$failed" -eq 0 ]

@@ -1,5 +1,5 @@
 /* Who gets what and when: order, take-back, quota, starting workers. */
-#include "daemon/core/handover.h"
+#include "daemon/core/reservation.h"
 
 #include "tests/unit/core_fixture.h"
 
@@ -251,7 +251,7 @@ START_TEST(a_job_whose_result_never_fits_fails)
 	}
 	ck_assert_uint_eq(fake.n_hand_overs, 0);
 	core->accounts.limits.all.n[ACCOUNT_BYTES] = 99;
-	ck_assert(handover_never_fits(pool));
+	ck_assert(reservation_never_fits(pool));
 }
 END_TEST
 

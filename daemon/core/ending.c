@@ -1,0 +1,174 @@
+/* Ends that somebody wants: a client, a clock, the daemon that stops; and signals on the way there.
+ *
+ * To end a job that is in a worker's hands: take the inbox back, read the answers, and only if the
+ * job is still unanswered ring the bell. Ringing on "not answered yet" alone would hit the next job
+ * now and then.
+ */
+#include "daemon/core/ending.h"
+
+#include "daemon/core/attempt.h"
+#include "daemon/core/life.h"
+#include "daemon/core/line.h"
+
+static enum future_state ending_state(const struct future *f)
+{
+	switch (f->ending) {
+	case ENDING_TIMEOUT: return FUTURE_TIMEOUT;
+	case ENDING_SHUTDOWN: return FUTURE_ABORTED;
+	default: return FUTURE_CANCELLED;
+	}
+}
+
+static enum future_failure ending_failure(const struct future *f)
+{
+	switch (f->ending) {
+	case ENDING_TIMEOUT: return FAILURE_TIMEOUT;
+	case ENDING_SHUTDOWN: return FAILURE_SHUTDOWN;
+	default: return FAILURE_CANCELLED;
+	}
+}
+
+void ending_finish(struct future *f, uint64_t now_us)
+{
+	const struct run_end end = {.state = ending_state(f), .failure = ending_failure(f)};
+
+	attempt_over(f->pool->core, f, &end, now_us);
+}
+
+void ending_begin(
+	struct future *f, enum future_ending ending, enum cancel_mode mode, uint64_t now_us)
+{
+	struct core *c = f->pool->core;
+	struct slot *s = f->slot;
+
+	/* This worker goes, or has nothing left, and others' jobs are back in the queue: if somebody
+	 * who was told of an end does this in the middle of a turn, the pool has had its part of it. */
+	c->want_turn = true;
+	line_take_back(s, now_us);
+	if (f->slot)
+		c->ops->read_answers(c->shell, s);
+	if (!f->slot)
+		return; /* back in the queue, or answered */
+	if (f->state == FUTURE_CANCELLING && mode != CANCEL_KILL)
+		return; /* somebody who was told of another one's end was quicker */
+	if (f->state != FUTURE_CANCELLING) {
+		future_set_state(f, FUTURE_CANCELLING);
+		f->ending = ending;
+		f->cancel_mode = mode;
+	}
+	/* One that is not the first, or whose worker was rung for another one: this worker receives
+	 * what it does not run, and a bell would hit the wrong job. */
+	if (mode == CANCEL_KILL || s->state != SLOT_BUSY || f != slot_first(s)) {
+		slot_kill(s, now_us);
+		return;
+	}
+	slot_set_state(s, SLOT_RINGING, now_us);
+	heap_set(&c->timers, &f->timer, heap_after(now_us, f->grace_us), f->id);
+	c->ops->ring(c->shell, s, f);
+}
+
+/* ---- cancelling ---------------------------------------------------------------------------------
+ */
+
+static enum cancel_outcome cancel_waiting(
+	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
+{
+	f->cancel_mode = mode;
+	f->cancel_uid = by_uid;
+	attempt_withdraw(f);
+	life_finish(c, f, FUTURE_CANCELLED, FAILURE_CANCELLED, now_us);
+	return CANCEL_CANCELLED;
+}
+
+/* A run that is being stopped, with another one to follow, becomes the last one. */
+static void cancel_handed_over(
+	struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
+{
+	bool is_news = f->state != FUTURE_CANCELLING || attempt_may_follow(f);
+
+	if (f->state == FUTURE_CANCELLING && is_news)
+		f->ending = ENDING_CANCEL;
+	if (f->state != FUTURE_CANCELLING || mode == CANCEL_KILL)
+		ending_begin(f, ENDING_CANCEL, mode, now_us);
+	if (f->ending == ENDING_CANCEL && (is_news || mode == CANCEL_KILL)) {
+		f->cancel_mode = mode;
+		f->cancel_uid = by_uid;
+	}
+}
+
+enum cancel_outcome core_cancel(
+	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
+{
+	if (f->slot && mode == CANCEL_QUEUED) {
+		c->want_turn = true; /* as in ending_begin() */
+		line_take_back(f->slot, now_us);
+	} else if (f->slot) {
+		cancel_handed_over(f, mode, by_uid, now_us);
+	}
+	if (mode == CANCEL_QUEUED && f->state == FUTURE_CANCELLING && attempt_may_follow(f))
+		return CANCEL_RUNNING;
+	switch (f->state) {
+	case FUTURE_DELAYED:
+	case FUTURE_BLOCKED:
+	case FUTURE_QUEUED:
+		return f->slot ? CANCEL_RUNNING : cancel_waiting(c, f, mode, by_uid, now_us);
+	case FUTURE_RUNNING: return CANCEL_RUNNING;
+	case FUTURE_CANCELLING: return CANCEL_CANCELLING;
+	case FUTURE_CANCELLED: return CANCEL_CANCELLED;
+	default: return CANCEL_TOO_LATE;
+	}
+}
+
+/* One that is `cancelling` is alone with its worker. */
+int core_signal(struct core *c, struct future *f, int signo, uint64_t now_us)
+{
+	struct slot *s = f->slot;
+
+	if (s && f->state != FUTURE_CANCELLING) {
+		line_take_back(s, now_us);
+		if (f->slot)
+			c->ops->read_answers(c->shell, s);
+	}
+	if (future_state_is_final(f->state))
+		return CORE_E_OVER;
+	if (!f->slot || f != slot_first(s))
+		return CORE_E_NOT_RUNNING;
+	return c->ops->signal(c->shell, s, f, signo);
+}
+
+/* ---- the end of the daemon ----------------------------------------------------------------------
+ */
+
+/* Reading a worker's answers may bring the next job to its head: that one is stopped too. */
+static void stop_running(struct slot *s, uint64_t now_us)
+{
+	struct future *f;
+
+	while ((f = slot_first(s)) && f->state == FUTURE_RUNNING)
+		ending_begin(f, ENDING_SHUTDOWN, CANCEL_TERM, now_us);
+}
+
+/* A client may ask for any grace; how long the daemon takes to stop is not for clients to say. */
+static void limit_grace(struct slot *s, uint64_t now_us)
+{
+	uint64_t most_us = s->pool->config.grace_us, end_us = heap_after(now_us, most_us);
+	struct future *f;
+
+	TAILQ_FOREACH (f, &s->line, in_line) {
+		if (f->grace_us > most_us)
+			f->grace_us = most_us;
+		if (f->state == FUTURE_CANCELLING && f->timer.pos && f->timer.key > end_us)
+			heap_set(&s->pool->core->timers, &f->timer, end_us, f->id);
+	}
+}
+
+void core_stop_running(struct core *c, uint64_t now_us)
+{
+	struct pool *p;
+
+	TAILQ_FOREACH (p, &c->pools, in_core)
+		for (unsigned i = 0; i < p->n_slots; i++) {
+			limit_grace(p->slots[i], now_us);
+			stop_running(p->slots[i], now_us);
+		}
+}

@@ -1,0 +1,118 @@
+/* A line is what a worker was given and has neither answered nor lost again by take-back, in the
+ * order of giving. The kernel decides who gets a packet, the worker or the daemon; so the first of
+ * the line is what the worker works on, and everything behind it can still come back. What a worker
+ * received is answered in order, hence an answer always belongs to the first of the line; anything
+ * else breaks the protocol.
+ */
+#include "daemon/core/line.h"
+
+#include "daemon/core/life.h"
+#include "daemon/core/reservation.h"
+
+static void make_first(struct future *f, uint64_t now_us)
+{
+	struct core *c = f->pool->core;
+
+	f->head_us = now_us;
+	if (f->state == FUTURE_CANCELLING)
+		return;
+	future_set_state(f, FUTURE_RUNNING);
+	life_arm(c, f);
+}
+
+void line_append(struct slot *s, struct future *f, uint64_t now_us)
+{
+	TAILQ_INSERT_TAIL(&s->line, f, in_line);
+	f->slot = s;
+	if (s->n_line++ == 0) {
+		s->pool->n_lines++;
+		make_first(f, now_us);
+	} else {
+		s->pool->n_ahead++;
+	}
+}
+
+static void line_remove(struct future *f)
+{
+	struct slot *s = f->slot;
+
+	TAILQ_REMOVE(&s->line, f, in_line);
+	if (--s->n_line > 0)
+		s->pool->n_ahead--;
+	else
+		s->pool->n_lines--;
+	f->slot = NULL;
+	heap_clear(&s->pool->core->timers, &f->timer);
+}
+
+/* No job that a worker worked on is free of charge. */
+static uint64_t used_us(const struct future *f, uint64_t end_us)
+{
+	if (!f->head_us)
+		return 0;
+	return end_us > f->head_us ? end_us - f->head_us : 1;
+}
+
+void line_end(struct future *f, uint64_t end_us)
+{
+	line_remove(f);
+	reservation_give(f);
+	queue_settle(&f->pool->queue, f, used_us(f, end_us));
+}
+
+struct future *slot_first(const struct slot *s)
+{
+	return TAILQ_FIRST(&s->line);
+}
+
+/* ---- taking back --------------------------------------------------------------------------------
+ */
+
+/* It never started, and stands in the queue again where it stood. */
+int core_taken_back(struct slot *s, uint32_t msgid)
+{
+	struct future *f;
+
+	TAILQ_FOREACH (f, &s->line, in_line)
+		if (f->msgid == msgid)
+			break;
+	if (!f)
+		return CORE_E_PROTOCOL;
+	if (f->state == FUTURE_CANCELLING)
+		return 0; /* rung for, or its worker killed: it ends with that */
+	line_remove(f);
+	reservation_give(f);
+	f->head_us = 0;
+	if (f->state == FUTURE_RUNNING)
+		future_set_state(f, FUTURE_QUEUED);
+	queue_put_back(&s->pool->queue, f);
+	life_arm(s->pool->core, f);
+	return 0;
+}
+
+void line_moved(struct slot *s, uint64_t now_us)
+{
+	struct core *c = s->pool->core;
+	struct future *first = slot_first(s);
+
+	if (first && !first->head_us)
+		make_first(first, now_us);
+	if (first || (s->state != SLOT_BUSY && s->state != SLOT_RINGING))
+		return;
+	if (s->state == SLOT_BUSY && !c->is_draining && s->fate != FATE_ENDS) {
+		slot_set_state(s, SLOT_IDLE, now_us);
+		return;
+	}
+	/* The bell may have rung after the answer: a fresh worker takes this one's place. */
+	slot_dismiss(s, now_us);
+}
+
+void line_take_back(struct slot *s, uint64_t now_us)
+{
+	struct core *c = s->pool->core;
+
+	if (s->state == SLOT_RINGING)
+		return; /* in its inbox lies the cancel, and nothing else */
+	c->ops->take_back(c->shell, s);
+	line_moved(s, now_us);
+}

@@ -1,0 +1,14 @@
+/* What is in a worker's hands: its line of jobs. Inside the core only. */
+#pragma once
+
+#include "daemon/core/core.h"
+
+/* f was handed over. Room for its result was taken. */
+void line_append(struct slot *s, struct future *f, uint64_t now_us);
+/* After the line lost its first: the next one is it; without one the worker is idle, or goes. */
+void line_moved(struct slot *s, uint64_t now_us);
+/* Takes the worker's inbox back into the queue. */
+void line_take_back(struct slot *s, uint64_t now_us);
+/* f is out of its slot's line for good: the reservation and its place in the queue are given back. Its
+ * worker was busy with it until then. */
+void line_end(struct future *f, uint64_t end_us);

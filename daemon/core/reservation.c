@@ -1,0 +1,53 @@
+/* Room for a result.
+ *
+ * Before a job is handed over, room for its result (max_result) is taken from its owner's account,
+ * so that no result ever finds its owner's quota full. A job whose reservation does not fit stays
+ * in the queue. What one result takes is the same for all jobs of a pool.
+ */
+#include "daemon/core/reservation.h"
+
+#include <assert.h>
+
+struct amounts reservation_of(const struct pool *p)
+{
+	return (struct amounts){.n = {
+					[ACCOUNT_BYTES] = p->config.max_result_bytes,
+					[ACCOUNT_FDS] = p->config.max_result_fds,
+				}};
+}
+
+bool reservation_never_fits(const struct pool *p)
+{
+	const struct account_limits *max = &p->core->accounts.limits;
+	struct amounts want = reservation_of(p);
+
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		if (want.n[k] > max->uid.n[k] || want.n[k] > max->all.n[k])
+			return true;
+	return false;
+}
+
+struct amounts reservation_beside(const struct pool *p)
+{
+	return reservation_never_fits(p) ? (struct amounts){0} : reservation_of(p);
+}
+
+void reservation_take(struct future *f)
+{
+	struct amounts want = reservation_of(f->pool);
+	int r;
+
+	r = account_take(f->account, &want, NULL);
+	assert(r == 0);
+	(void)r;
+	f->is_reserved = true;
+}
+
+void reservation_give(struct future *f)
+{
+	struct amounts back = reservation_of(f->pool);
+
+	assert(f->is_reserved);
+	account_give(f->account, &back);
+	f->is_reserved = false;
+}

@@ -1,0 +1,14 @@
+/* What is taken from the owner's account at hand-over: room for the result. Inside the core only. */
+#pragma once
+
+#include "daemon/core/core.h"
+
+struct amounts reservation_of(const struct pool *p);
+/* That room exceeds a whole quota: such jobs fail. */
+bool reservation_never_fits(const struct pool *p);
+/* What must stay free beside all waiting jobs, so that none of them waits for ever. Nothing for
+ * those that will fail. */
+struct amounts reservation_beside(const struct pool *p);
+/* account_check() said that it fits. */
+void reservation_take(struct future *f);
+void reservation_give(struct future *f);
