@@ -12,26 +12,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <link.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-int config_fail(struct config_parse *p, const char *file, int line, const char *format, ...)
-{
-	va_list args;
-
-	*p->error = (struct config_error){.line = line};
-	snprintf(p->error->file, sizeof(p->error->file), "%s", file);
-	va_start(args, format);
-	vsnprintf(p->error->message, sizeof(p->error->message), format, args);
-	va_end(args);
-	return 1;
-}
-
-#define fail_at(p, origin, ...) config_fail(p, (origin)->file, (origin)->line, __VA_ARGS__)
-#define fail_nowhere(p, ...)	config_fail(p, "", 0, __VA_ARGS__)
 
 /* ---- life ---- */
 
@@ -153,6 +139,7 @@ static int files_add_drop_ins(struct files *f, struct config_parse *p, const cha
 	if (n < 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return 0;
+		p->is_partial = true;
 		return errno == ENOMEM ? -ENOMEM
 				       : config_fail(p, directory, 0, "cannot be opened: %s",
 						 strerror(errno));
@@ -199,10 +186,11 @@ static int read_files(struct config_parse *p, const struct config_override *o, s
 		r = config_file_read(p, files->names[i]);
 		if (r != -ENOENT)
 			continue;
-		/* The standard file need not be there; a drop-in that was listed must be. */
-		r = i == 0 && !o->file ? 0
-				       : config_fail(p, files->names[i], 0, "cannot be opened: %s",
-						 strerror(ENOENT));
+		r = 0;
+		if (i == 0 && !o->file)
+			continue; /* the standard file need not be there; a listed drop-in must */
+		p->is_partial = true;
+		r = config_fail(p, files->names[i], 0, "cannot be opened: %s", strerror(ENOENT));
 	}
 	return r;
 }
@@ -218,65 +206,129 @@ static unsigned n_cpus(void)
 	return 1;
 }
 
+/* What the dynamic linker would take: a shared object for this machine. */
+static bool is_shared_object(const ElfW(Ehdr) * e)
+{
+	extern const ElfW(Ehdr) __ehdr_start;
+
+	return memcmp(e->e_ident, ELFMAG, SELFMAG) == 0 && e->e_type == ET_DYN &&
+	       e->e_ident[EI_CLASS] == __ehdr_start.e_ident[EI_CLASS] &&
+	       e->e_ident[EI_DATA] == __ehdr_start.e_ident[EI_DATA] &&
+	       e->e_machine == __ehdr_start.e_machine;
+}
+
 static int check_module(
 	struct config_parse *p, struct config_pool *pool, const struct config_origin *origin)
 {
+	cleanup_fd int fd = -1;
+	ElfW(Ehdr) head;
 	struct stat st;
 	int r;
 
 	if (pool->module[0] != '/') {
+		if (p->keys[KEY_DAEMON_module_dir].is_bad)
+			return 0;
 		r = config_text(&pool->module, "%s/%s.so", p->config->module_dir, pool->module);
 		if (r < 0)
 			return r;
 	}
-	if (stat(pool->module, &st) < 0 || access(pool->module, R_OK) < 0)
-		return fail_at(p, origin, "module %s: %s", pool->module, strerror(errno));
+	fd = open(pool->module, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return config_fail_at(p, origin, "module %s: %s", pool->module, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return fail_at(p, origin, "module %s: is no regular file", pool->module);
+		return config_fail_at(p, origin, "module %s: is no regular file", pool->module);
+	if (read(fd, &head, sizeof(head)) != sizeof(head) || !is_shared_object(&head))
+		return config_fail_at(
+			p, origin, "module %s: is no shared object of this host", pool->module);
 	return 0;
 }
 
+/* Whether a check may rest on this key's value. */
+#define is_sound(origins, name) (!(origins)[KEY_POOL_##name].is_bad)
+
 /* A key that says nothing in this mode is a mistake. */
-static int check_sizing(struct config_parse *p, size_t i)
+static int check_spare_keys(
+	struct config_parse *p, struct config_pool *pool, const struct config_origin *origins)
 {
 	static const struct {
 		int key;
 		bool is_for_ondemand;
 	} keys[] = {{KEY_POOL_min_spare, false}, {KEY_POOL_max_spare, false},
 		{KEY_POOL_idle_timeout, true}};
-	struct config_pool *pool = &p->config->pools[i];
-	const struct config_origin *origins = p->pools[i].keys;
+	int r = 0;
 
-	for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
+	for (size_t k = 0; k < ARRAY_SIZE(keys) && r == 0; k++)
 		if (origins[keys[k].key].file && pool->sizing != SIZING_DYNAMIC &&
 			!(keys[k].is_for_ondemand && pool->sizing == SIZING_ONDEMAND))
-			return fail_at(p, &origins[keys[k].key],
+			r = config_fail_at(p, &origins[keys[k].key],
 				"%s in [pool %s] needs sizing = dynamic%s",
 				config_keys[keys[k].key].name, pool->name,
 				keys[k].is_for_ondemand ? " or ondemand" : "");
+	return r;
+}
+
+static int check_sizing(
+	struct config_parse *p, struct config_pool *pool, const struct config_origin *origins)
+{
+	int r = 0;
+
+	if (is_sound(origins, sizing))
+		r = check_spare_keys(p, pool, origins);
 	if (!origins[KEY_POOL_max_spare].file)
 		pool->max_spare = pool->min_spare > 2 ? pool->min_spare : 2;
-	if (pool->sizing == SIZING_DYNAMIC && pool->min_spare > pool->workers)
-		return fail_at(p, &origins[KEY_POOL_min_spare],
+	if (r != 0 || !is_sound(origins, min_spare))
+		return r;
+	if (pool->sizing == SIZING_DYNAMIC && pool->min_spare > pool->workers &&
+		is_sound(origins, workers))
+		r = config_fail_at(p, &origins[KEY_POOL_min_spare],
 			"min_spare = %u in [pool %s] is more than its workers, %u", pool->min_spare,
 			pool->name, pool->workers);
-	if (pool->max_spare < pool->min_spare)
-		return fail_at(p, &origins[KEY_POOL_max_spare],
+	if (r == 0 && pool->max_spare < pool->min_spare && is_sound(origins, max_spare))
+		r = config_fail_at(p, &origins[KEY_POOL_max_spare],
 			"max_spare = %u in [pool %s] is less than min_spare, %u", pool->max_spare,
 			pool->name, pool->min_spare);
-	if (pool->max_rss_bytes && pool->handler == HANDLER_EXEC)
-		return fail_at(p, &origins[KEY_POOL_max_rss],
+	return r;
+}
+
+static int check_handler(
+	struct config_parse *p, struct config_pool *pool, const struct config_parse_pool *parsed)
+{
+	const struct config_origin *origins = parsed->keys;
+	int r = 0;
+
+	if (!is_sound(origins, handler))
+		return 0;
+	if (!origins[KEY_POOL_handler].file)
+		return parsed->has_unknown
+			       ? 0
+			       : config_fail_at(p, &parsed->header,
+					 "[pool %s] has no handler: exec (commands) or module "
+					 "(functions)",
+					 pool->name);
+	if (pool->handler == HANDLER_MODULE && pool->module)
+		return check_module(p, pool, &origins[KEY_POOL_module]);
+	if (pool->handler == HANDLER_MODULE)
+		return parsed->has_unknown || !is_sound(origins, module)
+			       ? 0
+			       : config_fail_at(p, &origins[KEY_POOL_handler],
+					 "handler = module in [pool %s] needs the key \"module\"",
+					 pool->name);
+	if (pool->module)
+		r = config_fail_at(p, &origins[KEY_POOL_module],
+			"module = %.100s in [pool %s] needs handler = module", pool->module,
+			pool->name);
+	if (r == 0 && pool->max_rss_bytes)
+		r = config_fail_at(p, &origins[KEY_POOL_max_rss],
 			"max_rss in [pool %s] needs handler = module: commands keep no memory",
 			pool->name);
-	return 0;
+	return r;
 }
 
 static int check_pool(struct config_parse *p, size_t i)
 {
-	int r;
-
 	struct config_pool *pool = &p->config->pools[i];
 	const struct config_parse_pool *parsed = &p->pools[i];
+	int r;
 
 	if (!parsed->keys[KEY_POOL_workers].file)
 		pool->workers = n_cpus();
@@ -284,30 +336,24 @@ static int check_pool(struct config_parse *p, size_t i)
 		pool->allow.everybody = pool->handler == HANDLER_MODULE;
 	if (!parsed->header.file)
 		return 0; /* the one that nobody wrote */
-	r = check_sizing(p, i);
-	if (r != 0)
-		return r;
-	if (!parsed->keys[KEY_POOL_handler].file)
-		return fail_at(p, &parsed->header,
-			"[pool %s] has no handler: exec (commands) or module (functions)",
-			pool->name);
-	if (pool->handler == HANDLER_MODULE && !pool->module)
-		return fail_at(p, &parsed->keys[KEY_POOL_handler],
-			"handler = module in [pool %s] needs the key \"module\"", pool->name);
-	if (pool->handler == HANDLER_MODULE)
-		return check_module(p, pool, &parsed->keys[KEY_POOL_module]);
-	if (pool->module)
-		return fail_at(p, &parsed->keys[KEY_POOL_module],
-			"module = %.100s in [pool %s] needs handler = module", pool->module,
-			pool->name);
-	return 0;
+	r = check_sizing(p, pool, parsed->keys);
+	return r == 0 ? check_handler(p, pool, parsed) : r;
 }
 
-int config_load(
-	const struct config_override *o, struct config **ret, struct config_error *ret_error)
+/* All of it, but for what may stand in what could not be read. */
+static int check_pools(struct config_parse *p)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->config->n_pools && r == 0 && !p->is_partial; i++)
+		r = check_pool(p, i);
+	return r;
+}
+
+int config_load(const struct config_override *o, struct config **ret, struct config_errors *errors)
 {
 	cleanup(config_freep) struct config *c = calloc(1, sizeof(*c));
-	struct config_parse p = {.config = c, .error = ret_error};
+	struct config_parse p = {.config = c, .errors = errors};
 	struct files files = {0};
 	int r;
 
@@ -320,10 +366,12 @@ int config_load(
 		r = config_add_pool(&p, "default"); /* handler exec is 0 */
 	if (r == 0)
 		r = config_set_rest(&p, o);
-	for (size_t i = 0; i < c->n_pools && r == 0; i++)
-		r = check_pool(&p, i);
+	if (r == 0)
+		r = check_pools(&p);
 	files_deinit(&files);
 	free(p.pools);
+	if (r == 0 && errors->n)
+		r = 1;
 	if (r == 0)
 		*ret = take_ptr(c);
 	return r;

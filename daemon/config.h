@@ -98,15 +98,31 @@ struct config_error {
 			      one */
 };
 
+/* All that is wrong, in the order in which it was found; {0} to begin with. */
+struct config_errors {
+	struct config_error *all;
+	size_t n;
+};
+
+/* So many are told in the log of a daemon that refuses a configuration. */
+#define CONFIG_ERRORS_LOGGED 20
+/* One error as a line: "file:line: message". */
+#define CONFIG_ERROR_BYTES 800
+
+void config_errors_clear(struct config_errors *errors);
+void config_error_text(const struct config_error *e, char text[CONFIG_ERROR_BYTES]);
+/* The first ones, and how many more there are. */
+void config_errors_log(const struct config_errors *errors, size_t most);
+
 /* What the command line decides over the file; NULL: the file, or the default. */
 struct config_override {
 	const char *file; /* NULL: the standard places; none there is fine */
 	const char *socket;
 };
 
-/* 0; 1 with *ret_error filled; -ENOMEM. Without any file: pool `default`, handler exec, one worker
+/* 0; 1 with errors added, which are the caller's to clear; -ENOMEM. Without any file: pool `default`, handler exec, one worker
  * per CPU, on the per-user socket (root: /run/poold/poold.sock). */
 must_check int config_load(
-	const struct config_override *o, struct config **ret, struct config_error *ret_error);
+	const struct config_override *o, struct config **ret, struct config_errors *errors);
 struct config *config_free(struct config *c);
 DEFINE_CLEANUP(struct config *, config_free)

@@ -79,7 +79,7 @@ static int set_socket(struct config_parse *p, const struct config_override *o)
 			return fail_nowhere(p, "--socket %s: %s", o->socket, strerror(errno));
 		return config_text(&c->socket, "%s/%s", here, o->socket);
 	}
-	if (c->socket)
+	if (c->socket || p->keys[KEY_DAEMON_socket].is_bad)
 		return 0;
 	runtime = directory_from("RUNTIME_DIRECTORY");
 	if (runtime) {
@@ -100,12 +100,12 @@ static int check_socket(struct config_parse *p, const struct config_override *o)
 {
 	static const struct config_origin nowhere;
 	const struct config_origin *origin = o->socket ? &nowhere : &p->keys[KEY_DAEMON_socket];
-	size_t n = strlen(p->config->socket),
+	size_t n = p->config->socket ? strlen(p->config->socket) : 0,
 	       most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
 
-	if (n <= most && p->config->socket[n - 1] != '/')
+	if (n == 0 || (n <= most && p->config->socket[n - 1] != '/'))
 		return 0;
-	return config_fail(p, origin->file ? origin->file : "", origin->line,
+	return config_fail_at(p, origin,
 		n > most ? "%s%s: has %zu bytes: at most %zu" : "%s%s: is a directory",
 		o->socket ? "--socket " : "socket = ", p->config->socket, n, most);
 }

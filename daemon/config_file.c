@@ -13,7 +13,10 @@
 #include "proto/limits.h"
 #include "proto/text.h"
 
-enum { SHOWN_BYTES = 100 };
+enum {
+	SHOWN_BYTES = 100,
+	LINE_BYTES = 65536, /* a longer one has no end */
+};
 
 struct source {
 	struct config_parse *parse;
@@ -21,8 +24,11 @@ struct source {
 	FILE *file;
 	int line;
 	enum config_section section;
-	size_t pool; /* SECTION_POOL: which */
-	int r;	     /* the first failure; ends the reading */
+	size_t pool;	  /* SECTION_POOL: which */
+	bool is_skipping; /* what stands in a section that nobody knows */
+	bool owes_key;	  /* this line must be a key, and its key has not come yet */
+	bool is_over;
+	int r; /* not 0: ends the reading */
 };
 
 #define shown(text)  text_escape((char[SHOWN_BYTES]){0}, SHOWN_BYTES, text, strlen(text))
@@ -71,8 +77,17 @@ static void enter_pool(struct source *s, const char *name)
 			return;
 	}
 	s->section = SECTION_POOL;
+	s->is_skipping = false;
 	s->pool = i;
 	set_header(s, &s->parse->pools[i].header);
+}
+
+/* [daemon], [limits] */
+static void enter_only(struct source *s, enum config_section section)
+{
+	s->section = section;
+	s->is_skipping = false;
+	set_header(s, &s->parse->headers[section]);
 }
 
 static void enter_section(struct source *s, char *title)
@@ -84,11 +99,9 @@ static void enter_section(struct source *s, char *title)
 	if (strcmp(title, "pool") == 0) {
 		enter_pool(s, rest);
 	} else if (rest[0] == '\0' && strcmp(title, "daemon") == 0) {
-		s->section = SECTION_DAEMON;
-		set_header(s, &s->parse->headers[SECTION_DAEMON]);
+		enter_only(s, SECTION_DAEMON);
 	} else if (rest[0] == '\0' && strcmp(title, "limits") == 0) {
-		s->section = SECTION_LIMITS;
-		set_header(s, &s->parse->headers[SECTION_LIMITS]);
+		enter_only(s, SECTION_LIMITS);
 	} else {
 		fail(s, "unknown section [%s%s%s]; the nearest is %s", shown(title),
 			rest[0] ? " " : "", shown(rest),
@@ -103,6 +116,7 @@ static void read_section(struct source *s, const char *line)
 	char title[1024];
 	size_t n;
 
+	s->is_skipping = true; /* until it turns out to be a known one */
 	if (!end) {
 		fail(s, "a section without \"]\": %s", shown(line));
 		return;
@@ -144,6 +158,8 @@ static void unknown_key(struct source *s, const char *name)
 {
 	char title[PROTO_NAME_BYTES + 8];
 
+	if (s->section == SECTION_POOL)
+		s->parse->pools[s->pool].has_unknown = true;
 	for (enum config_section other = SECTION_DAEMON; other <= SECTION_POOL; other++) {
 		if (config_key_find(other, name)) {
 			fail(s, "key \"%s\" belongs into %s, not into %s", name,
@@ -161,6 +177,7 @@ static void set_key(struct source *s, const char *name, const char *text)
 	char reason[CONFIG_REASON_BYTES];
 	struct config_origin *origin;
 	void *base;
+	int r;
 
 	if (!key) {
 		unknown_key(s, name);
@@ -177,10 +194,12 @@ static void set_key(struct source *s, const char *name, const char *text)
 		fail(s, "key \"%s\" stands in line %d already", name, origin->line);
 		return;
 	}
-	s->r = config_value_set(key, text, base, reason);
-	if (s->r == 1)
+	r = config_value_set(key, text, base, reason);
+	*origin = (struct config_origin){s->name, s->line, .is_bad = r == 1};
+	if (r == 1)
 		fail(s, "%s = %s %s", name, shown(text), reason);
-	*origin = (struct config_origin){s->name, s->line};
+	else
+		s->r = r;
 }
 
 /* Called by libinih; its `section` is cut when long, so ours is used. */
@@ -188,19 +207,44 @@ static int on_key(void *userdata, const char *section, const char *name, const c
 {
 	struct source *s = userdata;
 
+	s->owes_key = false;
 	if (s->r != 0)
 		return 0;
-	if (s->section == SECTION_NONE)
+	if (s->is_skipping)
+		return 1;
+	if (s->section == SECTION_NONE) {
 		fail(s, "key \"%s\" stands before the first section", shown(name));
-	else
+		s->is_skipping = true;
+	} else {
 		set_key(s, name, value ? value : "");
+	}
 	return s->r == 0;
 }
 
 /* ---- lines ---- */
 
+/* The rest of the file is not looked at: what follows from it may stand there. */
+static int give_up(struct source *s)
+{
+	s->is_over = true;
+	s->parse->is_partial = true;
+	return -1;
+}
+
+/* To the end of a line that is too long, if it has one. */
+static int skip_line(struct source *s, int size)
+{
+	int c, n = 0;
+
+	fail(s, "a line longer than %d bytes", size - 2);
+	while ((c = getc_unlocked(s->file)) != EOF && c != '\n')
+		if (++n > LINE_BYTES)
+			return give_up(s);
+	return s->r == 0 ? 0 : -1;
+}
+
 /* Reads a line without the blanks in front and its end. Its length, or -1 at the end or after a
- * failure. */
+ * failure that ends the reading. */
 static int read_line(struct source *s, char *line, int size)
 {
 	int n = 0, c;
@@ -209,25 +253,30 @@ static int read_line(struct source *s, char *line, int size)
 	while ((c = getc_unlocked(s->file)) != EOF && c != '\n') {
 		if (c == '\0') {
 			fail(s, "a NUL byte: this is no text");
-			return -1;
+			return give_up(s);
 		}
 		if (n == 0 && isblank(c))
 			continue;
-		if (n + 2 >= size) {
-			fail(s, "a line longer than %d bytes", size - 2);
-			return -1;
-		}
+		if (n + 2 >= size)
+			return skip_line(s, size);
 		line[n++] = (char)c;
 	}
 	if (ferror(s->file)) {
 		s->line = 0;
 		fail(s, "cannot be read: %s", strerror(errno));
-		return -1;
+		return give_up(s);
 	}
 	if (c == EOF && n == 0)
 		return -1;
-	line[n] = '\0';
 	return n;
+}
+
+/* What libinih made no key of. */
+static void settle_line(struct source *s)
+{
+	if (s->owes_key && !s->is_skipping)
+		fail(s, "neither \"key = value\" nor \"[section]\"");
+	s->owes_key = false;
 }
 
 /* Called by libinih for each line: like fgets(). */
@@ -238,18 +287,21 @@ static char *next_line(char *line, int size, void *userdata)
 	const char *start = line;
 	int n;
 
-	if (s->r != 0)
+	settle_line(s);
+	if (s->r != 0 || s->is_over)
 		return NULL;
 	n = read_line(s, line, size);
 	if (n < 0)
 		return NULL;
+	line[n] = '\0';
 	if (s->line == 1 && strncmp(line, bom, 3) == 0)
 		start += 3;
-	if (start[0] == '[') {
+	if (start[0] == '[')
 		read_section(s, start);
-		if (s->r != 0)
-			return NULL;
-	}
+	else
+		s->owes_key = !isspace((unsigned char)start[0]) && !strchr(";#", start[0]);
+	if (s->r != 0)
+		return NULL;
 	line[n] = '\n';
 	line[n + 1] = '\0';
 	return line;
@@ -261,17 +313,14 @@ int config_file_read(struct config_parse *p, const char *file)
 	int bad;
 
 	s.file = fopen(file, "re");
-	if (!s.file)
-		return errno == ENOENT || errno == ENOMEM
-			       ? -errno
-			       : config_fail(p, file, 0, "cannot be opened: %s", strerror(errno));
+	if (!s.file) {
+		if (errno == ENOENT || errno == ENOMEM)
+			return -errno;
+		p->is_partial = true;
+		return config_fail(p, file, 0, "cannot be opened: %s", strerror(errno));
+	}
 	bad = ini_parse_stream(next_line, &s, on_key, &s);
+	settle_line(&s);
 	fclose(s.file);
-	if (s.r != 0)
-		return s.r;
-	if (bad == -2)
-		return -ENOMEM;
-	if (bad > 0)
-		return config_fail(p, file, bad, "neither \"key = value\" nor \"[section]\"");
-	return 0;
+	return bad == -2 ? -ENOMEM : s.r;
 }

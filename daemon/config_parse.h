@@ -85,28 +85,33 @@ must_check int config_group(const char *name, gid_t *ret);
 struct config_origin {
 	const char *file;
 	int line;
+	bool is_bad; /* to a value that was refused */
 };
 
 struct config_parse_pool {
 	struct config_origin header; /* the latest */
+	bool has_unknown;	     /* what it seems to lack may be what was misspelt */
 	struct config_origin keys[_CONFIG_KEY_MAX];
 };
 
 struct config_parse {
 	struct config *config;
-	struct config_error *error;
+	struct config_errors *errors;
+	bool is_partial; /* a file could not be read to its end */
 	struct config_origin keys[_CONFIG_KEY_MAX];
 	struct config_origin headers[SECTION_POOL]; /* [daemon], [limits] */
 	struct config_parse_pool *pools;	    /* beside config->pools */
 };
 
-/* Fills the error. Always 1. */
-int config_fail(struct config_parse *p, const char *file, int line, const char *format, ...)
-	printf_like(4, 5);
+/* Adds an error. 0: go on; 1: that were enough; -ENOMEM. */
+must_check int config_fail(struct config_parse *p, const char *file, int line, const char *format,
+	...) printf_like(4, 5);
+must_check int config_fail_at(struct config_parse *p, const struct config_origin *origin,
+	const char *format, ...) printf_like(3, 4);
 /* A pool with the defaults of the table; its origins are empty. */
 must_check int config_add_pool(struct config_parse *p, const char *name);
-/* Reads one file on top of what is there; the name is borrowed for as long as the parse lasts. 0; 1
- * with the error filled; -ENOENT; -ENOMEM. */
+/* Reads one file on top of what is there; the name is borrowed for as long as the parse lasts. 0,
+ * also with errors; 1: they were enough; -ENOENT; -ENOMEM. */
 must_check int config_file_read(struct config_parse *p, const char *file);
 
 /* Uid 0 makes it the system's daemon; any other, a user's. */
@@ -115,6 +120,6 @@ bool config_is_system(void);
 must_check int config_text(char **text, const char *format, ...) printf_like(2, 3);
 /* $variable/poold, or ~/below/poold; *ret stays NULL without a home. */
 must_check int config_user_directory(const char *variable, const char *below, char **ret);
-/* Settles the members of struct config that no file set, and checks the socket's path. 0; 1 with
- * the error filled; -ENOMEM. */
+/* Settles the members of struct config that no file set, and checks the socket's path. 0, also with
+ * errors; 1: they were enough; -ENOMEM. */
 must_check int config_set_rest(struct config_parse *p, const struct config_override *o);

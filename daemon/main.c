@@ -63,18 +63,16 @@ static int parse(int argc, char **argv, struct arguments *a)
 	return EXIT_USAGE;
 }
 
+/* Whoever only asks is told of all errors. */
 static int load(const struct arguments *a, struct config **ret)
 {
-	struct config_error why;
+	cleanup(config_errors_clear) struct config_errors errors = {0};
 	int r;
 
-	r = config_load(&a->override, ret, &why);
+	r = config_load(&a->override, ret, &errors);
 	if (r < 0)
 		log_err("cannot read the configuration: %s", strerror(-r));
-	else if (r > 0 && why.line)
-		log_err("%s:%d: %s", why.file, why.line, why.message);
-	else if (r > 0)
-		log_err("%s%s%s", why.file, why.file[0] ? ": " : "", why.message);
+	config_errors_log(&errors, a->only_check ? SIZE_MAX : CONFIG_ERRORS_LOGGED);
 	return r;
 }
 

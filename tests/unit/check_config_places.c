@@ -28,9 +28,7 @@ static int load_standard(const char *socket)
 {
 	const struct config_override o = {.socket = socket};
 
-	config = config_free(config);
-	error = (struct config_error){0};
-	return config_load(&o, &config, &error);
+	return load_as(&o);
 }
 
 START_TEST(without_any_file_a_user_has_a_pool_of_its_own)

@@ -10,6 +10,8 @@
 
 static struct folder folder;
 static struct config *config;
+static struct config_errors errors;
+/* The first of them. */
 static struct config_error error;
 
 static void setup(void)
@@ -26,19 +28,28 @@ static void setup(void)
 static void teardown(void)
 {
 	config = config_free(config);
+	config_errors_clear(&errors);
 	folder_remove(&folder);
+}
+
+static inline int load_as(const struct config_override *o)
+{
+	int r;
+
+	config = config_free(config);
+	config_errors_clear(&errors);
+	r = config_load(o, &config, &errors);
+	error = errors.n ? errors.all[0] : (struct config_error){0};
+	ck_assert_int_eq(r == 0, config != NULL);
+	ck_assert_int_eq(r == 1, errors.n > 0);
+	return r;
 }
 
 static inline int load(const char *socket)
 {
-	struct config_override o = {.file = folder_at(&folder, "p.conf"), .socket = socket};
-	int r;
+	const struct config_override o = {.file = folder_at(&folder, "p.conf"), .socket = socket};
 
-	config = config_free(config);
-	error = (struct config_error){0};
-	r = config_load(&o, &config, &error);
-	ck_assert_int_eq(r == 0, config != NULL);
-	return r;
+	return load_as(&o);
 }
 
 /* Loads this text as the main file. */
