@@ -78,6 +78,18 @@ must_check int config_value_set(const struct config_key *key, const char *text, 
 must_check int config_value_set_fallback(const struct config_key *key, void *base);
 /* Frees what the member holds. */
 void config_value_clear(const struct config_key *key, void *base);
+/* What the parser of one type works on: 0; 1, refused; -ENOMEM. */
+struct config_value {
+	const struct config_key *key;
+	const char *text;
+	void *at; /* the member */
+	char *reason;
+};
+
+/* Always 1. */
+int config_refuse(const struct config_value *v, const char *format, ...) printf_like(2, 3);
+/* Plain decimal digits. */
+must_check bool config_digits(const char *text, uint64_t *ret);
 /* 0; 1 if there is no group of this name or number. */
 must_check int config_group(const char *name, gid_t *ret);
 

@@ -24,7 +24,7 @@
 #include "daemon/log.h"
 #include "daemon/spawn.h"
 #include "daemon/zygote_reader.h"
-#include "proto/rpc.h"
+#include "daemon/zygote_request.h"
 
 #define SETUPS_MAX	 5
 #define LEAVE_US	 (5 * 1000000ull)
@@ -114,109 +114,7 @@ static void retry_setup(struct zygote *z, const char *why)
 	zygote_fail(z, reason);
 }
 
-/* ---- requests ---- */
-
-static void pack_text_or_nil(struct bufpack *p, const char *text)
-{
-	if (text)
-		bufpack_text(p, text);
-	else
-		bufpack_nil(p);
-}
-
-static void pack_limits(struct bufpack *p, const struct config_pool *c)
-{
-	static const char *const names[] = {
-#define LIMIT(name) #name,
-		CONFIG_LIMITS(LIMIT)
-#undef LIMIT
-	};
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		n += c->limits[i] != 0;
-	bufpack_text(p, "limits");
-	bufpack_map(p, n);
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (!c->limits[i])
-			continue;
-		bufpack_text(p, names[i]);
-		bufpack_uint(p, c->limits[i] == UINT64_MAX ? UINT64_MAX : c->limits[i] - 1);
-	}
-}
-
-static void pack_setup(struct bufpack *p, const struct config_pool *c)
-{
-	size_t n_env = 0;
-
-	while (c->env && c->env[n_env])
-		n_env++;
-	rpc_pack_request(p, ZYGOTE_SETUP_MSGID, "setup");
-	bufpack_array(p, 1);
-	bufpack_map(p, 10);
-	bufpack_text(p, "pool");
-	bufpack_text(p, c->name);
-	bufpack_text(p, "handler");
-	bufpack_text(p, c->handler == HANDLER_EXEC ? "exec" : "module");
-	bufpack_text(p, "module");
-	pack_text_or_nil(p, c->module);
-	bufpack_text(p, "output_bytes");
-	bufpack_uint(p, c->output_bytes);
-	bufpack_text(p, "cwd");
-	pack_text_or_nil(p, c->cwd);
-	bufpack_text(p, "user");
-	pack_text_or_nil(p, c->user);
-	bufpack_text(p, "cpu_affinity");
-	pack_text_or_nil(p, c->cpu_affinity);
-	bufpack_text(p, "nice");
-	if (c->nice)
-		bufpack_int(p, c->nice - CONFIG_NICE_OFFSET);
-	else
-		bufpack_nil(p);
-	pack_limits(p, c);
-	bufpack_text(p, "env");
-	bufpack_array(p, n_env);
-	for (size_t i = 0; i < n_env; i++)
-		bufpack_text(p, c->env[i]);
-}
-
-static int send_packed(struct zygote *z, const struct bufpack *p, const int *fds, unsigned n_fds)
-{
-	struct buf *b = p->buf;
-	struct iovec iov = {(void *)buf_head(b), buf_used(b)};
-	ssize_t n;
-
-	if (bufpack_error(p) < 0)
-		return bufpack_error(p);
-	n = fdpass_send(z->control, &iov, 1, MSG_DONTWAIT, fds, n_fds);
-	return n < 0 ? (int)n : 0;
-}
-
-static int send_setup(struct zygote *z)
-{
-	struct bufpack p;
-
-	buf_clear(&z->links->send);
-	bufpack_init(&p, &z->links->send);
-	pack_setup(&p, z->config);
-	return send_packed(z, &p, NULL, 0);
-}
-
-static int send_fork(struct zygote *z, uint32_t msgid, const struct worker_link *l, int output)
-{
-	cleanup_fd int procs = cgroup_open_procs(&l->cgroup);
-	const int fds[] = {l->twin, output, procs, l->cgroup.job};
-	unsigned n = procs < 0 ? 2 : 4;
-	struct bufpack p;
-
-	buf_clear(&z->links->send);
-	bufpack_init(&p, &z->links->send);
-	rpc_pack_request(&p, msgid, "fork");
-	bufpack_array(&p, n);
-	for (unsigned i = 0; i < n; i++)
-		bufpack_ext_fd(&p, (uint8_t)i);
-	return send_packed(z, &p, fds, n);
-}
+/* ---- workers ---- */
 
 /* It is tried again every moment: once is enough to say so. */
 static void log_shortage(struct zygote *z, int error)
@@ -237,7 +135,7 @@ bool zygote_fork(struct zygote *z, struct slot *s)
 		return false;
 	r = worker_link_new(z->links, s, &z->limit, z->cgroup, &l, &output);
 	if (r == 0)
-		r = send_fork(z, msgid, l, output);
+		r = zygote_request_fork(z, msgid, l, output);
 	if (r < 0) {
 		log_shortage(z, r);
 		worker_link_free(l);
@@ -286,7 +184,7 @@ static int watch(struct zygote *z)
 	if (!z->on_death || !z->on_packet || event_add(z->on_death, NULL) < 0 ||
 		event_add(z->on_packet, NULL) < 0)
 		return -ENOMEM;
-	return send_setup(z);
+	return zygote_request_setup(z);
 }
 
 static int start(struct zygote *z)

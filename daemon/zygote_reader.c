@@ -12,6 +12,7 @@
 #include "daemon/announce.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
+#include "daemon/zygote_request.h"
 #include "proto/rpc.h"
 #include "proto/scan.h"
 
