@@ -72,6 +72,13 @@ static void pack_bytes(struct bufpack *p, const struct future *f)
 	bufpack_uint(p, in + out);
 }
 
+static void pack_refusal(struct fields *fs, const struct refusal *why)
+{
+	outcome_pack_limit(fs->p, account_kind_name(why->kind), why->value, why->max);
+	fs->n += 3;
+	bufpack_text(field(fs, "of"), why->of_uid ? "uid" : "all");
+}
+
 static void pack_waits_for(struct bufpack *p, const struct explanation *e)
 {
 	static const char *const kinds[] = {
@@ -80,6 +87,8 @@ static void pack_waits_for(struct bufpack *p, const struct explanation *e)
 		[EXPLAIN_DELAY] = "delay",
 		[EXPLAIN_DEPENDENCY] = "dependency",
 		[EXPLAIN_STARTING] = "starting",
+		[EXPLAIN_DEGRADED] = "degraded",
+		[EXPLAIN_PAUSED] = "paused",
 	};
 	struct fields fs;
 
@@ -93,6 +102,10 @@ static void pack_waits_for(struct bufpack *p, const struct explanation *e)
 		bufpack_uint(field(&fs, "ahead"), e->ahead);
 	if (e->until_us)
 		bufpack_seconds(field(&fs, "until"), clock_unix_us(e->until_us));
+	if (e->reason)
+		bufpack_text(field(&fs, "reason"), e->reason);
+	if (e->kind == EXPLAIN_QUOTA)
+		pack_refusal(&fs, &e->refusal);
 	fields_end(&fs);
 }
 

@@ -1,76 +1,125 @@
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/poolctl/ids.h"
+#include "client/poolctl/json.h"
+#include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"
 #include "client/poolctl/verb.h"
 #include "client/poolctl/view.h"
 #include "proto/limits.h"
 #include "proto/quantity.h"
 
-#define SENTENCE_BYTES 512
+#define SENTENCE_BYTES 1024
 
 static const struct opt options[] = {{0}};
 
 /* ---- what it waits for, in words ---- */
 
-/* Behind the last word comes the pool. */
-static const char *const reasons[][2] = {
-	{"worker", "a free worker of pool"},
-	{"quota", "room beside what is held for a result of pool"},
-	{"starting", "the first worker of pool"},
+struct sentence {
+	char text[SENTENCE_BYTES];
+	size_t len;
 };
 
-static void say_ahead(char *text, size_t size, const json_t *waits_for)
+static void printf_like(2, 3) say(struct sentence *s, const char *format, ...)
 {
-	const json_t *ahead = json_object_get(waits_for, "ahead");
-	json_int_t n = json_integer_value(ahead);
+	size_t room = sizeof(s->text) - s->len;
+	va_list ap;
+	int n;
 
-	if (json_is_integer(ahead))
-		snprintf(text, size, ", %s%lld of the same user before it",
-			n >= PROTO_AHEAD_MAX ? "at least " : "", (long long)n);
+	va_start(ap, format);
+	n = vsnprintf(s->text + s->len, room, format, ap);
+	va_end(ap);
+	if (n > 0)
+		s->len += (size_t)n < room ? (size_t)n : room - 1;
 }
 
-static void say_until(char *text, size_t size, const json_t *waits_for)
+static long long number(const json_t *waits_for, const char *key)
 {
-	double until = json_number_value(json_object_get(waits_for, "until"));
-	double left = until - (double)time(NULL);
+	return (long long)json_integer_value(json_object_get(waits_for, key));
+}
+
+static const char *word(const json_t *waits_for, const char *key)
+{
+	const char *text = json_string_value(json_object_get(waits_for, key));
+
+	return text ? text : "?";
+}
+
+static void say_until(struct sentence *s, json_t *waits_for)
+{
+	double left = json_number_value(json_object_get(waits_for, "until")) - loop_unix_now();
 	char span[QUANTITY_TEXT];
 
-	if (until > 0)
-		snprintf(text, size, ", not before %s",
-			quantity_time_text(left > 0 ? left : 0, span));
+	if (json_stamp_time(waits_for, "until", "until_ns") == 0)
+		say(s, "until %s (in %s)", word(waits_for, "until"),
+			quantity_time_text(left, span));
 }
 
-static void say_dependency(char *text, size_t size, const json_t *waits_for)
+static void say_next_start(struct sentence *s, const json_t *waits_for)
 {
-	snprintf(text, size, "the end of %lld",
-		(long long)json_integer_value(json_object_get(waits_for, "id")));
+	double left = json_number_value(json_object_get(waits_for, "until")) - loop_unix_now();
+	char span[QUANTITY_TEXT];
+
+	if (json_object_get(waits_for, "until"))
+		say(s, "; the next start is in %s", quantity_time_text(left, span));
+}
+
+static void say_quota(struct sentence *s, const json_t *waits_for)
+{
+	say(s, "quota: with a result of pool %s %s would hold %lld %s, at most %lld",
+		word(waits_for, "pool"),
+		strcmp(word(waits_for, "of"), "all") == 0 ? "all users together" : "its owner",
+		number(waits_for, "value"), word(waits_for, "limit"), number(waits_for, "max"));
+}
+
+static void say_ahead(struct sentence *s, const json_t *waits_for, long long least)
+{
+	long long n = number(waits_for, "ahead");
+
+	if (json_object_get(waits_for, "ahead") && n >= least)
+		say(s, ", %s%lld ahead", n >= PROTO_AHEAD_MAX ? "at least " : "", n);
+}
+
+static void say_reason(struct sentence *s, const char *kind, json_t *waits_for)
+{
+	const char *pool = word(waits_for, "pool");
+
+	if (strcmp(kind, "worker") == 0) {
+		say(s, "no free worker in pool %s", pool);
+	} else if (strcmp(kind, "paused") == 0) {
+		say(s, "pool %s is paused", pool);
+	} else if (strcmp(kind, "quota") == 0) {
+		say_quota(s, waits_for);
+	} else if (strcmp(kind, "starting") == 0) {
+		say(s, "pool %s has no worker yet", pool);
+		say_next_start(s, waits_for);
+	} else if (strcmp(kind, "degraded") == 0) {
+		say(s, "workers of pool %s die at start: %s", pool, word(waits_for, "reason"));
+		say_next_start(s, waits_for);
+	} else if (strcmp(kind, "dependency") == 0) {
+		say(s, "future %lld", number(waits_for, "id"));
+	} else if (strcmp(kind, "delay") == 0) {
+		say(s, "delayed ");
+		say_until(s, waits_for);
+	}
 }
 
 /* A sentence in place of the map; a kind that this poolctl does not know stays as it came. */
 static void put_in_words(json_t *info)
 {
-	const json_t *waits_for = json_object_get(info, "waits_for");
+	json_t *waits_for = json_object_get(info, "waits_for");
 	const char *kind = json_string_value(json_object_get(waits_for, "kind"));
-	const char *pool = json_string_value(json_object_get(waits_for, "pool"));
-	char text[SENTENCE_BYTES] = "";
-	size_t len;
+	struct sentence s = {.len = 0};
 
-	for (size_t i = 0; kind && i < ARRAY_SIZE(reasons); i++)
-		if (strcmp(kind, reasons[i][0]) == 0)
-			snprintf(text, sizeof(text), "%s %s", reasons[i][1], pool ? pool : "?");
-	if (kind && strcmp(kind, "dependency") == 0)
-		say_dependency(text, sizeof(text), waits_for);
-	if (!*text)
+	if (kind)
+		say_reason(&s, kind, waits_for);
+	if (!s.len)
 		return;
-	len = strlen(text);
-	say_until(text + len, sizeof(text) - len, waits_for);
-	len = strlen(text);
-	say_ahead(text + len, sizeof(text) - len, waits_for);
-	json_object_set_new(info, "waits_for", json_string(text));
+	say_ahead(&s, waits_for, strcmp(kind, "worker") == 0 ? 0 : 1);
+	json_object_set_new(info, "waits_for", json_string(s.text));
 }
 
 /* Several IDs: each is told, and the first failure decides the exit code. */

@@ -1,5 +1,6 @@
-/* One reason is told, the one that has to go first: without a worker in the pool nothing starts,
- * without room for a result a free worker is of no use, and then it is one's turn that counts.
+/* One reason is told, the one that has to go first: in a pool that is paused nothing starts, nor
+ * does it without room for a result (so that no worker is started for it either), nor without a
+ * worker, and then it is one's turn that counts. That a pool drains is no reason: what was submitted before runs.
  *
  * `ahead` are the jobs of the same uid that would be handed over before it if nothing else came: its
  * place in its own lane. Jobs of other uids are not counted: workers' time is shared between uids,
@@ -9,17 +10,30 @@
 
 #include "daemon/core/edge.h"
 #include "daemon/core/reservation.h"
+#include "daemon/core/sizing.h"
 
 static bool has_worker(const struct pool *p)
 {
 	return p->n_by_state[SLOT_IDLE] || p->n_by_state[SLOT_BUSY] || p->n_by_state[SLOT_RINGING];
 }
 
-static bool has_room(const struct future *f)
+static void explain_no_worker(struct explanation *e, uint64_t now_us)
+{
+	uint64_t next_us = sizing_next_start_us(e->pool);
+
+	e->kind = EXPLAIN_STARTING;
+	e->until_us = next_us > now_us ? next_us : 0;
+	if (pool_is_degraded(e->pool)) {
+		e->kind = EXPLAIN_DEGRADED;
+		e->reason = e->pool->reason;
+	}
+}
+
+static bool has_room(const struct future *f, struct refusal *ret_refusal)
 {
 	struct amounts want = reservation_of(f->pool);
 
-	return account_check(f->account, &want, NULL) == 0;
+	return account_check(f->account, &want, ret_refusal) == 0;
 }
 
 static void explain_queued(
@@ -35,12 +49,14 @@ static void explain_queued(
 	}
 	if (e->has_ahead)
 		e->ahead = queue_ahead(f, ahead_max);
-	if (!has_worker(p)) {
-		e->kind = EXPLAIN_STARTING;
-		e->until_us = p->spawn_at_us > now_us ? p->spawn_at_us : 0;
-	} else {
-		e->kind = has_room(f) ? EXPLAIN_WORKER : EXPLAIN_QUOTA;
-	}
+	if (p->is_paused)
+		e->kind = EXPLAIN_PAUSED;
+	else if (!has_room(f, &e->refusal))
+		e->kind = EXPLAIN_QUOTA;
+	else if (!has_worker(p))
+		explain_no_worker(e, now_us);
+	else
+		e->kind = EXPLAIN_WORKER;
 }
 
 struct explanation explain(const struct future *f, uint64_t ahead_max, uint64_t now_us)

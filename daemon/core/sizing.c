@@ -250,18 +250,28 @@ static uint64_t trial_ends_us(const struct pool *p)
 	return last_us;
 }
 
+static uint64_t next_spawn_us(const struct pool *p)
+{
+	uint64_t at_us = may_spawn_at_us(p), trial_us = trial_ends_us(p);
+
+	return at_us > trial_us ? at_us : trial_us;
+}
+
+uint64_t sizing_next_start_us(const struct pool *p)
+{
+	return p->state != POOL_READY || p->n_by_state[SLOT_STARTING] ? 0 : next_spawn_us(p);
+}
+
 /* False: no more now. */
 static bool may_spawn(struct pool *p, uint64_t now_us)
 {
-	uint64_t at_us = may_spawn_at_us(p), trial_us;
+	uint64_t at_us;
 
 	if (p->state != POOL_READY || pool_workers(p) >= crowd_of(p))
 		return false;
 	if (is_on_trial(p) && p->n_by_state[SLOT_STARTING])
 		return false;
-	trial_us = trial_ends_us(p);
-	if (trial_us > at_us)
-		at_us = trial_us;
+	at_us = next_spawn_us(p);
 	if (now_us < at_us)
 		wake_at(p, at_us);
 	return now_us >= at_us;

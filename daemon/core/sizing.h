@@ -9,6 +9,9 @@ void sizing_shrink(struct pool *p, unsigned n_waiting, uint64_t now_us);
 /* Afterwards: lets those go that were idle for long, asks for those that are missing. */
 void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us);
 
+/* When the next worker may be started at the earliest; 0: one is starting, or nobody can tell. */
+uint64_t sizing_next_start_us(const struct pool *p);
+
 /* ---- what is learnt from a worker ---- */
 
 void sizing_ready(struct slot *s, uint64_t now_us);

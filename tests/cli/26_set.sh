@@ -23,12 +23,12 @@ done
 for n in 1 2 3 4; do submit -- true >"$dir/$n"; done
 last=$(cat "$dir/4")
 run_ctl 0 info "$last"
-expect_out_line '^waits_for +a free worker of pool default, [123] of the same user before it$'
+expect_out_line '^waits_for +no free worker in pool default, [123] ahead$'
 run_ctl 0 info --json "$last"
 expect_json 'd["waits_for"]["kind"] == "worker" and d["waits_for"]["ahead"] >= 1'
 run_ctl 0 set --priority 3 "$last"
 run_ctl 0 info "$last"
 expect_out_line '^priority +3$'
-expect_out_line '^waits_for +a free worker of pool default, 0 of the same user before it$'
+expect_out_line '^waits_for +no free worker in pool default, 0 ahead$'
 # shellcheck disable=SC2086 # IDs are words
 run_ctl 0 cancel -q $blockers

@@ -11,7 +11,7 @@ last=$(submit --after-any "$first,$second" --after-any "$third" -- echo ran)
 run_ctl 0 list -q --state blocked
 expect_out "$(printf '%s\n%s\n%s' "$second" "$third" "$last")"
 run_ctl 0 info "$third"
-expect_out_line "^waits_for +the end of $second\$"
+expect_out_line "^waits_for +future $second\$"
 echo go >"$dir/gate"
 run_ctl 125 wait "$third"
 expect_err_line "future $first, after which it was to run"

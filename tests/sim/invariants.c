@@ -444,4 +444,5 @@ void check_always(struct world *w)
 	check_heap(w);
 	check_waiters(w);
 	check_overtaken(w);
+	check_reasons(w, false);
 }

@@ -30,6 +30,16 @@ static bool is_before(struct world *w, const struct future *a, const struct futu
 	return x != y ? x < y : world_record(w, a->id)->entry < world_record(w, b->id)->entry;
 }
 
+uint64_t order_ahead(struct world *w, const struct future *f)
+{
+	const struct future *g;
+	uint64_t n = 0;
+
+	TAILQ_FOREACH (g, &w->core->all, in_all)
+		n += g != f && g->account == f->account && waits(g, f->pool) && is_before(w, g, f);
+	return n;
+}
+
 /* ---- between uids -------------------------------------------------------------------------------
  */
 
@@ -207,6 +217,8 @@ void check_hand_over(struct world *w, const struct future *f)
 	struct future *g;
 
 	order_settle(w);
+	if (w->fake.now_us < world_record(w, f->id)->not_before_us)
+		world_fail(w, "%llu is handed over before the time that was named", (ull)f->id);
 	TAILQ_FOREACH (g, &w->core->all, in_all) {
 		if (g == f || !waits(g, f->pool))
 			continue;

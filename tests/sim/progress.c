@@ -139,4 +139,5 @@ void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 			check_idle(w, w->pools[i]);
 	}
 	sizes_after_turn(w, now_us, !w->core->want_turn);
+	check_reasons(w, !w->core->want_turn && next_us > now_us);
 }

@@ -164,6 +164,8 @@ void sizes_forked(struct world *w, struct fake_worker *fw)
 		world_fail(w, "pool %s forks early after %u failures", p->name, sizes->n_failed);
 	if (p->n_slots - p->n_by_state[SLOT_EMPTY] >= crowd_of(p))
 		world_fail(w, "pool %s has a crowd of workers", p->name);
+	if (w->fake.now_us < sizes->no_fork_before_us)
+		world_fail(w, "pool %s forks before the time that was named", p->name);
 	*sized_of(fw) = (struct sized){.fork = ++sizes->n_forks};
 }
 

@@ -65,9 +65,10 @@ struct record {
 	bool is_answered; /* sent, perhaps not read */
 	bool is_answer_failure;
 	int32_t priority;
-	uint64_t entered_us; /* the queue, this time */
-	uint64_t entry;	     /* as which of all */
-	bool is_charged;     /* its uid, with charge_us for this job */
+	uint64_t entered_us;	/* the queue, this time */
+	uint64_t not_before_us; /* it does not start: somebody was told so */
+	uint64_t entry;		/* as which of all */
+	bool is_charged;	/* its uid, with charge_us for this job */
 	uint64_t charge_us;
 	bool is_final;
 	bool is_end_seen; /* else it ended and was forgotten in one step */
@@ -100,12 +101,13 @@ struct sizes {
 	bool is_paused;
 	bool is_draining;
 	uint64_t n_forks;
-	unsigned n_failed;    /* starts in a row */
-	unsigned n_own;	      /* of them: nobody killed it */
-	uint64_t failed_us;   /* the last one */
-	bool failed_in_job;   /* likewise */
-	uint64_t failed_fork; /* forks up to this one are older */
-	uint64_t proven_us;   /* a younger worker has lived long enough then; UINT64_MAX */
+	unsigned n_failed;	    /* starts in a row */
+	unsigned n_own;		    /* of them: nobody killed it */
+	uint64_t failed_us;	    /* the last one */
+	bool failed_in_job;	    /* likewise */
+	uint64_t failed_fork;	    /* forks up to this one are older */
+	uint64_t proven_us;	    /* a younger worker has lived long enough then; UINT64_MAX */
+	uint64_t no_fork_before_us; /* somebody was told so */
 	struct sized {
 		uint64_t fork; /* which of all */
 		uint64_t ready_us;
@@ -248,7 +250,7 @@ void sizes_after_turn(struct world *w, uint64_t now_us, bool is_quiet);
 /* Its workers die at start and none is left. */
 bool sizes_is_broken(const struct world *w, const struct pool *p);
 
-/* ---- what must hold (invariants.c, order.c, progress.c) ---- */
+/* ---- what must hold (invariants.c, order.c, progress.c, reasons.c) ---- */
 
 /* After every step. */
 void check_always(struct world *w);
@@ -260,6 +262,10 @@ void order_born(struct world *w, const struct future *f);
 void order_settle(struct world *w);
 /* When f is handed over: nobody who should have come first was left waiting. */
 void check_hand_over(struct world *w, const struct future *f);
+/* Jobs that are handed over before f, which waits, if nothing else comes. */
+uint64_t order_ahead(struct world *w, const struct future *f);
+/* Whoever waits is told why. is_quiet: after a turn that left nothing to do. */
+void check_reasons(struct world *w, bool is_quiet);
 /* Who waits for nothing has not been overtaken. */
 void check_overtaken(struct world *w);
 /* Bytes that the record of a future holds, beside its input and value. */

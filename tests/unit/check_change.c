@@ -184,6 +184,74 @@ START_TEST(a_worker_that_is_backed_off_tells_until_when)
 }
 END_TEST
 
+START_TEST(a_worker_that_is_on_trial_has_no_time)
+{
+	struct future *f;
+
+	core_start_workers();
+	pool->config.spawns_per_s = 1;
+	pool->rate_us = fake.now_us + 2000000;
+	bury(worker[0]);
+	bury(worker[1]);
+	f = submit(0);
+	ck_assert_uint_eq(why(f).until_us, fake.now_us + 2000000);
+	pool->rate_us = 0;
+	fake_turn(&fake);
+	ck_assert_uint_gt(pool->n_by_state[SLOT_STARTING], 0);
+	ck_assert_int_eq(why(f).kind, EXPLAIN_STARTING);
+	ck_assert_uint_eq(why(f).until_us, 0);
+}
+END_TEST
+
+START_TEST(workers_that_die_at_start_are_a_reason)
+{
+	struct explanation e;
+	struct future *f = submit(0);
+
+	for (int i = 0; i < 3; i++) { /* two at once count as one */
+		fake_turn(&fake);
+		bury(TAILQ_FIRST(&pool->by_state[SLOT_STARTING])->shell);
+	}
+	e = why(f);
+	ck_assert_int_eq(e.kind, EXPLAIN_DEGRADED);
+	ck_assert_str_eq(e.reason, "it died");
+	ck_assert_ptr_eq(e.pool, pool);
+	ck_assert_uint_eq(e.until_us, fake.now_us + 100000);
+}
+END_TEST
+
+START_TEST(in_a_paused_pool_that_comes_first)
+{
+	struct future *f, *later;
+
+	core_start_workers();
+	f = submit(0);
+	later = submit_with(0, (struct submission){.wishes = {.delay_us = 1000}});
+	core_pool_pause(pool, fake.now_us);
+	fake_turn(&fake);
+	ck_assert_int_eq(why(f).kind, EXPLAIN_PAUSED);
+	ck_assert_ptr_eq(why(f).pool, pool);
+	ck_assert_int_eq(why(later).kind, EXPLAIN_DELAY);
+	core_pool_drain(pool);
+	core_pool_resume(pool);
+	ck_assert_int_eq(why(f).kind, EXPLAIN_WORKER);
+}
+END_TEST
+
+START_TEST(a_drain_keeps_nobody_waiting)
+{
+	struct future *f[7];
+
+	core_start_workers();
+	for (int i = 0; i < 7; i++)
+		f[i] = submit(0);
+	fake_turn(&fake);
+	core_pool_drain(pool);
+	fake_turn(&fake);
+	ck_assert_int_eq(why(f[6]).kind, EXPLAIN_WORKER);
+}
+END_TEST
+
 START_TEST(without_room_for_a_result_it_is_the_quota)
 {
 	struct submission s = {.account = account[0],
@@ -197,6 +265,10 @@ START_TEST(without_room_for_a_result_it_is_the_quota)
 	f = submit(0);
 	fake_turn(&fake);
 	ck_assert_int_eq(why(f).kind, EXPLAIN_QUOTA);
+	ck_assert_int_eq(why(f).refusal.kind, ACCOUNT_BYTES);
+	ck_assert(why(f).refusal.of_uid);
+	ck_assert_uint_eq(why(f).refusal.value, 1050);
+	ck_assert_uint_eq(why(f).refusal.max, 1000);
 	core_release(core, object);
 	ck_assert_int_eq(why(f).kind, EXPLAIN_WORKER);
 }
@@ -207,4 +279,6 @@ SUITE_MAIN_WITH("change", core_setup, core_teardown, a_priority_counts_from_when
 	what_is_over_has_no_priority, a_ttl_counts_from_the_end,
 	what_is_kept_is_charged_and_given_back, what_waiting_jobs_keep_leaves_room_for_a_result,
 	a_queued_job_waits_for_the_first_worker_then_for_a_free_one,
-	a_worker_that_is_backed_off_tells_until_when, without_room_for_a_result_it_is_the_quota)
+	a_worker_that_is_backed_off_tells_until_when, a_worker_that_is_on_trial_has_no_time,
+	workers_that_die_at_start_are_a_reason, in_a_paused_pool_that_comes_first,
+	a_drain_keeps_nobody_waiting, without_room_for_a_result_it_is_the_quota)
