@@ -8,228 +8,30 @@
  *	0	bytes of a piece; 0: all at once
  *	1	fds of the pieces: two bits each, in turn
  *	2	the first of them
- *	3	bit 0: the client does not read; bits 1…: what a worker does at each step
+ *	3	bit 0: the client does not read; bits 1…: what workers do
  */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "daemon/attempts.h"
 #include "daemon/clock.h"
-#include "daemon/extra.h"
 #include "daemon/log.h"
-#include "daemon/payload.h"
 #include "daemon/request.h"
 #include "daemon/server.h"
 #include "daemon/await.h"
 #include "daemon/zygote.h"
 #include "proto/shm.h"
+#include "tests/fuzz/crew.h"
 #include "tests/fuzz/fuzz.h"
 
 enum {
 	HEAD_BYTES = 4,
-	WORKERS = 2,
-	PLACES = 2 * WORKERS, /* those who leave may be there too */
-	LINE = 8,
 	FDS = 7,
 	STEPS_MAX = 200,
 };
 
-struct fake_worker {
-	struct slot *slot;
-	uint32_t line[LINE]; /* msgids */
-	struct future *jobs[LINE];
-	unsigned n;
-	bool is_asked, is_up, is_rung, is_killed, is_closed;
-};
-
 static struct server server;
-static struct fake_worker workers[2][PLACES];
 static int fds[FDS];
-static uint8_t behaviour;
-
-/* ---- workers ---- */
-
-static struct fake_worker *worker_of(const struct slot *s)
-{
-	return &workers[s->pool != TAILQ_FIRST(&server.core.pools)][s->number];
-}
-
-static void drop_first(struct fake_worker *w)
-{
-	w->n--;
-	memmove(w->line, w->line + 1, w->n * sizeof(*w->line));
-	memmove(w->jobs, w->jobs + 1, w->n * sizeof(*w->jobs));
-}
-
-static int op_hand_over(void *shell, struct slot *s, struct future *f)
-{
-	struct fake_worker *w = worker_of(s);
-
-	(void)shell;
-	if (w->n == LINE || (behaviour & 0xc0) == 0xc0)
-		return CORE_E_LATER;
-	w->line[w->n] = f->msgid;
-	w->jobs[w->n++] = f;
-	return 0;
-}
-
-/* The first one was received. */
-static void op_take_back(void *shell, struct slot *s)
-{
-	struct fake_worker *w = worker_of(s);
-	unsigned n = w->n, kept = n > 0 && !(behaviour & 2);
-
-	(void)shell;
-	w->n = kept;
-	for (unsigned i = kept; i < n; i++)
-		must(core_taken_back(s, w->line[i]) == 0);
-}
-
-static void op_read_answers(void *shell, struct slot *s)
-{
-	(void)shell;
-	(void)s;
-}
-
-static void op_ring(void *shell, struct slot *s, struct future *f)
-{
-	(void)shell;
-	must(worker_of(s)->n && worker_of(s)->jobs[0] == f);
-	worker_of(s)->is_rung = true;
-}
-
-static int op_signal(void *shell, struct slot *s, struct future *f, int signo)
-{
-	(void)shell;
-	must(worker_of(s)->n && worker_of(s)->jobs[0] == f && signo > 0);
-	return 0;
-}
-
-static void op_kill(void *shell, struct slot *s)
-{
-	(void)shell;
-	worker_of(s)->is_killed = true;
-}
-
-static void op_close_link(void *shell, struct slot *s)
-{
-	(void)shell;
-	worker_of(s)->is_closed = true;
-}
-
-static bool op_fork_worker(void *shell, struct slot *s)
-{
-	(void)shell;
-	*worker_of(s) = (struct fake_worker){.slot = s, .is_asked = true};
-	return true;
-}
-
-static void op_tell(void *shell, struct waiter *w, struct future *f)
-{
-	(void)shell;
-	final_hook_tell(w, f);
-}
-
-static void op_moved(void *shell, struct waiter *w, struct future *f)
-{
-	(void)shell;
-	final_hook_moved(w, f);
-}
-
-static struct payload *op_describe_abort(void *shell, struct future *f, uint64_t *ret_bytes)
-{
-	return NULL;
-}
-
-static struct payload *op_describe_loss(
-	void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes)
-{
-	(void)shell;
-	(void)s;
-	(void)f;
-	(void)ret_bytes;
-	return NULL;
-}
-
-static struct payload *op_describe_attempt(
-	void *shell, struct future *f, enum future_state state, uint64_t *ret_bytes)
-{
-	(void)shell;
-	return attempts_describe(f, state, ret_bytes);
-}
-
-static void op_drop_payload(void *shell, struct payload *p)
-{
-	(void)shell;
-	payload_free(p);
-}
-
-static void op_drop_extra(void *shell, struct future_extra *e)
-{
-	(void)shell;
-	extra_free(e);
-}
-
-static const struct core_ops core_ops = {
-	.hand_over = op_hand_over,
-	.take_back = op_take_back,
-	.read_answers = op_read_answers,
-	.ring = op_ring,
-	.signal = op_signal,
-	.kill = op_kill,
-	.close_link = op_close_link,
-	.fork_worker = op_fork_worker,
-	.tell = op_tell,
-	.moved = op_moved,
-	.describe_loss = op_describe_loss,
-	.describe_abort = op_describe_abort,
-	.describe_attempt = op_describe_attempt,
-	.drop_payload = op_drop_payload,
-	.drop_extra = op_drop_extra,
-};
-
-/* The input becomes the result, or the details of a failure. */
-static void answer(struct fake_worker *w)
-{
-	struct future *f = w->jobs[0];
-	struct answer a = {
-		.msgid = w->line[0],
-		.value_bytes = payload_charge_bytes(f->input),
-		.value_fds = payload_charge_fds(f->input),
-		.out = payload_moved(f->input),
-		.is_failure = behaviour & 4 || w->is_rung,
-	};
-
-	must(payload_copy(f->input, &a.value) == 0);
-	if (a.is_failure)
-		a.failure = behaviour & 8 ? FAILURE_FUNCTION : FAILURE_EXIT;
-	if (behaviour & 16)
-		extra_set_output(f, STREAM_STDOUT, fcntl(fds[2], F_DUPFD_CLOEXEC, 0));
-	if (behaviour & 32)
-		extra_set_progress(f, 1, 2, "half", 4);
-	drop_first(w);
-	must(core_answered(w->slot, &a, clock_now_us()) == 0);
-}
-
-static void work(struct fake_worker *w)
-{
-	uint64_t now_us = clock_now_us();
-
-	if (w->is_killed || (w->is_closed && w->n == 0)) {
-		struct slot *s = w->slot;
-
-		op_take_back(NULL, s);
-		*w = (struct fake_worker){0};
-		core_worker_died(s, &(struct worker_end){0}, now_us);
-	} else if (w->is_asked) {
-		w->is_asked = false;
-		w->is_up = true;
-		core_worker_ready(w->slot, now_us);
-	} else if (w->n) {
-		answer(w);
-	}
-}
 
 /* ---- the daemon ---- */
 
@@ -239,7 +41,7 @@ static void set_up_pool(unsigned i, const char *name, const char *function)
 	static struct config_pool configs[2];
 	static struct zygote zygotes[2];
 	struct pool_config config = {.name = name,
-		.n_workers = WORKERS,
+		.n_workers = CREW_WORKERS,
 		.ahead_max = 2,
 		.max_result_bytes = 1 << 20,
 		.max_result_fds = PROTO_RESULT_FDS + 1,
@@ -266,6 +68,7 @@ static void set_up_fds(void)
 		must(fds[i] >= 0 && shm_seal(fds[i]) == 0);
 	}
 	fds[4] = shm_new("fuzz", 1); /* not sealed */
+	crew_output = fds[2];
 	must(pipe2(pair, O_CLOEXEC) == 0);
 	fds[5] = pair[0];
 	fds[6] = pair[1];
@@ -288,7 +91,7 @@ static void set_up(void)
 	server.base = event_base_new();
 	must(server.base);
 	TAILQ_INIT(&server.drains);
-	must(core_init(&server.core, &limits, &core_ops, &server, 1, PROTO_ID_END,
+	must(core_init(&server.core, &limits, &crew_ops, &server, 1, PROTO_ID_END,
 		     &(struct siphash_key){{1, 2}}) == 0);
 	conns_init(&server.conns, server.base, &server.core, &conn_ops, &server);
 	set_up_pool(0, "default", "exec");
@@ -305,9 +108,7 @@ static void turn(void)
 	conns_flush(&server.conns, now_us);
 	core_sweep(&server.core);
 	conns_sweep(&server.conns, now_us);
-	for (unsigned i = 0; i < 2 * PLACES; i++)
-		if (workers[i / PLACES][i % PLACES].slot)
-			work(&workers[i / PLACES][i % PLACES]);
+	crew_work();
 }
 
 /* ---- the client ---- */
@@ -331,7 +132,7 @@ static void must_be_error(struct cursor c)
 	must(cursor_array(&c, &n) && n == 3);
 	for (int i = 0; i < 2; i++)
 		must(cursor_text(&c, &text, &len) && text_is_plain(text, len));
-	must(cursor_peek(&c) == CURSOR_MAP || (behaviour & (4 | 32)));
+	must(cursor_peek(&c) == CURSOR_MAP || (crew_behaviour & (4 | 32)));
 }
 
 static void take_messages(struct client *k)
@@ -429,7 +230,7 @@ static void release_all(void)
 
 static void must_be_empty(void)
 {
-	behaviour = 0;
+	crew_behaviour = 0;
 	for (int i = 0; i < STEPS_MAX && (server.conns.n || server.core.table.n); i++) {
 		if (!server.conns.n)
 			release_all();
@@ -468,7 +269,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!server.base)
 		set_up();
 	before = free_fd();
-	behaviour = data[3];
+	crew_behaviour = data[3];
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
 	conns_accept(&server.conns, pair[0], (gid_t)-1);
 	k.sock = pair[1];

@@ -29,7 +29,7 @@ cp -r "$root/tests/lib" "$root/tests/sim" "$tmp/tests/"
 rebuild() { # source or header
 	case $1 in
 	*.c) build "${1%.c}.o" "$1" ;;
-	*) for each in "$tmp"/daemon/core/*.c "$tmp"/tests/sim/*.c "$tmp"/tests/lib/fake_shell.c \
+	*) for each in "$tmp"/daemon/core/*.c "$tmp"/tests/sim/*.c "$tmp"/tests/lib/fake_*.c \
 		"$tmp"/tests/lib/fault.c; do
 		build "${each%.c}.o" "$each"
 	done ;;
@@ -40,7 +40,7 @@ rebuild all.h
 # shellcheck disable=SC2086
 link() { # program
 	$cc $cflags $wrap -o "$1" "$tmp"/daemon/core/*.o "$tmp"/tests/sim/*.o \
-		"$tmp"/tests/lib/fake_shell.o "$tmp"/tests/lib/fault.o
+		"$tmp"/tests/lib/fake_*.o "$tmp"/tests/lib/fault.o
 }
 
 link "$tmp/sim"

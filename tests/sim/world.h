@@ -213,6 +213,14 @@ void workers_hooks(struct fake_hooks *hooks);
 /* Some future that was not released, or NULL. */
 struct future *clients_some_future(struct world *w);
 
+/* ---- births (births.c) ---- */
+
+void births_submit(struct world *w);
+/* All or none. */
+void births_submit_many(struct world *w);
+void births_put(struct world *w);
+uint64_t births_some_ttl(struct world *w);
+
 /* ---- dependencies (graph.c) ---- */
 
 void graph_choose(struct world *w, struct submission *s);

@@ -1,0 +1,223 @@
+/* Births: clients submit jobs, one by one or all or none, and put objects; and the witness tells what
+ * the core has to answer, from what is held. */
+#include <errno.h>
+
+#include "tests/lib/fault.h"
+#include "tests/sim/world.h"
+
+uint64_t births_some_ttl(struct world *w)
+{
+	switch (world_below(w, 8)) {
+	case 0: return UINT64_MAX;
+	case 1:
+	case 2: return 3600 * 1000000ull;
+	default: return 1 + world_below(w, 20 * w->long_us);
+	}
+}
+
+static struct submission some_submission(struct world *w, uint32_t uid)
+{
+	struct submission s = {.account = w->accounts[uid], .ttl_us = births_some_ttl(w)};
+
+	s.input_bytes = world_below(w, 150);
+	s.input_fds = (uint16_t)world_below(w, 2);
+	s.input = fake_payload(&w->fake, s.input_bytes, s.input_fds);
+	if (world_once_in(w, 3)) {
+		s.extra_bytes = (uint32_t)world_below(w, 30);
+		s.extra = fake_extra(&w->fake, s.extra_bytes);
+	}
+	return s;
+}
+
+static uint64_t maybe(struct world *w, uint64_t most_us)
+{
+	return world_once_in(w, 2) ? 1 + world_below(w, most_us) : 0;
+}
+
+static struct wishes some_wishes(struct world *w)
+{
+	return (struct wishes){
+		.delay_us = maybe(w, w->long_us),
+		.start_within_us = maybe(w, 2 * w->long_us),
+		.deadline_us = maybe(w, 8 * w->long_us),
+		.backoff_us = maybe(w, w->long_us),
+		.retries = (uint16_t)world_below(w, world_once_in(w, 4) ? 16 : 5),
+		.retry_on = (uint8_t)world_below(w, 8),
+	};
+}
+
+static void add_job(struct world *w, struct submission *s)
+{
+	s->pool = w->pools[world_below(w, w->n_pools)];
+	s->function = s->pool->functions;
+	if (world_once_in(w, 2))
+		s->function = s->function->next;
+	if (world_once_in(w, 3))
+		s->priority = (int32_t)world_below(w, 5) - 2;
+	if (world_once_in(w, 2))
+		s->timeout_us = world_once_in(w, 8) ? UINT64_MAX : 1 + world_below(w, w->long_us);
+	if (world_once_in(w, 3))
+		s->wishes = some_wishes(w);
+	if (world_once_in(w, 2))
+		s->grace_us = world_once_in(w, 8) ? UINT64_MAX : 1 + world_below(w, w->long_us);
+}
+
+/* Beside what all jobs brought along there must be room for a result. */
+static int expected_beside_jobs(struct world *w, const struct submission *s, const uint64_t *want)
+{
+	const struct pool_config *config = &s->pool->config;
+	uint64_t result[] = {config->max_result_bytes, config->max_result_fds};
+	uint64_t mine[] = {want[ACCOUNT_BYTES], want[ACCOUNT_FDS]};
+	uint64_t all[] = {want[ACCOUNT_BYTES], want[ACCOUNT_FDS]};
+	static const enum account_kind kinds[] = {ACCOUNT_BYTES, ACCOUNT_FDS};
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all) {
+		const struct record *r = world_record(w, f->id);
+		bool is_mine = r->uid == account_uid(s->account);
+
+		if (future_state_is_final(f->state))
+			continue;
+		all[0] += r->input_bytes + check_kept(f, r);
+		all[1] += r->input_fds;
+		mine[0] += is_mine ? r->input_bytes + check_kept(f, r) : 0;
+		mine[1] += is_mine ? r->input_fds : 0;
+	}
+	for (int i = 0; i < 2; i++)
+		if (result[i] > w->limits.uid.n[kinds[i]] || result[i] > w->limits.all.n[kinds[i]])
+			return 0; /* it fails when its turn comes */
+	for (int i = 0; i < 2; i++) {
+		if (result[i] && mine[i] + result[i] > w->limits.uid.n[kinds[i]])
+			return CORE_E_QUOTA;
+		if (result[i] && all[i] + result[i] > w->limits.all.n[kinds[i]])
+			return CORE_E_FULL;
+	}
+	return 0;
+}
+
+static uint64_t kept_bytes(const struct submission *s)
+{
+	uint64_t terms = s->wishes.n_after ? sizeof(struct terms) : terms_bytes(&s->wishes);
+
+	return s->extra_bytes + terms + s->wishes.n_after * sizeof(struct edge) +
+	       tags_bytes(&s->tags);
+}
+
+/* What core_submit() has to answer, told from what is held. */
+static int expected(struct world *w, const struct submission *s)
+{
+	const struct amounts *uid = account_used(s->account), *all = &w->core->accounts.used;
+	uint64_t want[_ACCOUNT_KIND_MAX] = {[ACCOUNT_BYTES] = s->input_bytes + kept_bytes(s),
+		[ACCOUNT_JOBS] = s->pool != NULL,
+		[ACCOUNT_FUTURES] = 1,
+		[ACCOUNT_FDS] = s->input_fds};
+
+	if (s->pool && (s->pool->state == POOL_FAILED || sizes_is_broken(w, s->pool)))
+		return CORE_E_POOL_FAILED;
+	if (w->core->is_draining || (s->pool && w->sizes[world_pool_index(w, s->pool)].is_draining))
+		return CORE_E_DRAINING;
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+		if (want[k] && uid->n[k] + want[k] > w->limits.uid.n[k])
+			return CORE_E_QUOTA;
+		if (want[k] && all->n[k] + want[k] > w->limits.all.n[k])
+			return CORE_E_FULL;
+	}
+	return s->pool ? expected_beside_jobs(w, s, want) : 0;
+}
+
+static void remember(struct world *w, const struct submission *s, const struct future *f)
+{
+	world_add_record(w, &(struct record){.id = f->id,
+				    .uid = account_uid(s->account),
+				    .is_job = s->pool != NULL,
+				    .input_bytes = s->input_bytes,
+				    .extra_bytes = kept_bytes(s),
+				    .wishes = s->wishes,
+				    .is_maybe_pure = f->function && f->function->name[0] == 'g',
+				    .input_fds = s->input_fds,
+				    .timeout_us = f->timeout_us,
+				    .ttl_us = s->ttl_us,
+				    .priority = s->priority,
+				    .submitted_us = w->fake.now_us});
+	graph_remember(s, world_record(w, f->id));
+	names_remember(s, world_record(w, f->id));
+	if (!s->pool)
+		return;
+	w->n_submitted[world_pool_index(w, s->pool)]++;
+	order_born(w, f);
+}
+
+static struct future *give_birth(struct world *w, bool is_job, uint32_t uid, bool may_have_key)
+{
+	struct submission s = some_submission(w, uid);
+	struct refusal no = {0};
+	struct future *f = NULL;
+	bool is_short = false;
+	uint64_t known = 0;
+	int want, r;
+
+	if (is_job) {
+		add_job(w, &s);
+		graph_choose(w, &s);
+	}
+	names_choose(w, &s, may_have_key);
+	want = names_expected(w, &s, &known);
+	if (!want)
+		want = expected(w, &s);
+	if (world_once_in(w, w->no_memory_in))
+		fault_alloc_at(1 + (unsigned)world_below(w, 6));
+	if (is_job)
+		r = core_submit(w->core, &s, w->fake.now_us, &f, &no);
+	else
+		r = core_put(w->core, &s, w->fake.now_us, &f, &no);
+	is_short = fault_end();
+	if (r != want && !(r == -ENOMEM && is_short))
+		world_fail(w, "a submit gave %d, not %d", r, want);
+	if ((r == CORE_E_QUOTA || r == CORE_E_FULL) &&
+		(no.value <= no.max || no.of_uid != (r == CORE_E_QUOTA)))
+		world_fail(w, "a refusal that refuses nothing");
+	if (known && f->id != known)
+		world_fail(w, "a key leads to %llu, not to %llu", (unsigned long long)f->id,
+			(unsigned long long)known);
+	if (r) {
+		fake_drop_payload(s.input);
+		fake_drop_extra(s.extra);
+		w->sum.refused++;
+		return NULL;
+	}
+	world_say(w, "%s %llu of uid %u, pool %s, priority %d, timeout %llu",
+		is_job ? "job" : "object", (unsigned long long)f->id, uid,
+		is_job ? s.pool->name : "-", s.priority, (unsigned long long)f->timeout_us);
+	remember(w, &s, f);
+	return f;
+}
+
+void births_submit(struct world *w)
+{
+	(void)give_birth(w, true, (uint32_t)world_below(w, WORLD_UIDS), true);
+}
+
+void births_put(struct world *w)
+{
+	(void)give_birth(w, false, (uint32_t)world_below(w, WORLD_UIDS), true);
+}
+
+void births_submit_many(struct world *w)
+{
+	uint32_t uid = (uint32_t)world_below(w, WORLD_UIDS);
+	unsigned n = 2 + (unsigned)world_below(w, world_once_in(w, 2) ? 5 : 13);
+	struct future *made[16];
+
+	for (unsigned i = 0; i < n; i++) {
+		made[i] = give_birth(w, true, uid, false);
+		if (made[i])
+			continue;
+		while (i-- > 0) {
+			world_say(w, "%llu is withdrawn", (unsigned long long)made[i]->id);
+			world_record(w, made[i]->id)->is_withdrawn = true;
+			w->n_submitted[world_pool_index(w, made[i]->pool)]--;
+			core_withdraw(w->core, made[i]);
+		}
+		return;
+	}
+}
