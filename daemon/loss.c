@@ -12,12 +12,9 @@ static uint64_t timeval_us(const struct timeval *t)
 static void pack_rusage(struct bufpack *p, const struct rusage *u)
 {
 	bufpack_map(p, 3);
-	bufpack_text(p, "utime");
-	bufpack_seconds(p, timeval_us(&u->ru_utime));
-	bufpack_text(p, "stime");
-	bufpack_seconds(p, timeval_us(&u->ru_stime));
-	bufpack_text(p, "maxrss_kib");
-	bufpack_uint(p, (uint64_t)u->ru_maxrss);
+	bufpack_field_seconds(p, "utime", timeval_us(&u->ru_utime));
+	bufpack_field_seconds(p, "stime", timeval_us(&u->ru_stime));
+	bufpack_field_uint(p, "maxrss_kib", (uint64_t)u->ru_maxrss);
 }
 
 static void pack_end(struct bufpack *p, int status)
@@ -26,8 +23,7 @@ static void pack_end(struct bufpack *p, int status)
 
 	bufpack_text(p, is_signal ? "signal" : "exit_code");
 	bufpack_uint(p, (uint64_t)(is_signal ? WTERMSIG(status) : WEXITSTATUS(status)));
-	bufpack_text(p, "core");
-	bufpack_bool(p, is_signal && WCOREDUMP(status));
+	bufpack_field_bool(p, "core", is_signal && WCOREDUMP(status));
 }
 
 static struct payload *keep(const struct bufpack *p, uint64_t *ret_bytes)

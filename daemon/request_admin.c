@@ -1,94 +1,10 @@
-/* hello, ping, and what operators ask: stats, pools, workers, functions, shutdown. */
+/* What operators ask: stats, pools, workers, functions, shutdown. */
 #include <config.h>
-
-#include <unistd.h>
 
 #include "daemon/reply.h"
 #include "daemon/clock.h"
 #include "daemon/option.h"
 #include "proto/jobspec.h"
-
-/* ---- hello, ping ---- */
-
-static const char *const method_names[] = {
-#define X(name, fewest, most) #name,
-#include "daemon/methods.def"
-#undef X
-};
-
-static void pack_uint_field(struct bufpack *p, const char *key, uint64_t v)
-{
-	bufpack_text(p, key);
-	bufpack_uint(p, v);
-}
-
-static void pack_text_field(struct bufpack *p, const char *key, const char *v)
-{
-	bufpack_text(p, key);
-	bufpack_text(p, v);
-}
-
-static void pack_features(struct bufpack *p)
-{
-	bufpack_text(p, "features");
-	bufpack_array(p, ARRAY_SIZE(method_names) + _JOBSPEC_MAX);
-	for (size_t i = 0; i < ARRAY_SIZE(method_names); i++)
-		bufpack_text(p, method_names[i]);
-	for (int o = 0; o < _JOBSPEC_MAX; o++)
-		bufpack_text(p, jobspec_option_name((enum jobspec_option)o));
-}
-
-static void pack_hello_limits(struct bufpack *p, const struct account_limits *limits)
-{
-	bufpack_text(p, "limits");
-	bufpack_map(p, 7 + _ACCOUNT_KIND_MAX);
-	pack_uint_field(p, "message_bytes", PROTO_MESSAGE_BYTES);
-	pack_uint_field(p, "inline_bytes", PROTO_INLINE_BYTES);
-	pack_uint_field(p, "message_fds", PROTO_MESSAGE_FDS);
-	pack_uint_field(p, "job_fds", PROTO_JOB_FDS);
-	pack_uint_field(p, "result_fds", PROTO_RESULT_FDS);
-	pack_uint_field(p, "depth", PROTO_VALUE_DEPTH);
-	pack_uint_field(p, "retries", PROTO_RETRIES_MAX);
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
-		pack_uint_field(p, account_kind_name((enum account_kind)k), limits->uid.n[k]);
-}
-
-static bool read_anything(struct request *r, const char *key, void *into)
-{
-	return cursor_skip(&r->params, NULL);
-}
-
-static const struct option hello_options[] = {
-	{"fds", option_bool, 0},
-	{"client", read_anything, 0},
-	{"version", read_anything, 0},
-};
-
-void request_hello(struct request *r)
-{
-	bool wants_fds = r->conn->wants_fds;
-	struct bufpack *p;
-
-	if (!option_read(r, hello_options, ARRAY_SIZE(hello_options), &wants_fds))
-		return;
-	r->conn->wants_fds = wants_fds;
-	p = reply_begin(reply_to_request(r));
-	bufpack_map(p, 7);
-	pack_text_field(p, "server", "poold");
-	pack_text_field(p, "version", PACKAGE_VERSION);
-	pack_uint_field(p, "protocol", PROTO_VERSION);
-	pack_uint_field(p, "pid", (uint64_t)getpid());
-	pack_uint_field(p, "uid", geteuid());
-	pack_features(p);
-	pack_hello_limits(p, &r->server->core.accounts.limits);
-	reply_end();
-}
-
-void request_ping(struct request *r)
-{
-	bufpack_text(reply_begin(reply_to_request(r)), "pong");
-	reply_end();
-}
 
 /* ---- which pools ---- */
 
@@ -172,17 +88,12 @@ static unsigned retiring_slots(const struct pool *p)
 	return n[SLOT_STARTING] + n[SLOT_IDLE] + n[SLOT_BUSY];
 }
 
-static void pack_bool_field(struct bufpack *p, const char *key, bool v)
-{
-	bufpack_text(p, key);
-	bufpack_bool(p, v);
-}
-
 static void pack_finished(struct bufpack *p, const struct pool *pool)
 {
 	bufpack_map(p, _FUTURE_STATE_MAX - FUTURE_DONE);
 	for (int s = FUTURE_DONE; s < _FUTURE_STATE_MAX; s++)
-		pack_uint_field(p, outcome_state_name((enum outcome_state)s), pool->n_finished[s]);
+		bufpack_field_uint(
+			p, outcome_state_name((enum outcome_state)s), pool->n_finished[s]);
 }
 
 static void pack_pool_workers(struct bufpack *p, const struct pool *pool)
@@ -190,16 +101,16 @@ static void pack_pool_workers(struct bufpack *p, const struct pool *pool)
 	bool has_spare = pool->config.sizing == SIZING_DYNAMIC;
 
 	bufpack_map(p, has_spare ? 8 : 6);
-	pack_uint_field(p, "wanted", pool->config.n_workers);
+	bufpack_field_uint(p, "wanted", pool->config.n_workers);
 	if (has_spare) {
-		pack_uint_field(p, "min_spare", pool->config.min_spare);
-		pack_uint_field(p, "max_spare", pool->config.max_spare);
+		bufpack_field_uint(p, "min_spare", pool->config.min_spare);
+		bufpack_field_uint(p, "max_spare", pool->config.max_spare);
 	}
-	pack_uint_field(p, "starting", pool->n_by_state[SLOT_STARTING]);
-	pack_uint_field(p, "idle", pool->n_by_state[SLOT_IDLE]);
-	pack_uint_field(p, "busy", busy_slots(pool));
-	pack_uint_field(p, "leaving", pool->n_by_state[SLOT_LEAVING]);
-	pack_uint_field(p, "retiring", retiring_slots(pool));
+	bufpack_field_uint(p, "starting", pool->n_by_state[SLOT_STARTING]);
+	bufpack_field_uint(p, "idle", pool->n_by_state[SLOT_IDLE]);
+	bufpack_field_uint(p, "busy", busy_slots(pool));
+	bufpack_field_uint(p, "leaving", pool->n_by_state[SLOT_LEAVING]);
+	bufpack_field_uint(p, "retiring", retiring_slots(pool));
 }
 
 static size_t count_one(const struct pool *pool)
@@ -214,25 +125,25 @@ static void pack_pool(struct request *r, struct bufpack *p, struct pool *pool)
 	bool has_reason = pool->reason && (pool->state == POOL_FAILED || pool_is_degraded(pool));
 
 	bufpack_map(p, has_reason ? 16 : 15);
-	pack_text_field(p, "name", pool->name);
-	pack_text_field(p, "handler", config->handler == HANDLER_EXEC ? "exec" : "module");
-	pack_text_field(p, "state", pool_state_name(pool));
+	bufpack_field_text(p, "name", pool->name);
+	bufpack_field_text(p, "handler", config->handler == HANDLER_EXEC ? "exec" : "module");
+	bufpack_field_text(p, "state", pool_state_name(pool));
 	if (has_reason)
-		pack_text_field(p, "reason", pool->reason);
-	pack_text_field(p, "sizing", pool_sizing_name(pool->config.sizing));
-	pack_bool_field(p, "paused", pool->is_paused);
-	pack_bool_field(p, "draining", pool->is_draining);
+		bufpack_field_text(p, "reason", pool->reason);
+	bufpack_field_text(p, "sizing", pool_sizing_name(pool->config.sizing));
+	bufpack_field_bool(p, "paused", pool->is_paused);
+	bufpack_field_bool(p, "draining", pool->is_draining);
 	bufpack_text(p, "workers");
 	pack_pool_workers(p, pool);
-	pack_uint_field(p, "queued", pool->queue.n);
-	pack_uint_field(p, "handed_ahead", pool->n_ahead);
-	pack_uint_field(p, "submitted", pool->n_submitted);
+	bufpack_field_uint(p, "queued", pool->queue.n);
+	bufpack_field_uint(p, "handed_ahead", pool->n_ahead);
+	bufpack_field_uint(p, "submitted", pool->n_submitted);
 	bufpack_text(p, "finished");
 	pack_finished(p, pool);
-	pack_uint_field(p, "spawned", pool->n_spawned);
-	pack_uint_field(p, "deaths", pool->n_deaths);
-	pack_uint_field(p, "failed_starts", pool->n_failed_starts);
-	pack_uint_field(p, "max_result", config->max_result_bytes);
+	bufpack_field_uint(p, "spawned", pool->n_spawned);
+	bufpack_field_uint(p, "deaths", pool->n_deaths);
+	bufpack_field_uint(p, "failed_starts", pool->n_failed_starts);
+	bufpack_field_uint(p, "max_result", config->max_result_bytes);
 }
 
 void request_pools(struct request *r)
@@ -260,22 +171,21 @@ static void pack_worker(struct request *r, struct bufpack *p, const struct slot 
 	pid_t pid = workers_pid(s);
 
 	bufpack_map(p, 7 + is_seen + (s->rss_kib > 0));
-	pack_text_field(p, "pool", s->pool->name);
-	pack_uint_field(p, "number", s->number);
-	pack_text_field(p, "state", names[s->state]);
-	bufpack_text(p, "since");
-	bufpack_seconds(p, clock_unix_us(s->since_us));
+	bufpack_field_text(p, "pool", s->pool->name);
+	bufpack_field_uint(p, "number", s->number);
+	bufpack_field_text(p, "state", names[s->state]);
+	bufpack_field_seconds(p, "since", clock_unix_us(s->since_us));
 	bufpack_text(p, "pid");
 	if (pid)
 		bufpack_int(p, pid);
 	else
 		bufpack_nil(p);
-	pack_uint_field(p, "answered", s->n_done);
-	pack_bool_field(p, "retiring", s->fate != FATE_STAYS);
+	bufpack_field_uint(p, "answered", s->n_done);
+	bufpack_field_bool(p, "retiring", s->fate != FATE_STAYS);
 	if (s->rss_kib)
-		pack_uint_field(p, "rss_kib", s->rss_kib);
+		bufpack_field_uint(p, "rss_kib", s->rss_kib);
 	if (is_seen)
-		pack_uint_field(p, "job", f->id);
+		bufpack_field_uint(p, "job", f->id);
 }
 
 static void pack_workers(struct request *r, struct bufpack *p, struct pool *pool)
@@ -309,20 +219,19 @@ static void pack_function(struct bufpack *p, const struct function *fn)
 
 	snprintf(address, sizeof(address), "%s/%s", fn->pool->name, fn->name);
 	bufpack_map(p, 9);
-	pack_text_field(p, "name", address);
-	pack_text_field(p, "doc", fn->doc);
+	bufpack_field_text(p, "name", address);
+	bufpack_field_text(p, "doc", fn->doc);
 	bufpack_text(p, "flags");
 	bufpack_array(p, fn->is_pure);
 	if (fn->is_pure)
 		bufpack_text(p, "pure");
-	pack_uint_field(p, "done", fn->n_done);
-	pack_uint_field(p, "failed", fn->n_failed);
-	bufpack_text(p, "mean_run");
-	bufpack_seconds(p, fn->mean_run_us);
+	bufpack_field_uint(p, "done", fn->n_done);
+	bufpack_field_uint(p, "failed", fn->n_failed);
+	bufpack_field_seconds(p, "mean_run", fn->mean_run_us);
 	bufpack_text(p, "work_share");
 	bufpack_double(p, work_share(&fn->total));
-	pack_uint_field(p, "bytes_in", fn->in.inline_bytes + fn->in.memfd_bytes);
-	pack_uint_field(p, "bytes_out", fn->out.inline_bytes + fn->out.memfd_bytes);
+	bufpack_field_uint(p, "bytes_in", fn->in.inline_bytes + fn->in.memfd_bytes);
+	bufpack_field_uint(p, "bytes_out", fn->out.inline_bytes + fn->out.memfd_bytes);
 }
 
 static void pack_functions(struct request *r, struct bufpack *p, struct pool *pool)
@@ -345,8 +254,8 @@ static void pack_usage(struct bufpack *p, const struct amounts *used, const stru
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
 		bufpack_text(p, account_kind_name((enum account_kind)k));
 		bufpack_map(p, 2);
-		pack_uint_field(p, "used", used->n[k]);
-		pack_uint_field(p, "max", max->n[k]);
+		bufpack_field_uint(p, "used", used->n[k]);
+		bufpack_field_uint(p, "max", max->n[k]);
 	}
 }
 
@@ -372,14 +281,14 @@ static void sum_pool(struct totals *t, const struct pool *p)
 
 static void pack_counters(struct bufpack *p, struct server *s, const struct totals *t)
 {
-	pack_uint_field(p, "requests", s->n_requests);
-	pack_uint_field(p, "ignored_notifications", s->n_notifications_ignored);
-	pack_uint_field(p, "connections_accepted", s->conns.n_accepted);
-	pack_uint_field(p, "connections_refused", s->conns.n_refused);
-	pack_uint_field(p, "protocol_errors", s->conns.n_fatal);
-	pack_uint_field(p, "submitted", t->submitted);
+	bufpack_field_uint(p, "requests", s->n_requests);
+	bufpack_field_uint(p, "ignored_notifications", s->n_notifications_ignored);
+	bufpack_field_uint(p, "connections_accepted", s->conns.n_accepted);
+	bufpack_field_uint(p, "connections_refused", s->conns.n_refused);
+	bufpack_field_uint(p, "protocol_errors", s->conns.n_fatal);
+	bufpack_field_uint(p, "submitted", t->submitted);
 	for (int i = FUTURE_DONE; i < _FUTURE_STATE_MAX; i++)
-		pack_uint_field(p, outcome_state_name((enum outcome_state)i), t->finished[i]);
+		bufpack_field_uint(p, outcome_state_name((enum outcome_state)i), t->finished[i]);
 }
 
 void request_stats(struct request *r)
@@ -401,17 +310,16 @@ void request_stats(struct request *r)
 	pack_counters(p, s, &t);
 	bufpack_text(p, "gauges");
 	bufpack_map(p, 3);
-	pack_uint_field(p, "unfinished", core_unfinished(&s->core));
-	pack_uint_field(p, "queued", t.queued);
+	bufpack_field_uint(p, "unfinished", core_unfinished(&s->core));
+	bufpack_field_uint(p, "queued", t.queued);
 	bufpack_text(p, "work_share");
 	bufpack_double(p, work_share(&t.timing));
 	bufpack_text(p, "limits");
 	pack_usage(p, account_used(r->conn->account), &s->core.accounts.limits.uid);
 	bufpack_text(p, "total_limits");
 	pack_usage(p, &s->core.accounts.used, &s->core.accounts.limits.all);
-	bufpack_text(p, "started");
-	bufpack_seconds(p, clock_unix_us(s->started_us));
-	pack_text_field(p, "version", PACKAGE_VERSION);
+	bufpack_field_seconds(p, "started", clock_unix_us(s->started_us));
+	bufpack_field_text(p, "version", PACKAGE_VERSION);
 	reply_end();
 }
 

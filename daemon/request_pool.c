@@ -150,16 +150,11 @@ static void answer(struct server *s, struct pool *only, struct reply_to to)
 	bufpack_array(out, n);
 	for (p = first_of(&s->core, only); p; p = next_of(p, only)) {
 		bufpack_map(out, 5);
-		bufpack_text(out, "name");
-		bufpack_text(out, p->name);
-		bufpack_text(out, "draining");
-		bufpack_bool(out, p->is_draining);
-		bufpack_text(out, "jobs");
-		bufpack_uint(out, p->n_unfinished);
-		bufpack_text(out, "running");
-		bufpack_uint(out, p->n_lines);
-		bufpack_text(out, "workers");
-		bufpack_uint(out, pool_workers(p));
+		bufpack_field_text(out, "name", p->name);
+		bufpack_field_bool(out, "draining", p->is_draining);
+		bufpack_field_uint(out, "jobs", p->n_unfinished);
+		bufpack_field_uint(out, "running", p->n_lines);
+		bufpack_field_uint(out, "workers", pool_workers(p));
 	}
 	reply_end();
 }

@@ -19,10 +19,8 @@ void watch_event_state(const struct watch_event *e, enum future_state state, uns
 {
 	struct bufpack *p = begin(e, "state", 2);
 
-	bufpack_text(p, "state");
-	bufpack_text(p, outcome_state_name((enum outcome_state)state));
-	bufpack_text(p, "attempt");
-	bufpack_uint(p, attempt);
+	bufpack_field_text(p, "state", outcome_state_name((enum outcome_state)state));
+	bufpack_field_uint(p, "attempt", attempt);
 	reply_end();
 }
 
@@ -31,12 +29,9 @@ void watch_event_progress(const struct watch_event *e, const struct future *f)
 	const struct future_extra *x = f->extra;
 	struct bufpack *p = begin(e, "progress", 3);
 
-	bufpack_text(p, "done");
-	bufpack_uint(p, x->progress_done);
-	bufpack_text(p, "total");
-	bufpack_uint(p, x->progress_total);
-	bufpack_text(p, "text");
-	bufpack_text(p, x->progress_text ? x->progress_text : "");
+	bufpack_field_uint(p, "done", x->progress_done);
+	bufpack_field_uint(p, "total", x->progress_total);
+	bufpack_field_text(p, "text", x->progress_text ? x->progress_text : "");
 	reply_end();
 }
 
@@ -45,10 +40,8 @@ void watch_event_output(
 {
 	struct bufpack *p = begin(e, "output", 3);
 
-	bufpack_text(p, "stream");
-	bufpack_text(p, stream == STREAM_STDERR ? "stderr" : "stdout");
-	bufpack_text(p, "offset");
-	bufpack_uint(p, offset);
+	bufpack_field_text(p, "stream", stream == STREAM_STDERR ? "stderr" : "stdout");
+	bufpack_field_uint(p, "offset", offset);
 	bufpack_text(p, "bytes");
 	bufpack_bin(p, bytes, n);
 	reply_end();
@@ -58,8 +51,7 @@ void watch_event_dropped(const struct watch_event *e, uint64_t n)
 {
 	struct bufpack *p = begin(e, "dropped", 1);
 
-	bufpack_text(p, "n");
-	bufpack_uint(p, n);
+	bufpack_field_uint(p, "n", n);
 	reply_end();
 }
 
@@ -67,8 +59,7 @@ void watch_event_final(const struct watch_event *e, struct future *f)
 {
 	struct bufpack *p = begin(e, "final", 3);
 
-	bufpack_text(p, "state");
-	bufpack_text(p, outcome_state_name((enum outcome_state)f->state));
+	bufpack_field_text(p, "state", outcome_state_name((enum outcome_state)f->state));
 	bufpack_text(p, "timing");
 	reply_pack_timing(p, f, f->finished_us);
 	bufpack_text(p, "error");
@@ -83,8 +74,7 @@ void watch_event_unknown(const struct watch_event *e, enum outcome_code code)
 {
 	struct bufpack *p = begin(e, "final", 3);
 
-	bufpack_text(p, "state");
-	bufpack_text(p, outcome_code_name(code));
+	bufpack_field_text(p, "state", outcome_code_name(code));
 	bufpack_text(p, "error");
 	reply_unknown(p, code);
 	bufpack_text(p, "timing");

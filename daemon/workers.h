@@ -24,6 +24,8 @@ must_check int workers_new(struct event_base *base, const struct config *config,
 struct workers *workers_free(struct workers *w);
 /* Every pool has its function table, or failed. */
 bool workers_are_settled(const struct workers *w);
+/* Not while those are settled who somebody dead left behind: a new child may be one of them. */
+bool workers_may_fork(const struct workers *w);
 /* Processes (zygotes, workers, strangers) that are still there. */
 unsigned workers_left(const struct workers *w);
 /* The zygotes go home too: after core_drain(), when no job is left. */

@@ -48,8 +48,7 @@ static void pack_setup(struct bufpack *p, const struct config_pool *c)
 	pack_text(p, "pool", c->name);
 	pack_text(p, "handler", c->handler == HANDLER_EXEC ? "exec" : "module");
 	pack_text(p, "module", c->module);
-	bufpack_text(p, "output_bytes");
-	bufpack_uint(p, c->output_bytes);
+	bufpack_field_uint(p, "output_bytes", c->output_bytes);
 	pack_text(p, "cwd", c->cwd);
 	pack_text(p, "user", c->user);
 	pack_text(p, "cpu_affinity", c->cpu_affinity);

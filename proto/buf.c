@@ -236,3 +236,27 @@ void bufpack_raw(struct bufpack *p, const void *encoded, size_t n)
 {
 	pack_write(p, encoded, n);
 }
+
+void bufpack_field_text(struct bufpack *p, const char *key, const char *text)
+{
+	bufpack_text(p, key);
+	bufpack_text(p, text);
+}
+
+void bufpack_field_uint(struct bufpack *p, const char *key, uint64_t v)
+{
+	bufpack_text(p, key);
+	bufpack_uint(p, v);
+}
+
+void bufpack_field_bool(struct bufpack *p, const char *key, bool v)
+{
+	bufpack_text(p, key);
+	bufpack_bool(p, v);
+}
+
+void bufpack_field_seconds(struct bufpack *p, const char *key, uint64_t us)
+{
+	bufpack_text(p, key);
+	bufpack_seconds(p, us);
+}

@@ -78,5 +78,10 @@ void bufpack_double(struct bufpack *p, double v);
 void bufpack_seconds(struct bufpack *p, uint64_t us);
 void bufpack_ext_fd(struct bufpack *p, uint8_t index);
 void bufpack_ext(struct bufpack *p, int8_t type, const void *bytes, size_t n);
+/* One key of a map, and its value. */
+void bufpack_field_text(struct bufpack *p, const char *key, const char *text);
+void bufpack_field_uint(struct bufpack *p, const char *key, uint64_t v);
+void bufpack_field_bool(struct bufpack *p, const char *key, bool v);
+void bufpack_field_seconds(struct bufpack *p, const char *key, uint64_t us);
 /* An encoded value as it is. */
 void bufpack_raw(struct bufpack *p, const void *encoded, size_t n);
