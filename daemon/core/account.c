@@ -25,6 +25,8 @@ struct account {
 	struct accounts *all;
 	struct amounts used;
 	struct amounts by_jobs;
+	uint64_t n_results;
+	bool is_lenient;
 	struct futures futures;
 	UT_hash_handle hh;
 };
@@ -38,6 +40,23 @@ void accounts_deinit(struct accounts *all)
 {
 	assert(!all->by_uid);
 	(void)all;
+}
+
+void accounts_be_lenient(struct accounts *all)
+{
+	all->is_lenient = true;
+	for (struct account *a = all->by_uid; a; a = a->hh.next)
+		a->is_lenient = true;
+}
+
+void accounts_set_limits(struct accounts *all, const struct account_limits *limits)
+{
+	all->limits = *limits;
+	accounts_be_lenient(all);
+	/* There may be room for those who were told to wait until something is given back. */
+	all->n_gives++;
+	for (struct account *a = all->by_uid; a; a = a->hh.next)
+		a->n_gives++;
 }
 
 struct account *accounts_find(struct accounts *all, uint32_t uid)
@@ -148,18 +167,22 @@ int account_check(const struct account *a, const struct amounts *want, struct re
 	return r;
 }
 
+static void take(struct account *a, const struct amounts *want)
+{
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+		a->used.n[k] += want->n[k];
+		a->all->used.n[k] += want->n[k];
+	}
+}
+
 int account_take(struct account *a, const struct amounts *want, struct refusal *ret_refusal)
 {
 	int r;
 
 	r = account_check(a, want, ret_refusal);
-	if (r)
-		return r;
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
-		a->used.n[k] += want->n[k];
-		a->all->used.n[k] += want->n[k];
-	}
-	return 0;
+	if (r == 0)
+		take(a, want);
+	return r;
 }
 
 int account_take_one(
@@ -210,6 +233,55 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 	return account_take(a, want, NULL);
 }
 
+int account_check_result(
+	const struct account *a, const struct amounts *want, struct refusal *ret_refusal)
+{
+	const struct accounts *all = a->all;
+	const struct amounts *max_uid = &all->limits.uid, *max_all = &all->limits.all;
+	bool is_uid_first = a->is_lenient && a->n_results == 0;
+	bool is_all_first = all->is_lenient && all->n_results == 0;
+	int r = 0;
+
+	for (int k = 0; k < _ACCOUNT_KIND_MAX && r == 0; k++) {
+		uint64_t of_uid = a->used.n[k], of_all = all->used.n[k];
+
+		if (is_uid_first && exceeds(a->by_jobs.n[k], want->n[k], max_uid->n[k]))
+			of_uid = 0;
+		if (is_all_first && exceeds(all->by_jobs.n[k], want->n[k], max_all->n[k]))
+			of_all = 0;
+		r = check(all, k, of_uid, of_all, want->n[k], ret_refusal);
+	}
+	return r;
+}
+
+void account_take_result(struct account *a, const struct amounts *want)
+{
+	a->n_results++;
+	a->all->n_results++;
+	take(a, want);
+}
+
+void account_give_result(struct account *a, const struct amounts *back)
+{
+	assert(a->n_results > 0);
+	a->n_results--;
+	a->all->n_results--;
+	account_give(a, back);
+}
+
+void account_keep_result(struct account *a, const struct amounts *want)
+{
+	take(a, want);
+}
+
+static bool is_nothing(const struct amounts *a)
+{
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		if (a->n[k])
+			return false;
+	return true;
+}
+
 void account_job_over(struct account *a, const struct amounts *held)
 {
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
@@ -217,6 +289,10 @@ void account_job_over(struct account *a, const struct amounts *held)
 		a->by_jobs.n[k] -= held->n[k];
 		a->all->by_jobs.n[k] -= held->n[k];
 	}
+	if (a->is_lenient)
+		a->is_lenient = !is_nothing(&a->by_jobs);
+	if (a->all->is_lenient)
+		a->all->is_lenient = !is_nothing(&a->all->by_jobs);
 }
 
 const char *account_kind_name(enum account_kind kind)

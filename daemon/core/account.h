@@ -53,6 +53,8 @@ struct accounts {
 	struct account_limits limits;
 	struct amounts used;
 	struct amounts by_jobs; /* of it, what jobs hold until their end */
+	uint64_t n_results;	/* jobs that have room for a result */
+	bool is_lenient;	/* admitted jobs may be without such room: see below */
 	uint64_t n_gives;	/* goes up whenever something was given back */
 	struct account *by_uid; /* uthash */
 };
@@ -66,6 +68,11 @@ struct account;
 void accounts_init(struct accounts *all, const struct account_limits *limits);
 /* No account may be left. */
 void accounts_deinit(struct accounts *all);
+/* Other limits from now on. Nothing is taken from those who hold more. */
+void accounts_set_limits(struct accounts *all, const struct account_limits *limits);
+/* What was sure when jobs were admitted is so no longer: results need more room, or there is less.
+ * Until those jobs are over, see account_check_result(). */
+void accounts_be_lenient(struct accounts *all);
 /* The account of a uid with one more reference, made if there is none. -ENOMEM. */
 __attribute__((warn_unused_result)) int account_get(
 	struct accounts *all, uint32_t uid, struct account **ret);
@@ -91,6 +98,16 @@ void account_give(struct account *a, const struct amounts *back);
  * leaves no room for `result`: else waiting jobs could fill an account so that none ever starts. */
 __attribute__((warn_unused_result)) int account_take_job(struct account *a,
 	const struct amounts *want, const struct amounts *result, struct refusal *ret_refusal);
+/* Could room for the result of a job be taken, beside what the job holds? As account_check(); but
+ * where jobs by themselves leave no such room, though they did when they were admitted, one of them
+ * has it all the same as long as no other one has: else none of them would ever end. */
+__attribute__((warn_unused_result)) int account_check_result(
+	const struct account *a, const struct amounts *want, struct refusal *ret_refusal);
+/* Takes it, after that was asked; gives it back. */
+void account_take_result(struct account *a, const struct amounts *want);
+void account_give_result(struct account *a, const struct amounts *back);
+/* Takes what replaces a room that was given back just now, and fits into it. */
+void account_keep_result(struct account *a, const struct amounts *want);
 /* The job is over: what it held counts no longer as such. Nothing is given back by this. */
 void account_job_over(struct account *a, const struct amounts *held);
 /* The same for one kind. */

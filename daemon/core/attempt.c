@@ -48,7 +48,7 @@ static bool has_retry(const struct future *f, enum future_state state)
 
 static bool is_closing(const struct future *f)
 {
-	return f->pool->core->is_draining || f->pool->state == POOL_FAILED;
+	return f->pool->core->is_draining || pool_is_closed(f->pool);
 }
 
 static bool runs_by_itself(const struct future *f, enum future_state state)
@@ -264,7 +264,7 @@ static void end(struct core *c, struct future *f, const struct run_end *e, uint6
 
 	queue_leave(&f->pool->queue, f);
 	/* Without room for its details a loss is told without them. */
-	if (life_set_value(c, f, e->value, e->value_bytes, e->value_fds) != 0 &&
+	if (life_set_result(c, f, e->value, e->value_bytes, e->value_fds) != 0 &&
 		state != FUTURE_LOST) {
 		state = FUTURE_FAILED;
 		failure = FAILURE_QUOTA;

@@ -123,7 +123,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	r = core_find_known(c, s, ret);
 	if (r)
 		return r;
-	if (p->state == POOL_FAILED || pool_is_broken(p))
+	if (pool_is_closed(p) || pool_is_broken(p))
 		return CORE_E_POOL_FAILED;
 	if (p->is_draining)
 		return CORE_E_DRAINING;
@@ -131,6 +131,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	if (r)
 		return r;
 	f->pool = p;
+	p->n_users++;
 	f->function = s->function;
 	f->priority = s->priority;
 	f->timeout_us = s->timeout_us ? s->timeout_us : p->config.timeout_us;

@@ -1,5 +1,5 @@
-/* The core's doors: time, pools, the end. Futures' births are in birth.c, their ends in life.c and
- * ending.c, the way to the workers in handover.c and line.c.
+/* The core's doors: time, the end. Futures' births are in birth.c, their ends in life.c and
+ * ending.c, pools in pools.c, the way to the workers in handover.c and line.c.
  *
  * Everything here is driven from outside and answers at once. Events change state; core_turn(),
  * called when a batch of events is through, does what is due and decides who runs what. So a
@@ -18,6 +18,7 @@
 #include "daemon/core/handover.h"
 #include "daemon/core/life.h"
 #include "daemon/core/line.h"
+#include "daemon/core/pools.h"
 #include "daemon/core/sizing.h"
 #include "daemon/core/tombstone.h"
 
@@ -34,6 +35,7 @@ int core_init(struct core *c, const struct account_limits *limits, const struct 
 	c->groups.seed = c->keys.seed = &c->seed;
 	accounts_init(&c->accounts, limits);
 	TAILQ_INIT(&c->pools);
+	TAILQ_INIT(&c->removed);
 	TAILQ_INIT(&c->all);
 	TAILQ_INIT(&c->freed);
 	TAILQ_INIT(&c->settling);
@@ -48,13 +50,8 @@ int core_init(struct core *c, const struct account_limits *limits, const struct 
 
 void core_deinit(struct core *c)
 {
-	struct pool *p;
-
 	life_clear(c);
-	while ((p = TAILQ_FIRST(&c->pools))) {
-		TAILQ_REMOVE(&c->pools, p, in_core);
-		pool_free(p);
-	}
+	pools_clear(c);
 	tombstones_free(c->tombstones);
 	future_table_deinit(&c->table);
 	heap_deinit(&c->timers);
@@ -136,7 +133,7 @@ uint64_t core_turn(struct core *c, uint64_t now_us)
 	c->is_short = false;
 	edges_turn(c, now_us);
 	n_gives = c->accounts.n_gives;
-	TAILQ_FOREACH (p, &c->pools, in_core)
+	for (p = pools_first(c); p; p = pools_next(p))
 		handover_turn(p, now_us);
 	/* Room that one pool gave back may be what a job of another one waited for. */
 	if (c->is_short && c->accounts.n_gives != n_gives)
@@ -149,54 +146,6 @@ uint64_t core_turn(struct core *c, uint64_t now_us)
 	return node ? node->key : HEAP_NEVER;
 }
 
-/* ---- pools --------------------------------------------------------------------------------------
- */
-
-int core_add_pool(struct core *c, const struct pool_config *config, void *shell, struct pool **ret)
-{
-	struct pool *p;
-	int r;
-
-	for (unsigned i = 0; i < config->n_workers + 1; i++) {
-		r = life_add_timer(c);
-		if (r < 0)
-			return r;
-	}
-	r = pool_new(c, config, shell, &p);
-	if (r < 0)
-		return r;
-	TAILQ_INSERT_TAIL(&c->pools, p, in_core);
-	*ret = p;
-	return 0;
-}
-
-struct pool *core_find_pool(struct core *c, const char *name, size_t len)
-{
-	struct pool *p;
-
-	TAILQ_FOREACH (p, &c->pools, in_core)
-		if (strlen(p->name) == len && memcmp(p->name, name, len) == 0)
-			return p;
-	return NULL;
-}
-
-void core_pool_starting(struct pool *p)
-{
-	p->state = POOL_STARTING;
-}
-
-void core_pool_ready(struct pool *p)
-{
-	p->state = POOL_READY;
-	p->is_proven = false;
-}
-
-void core_pool_failed(struct pool *p, const char *reason, uint64_t now_us)
-{
-	pool_set_failed(p, reason);
-	handover_abort(p, FAILURE_POOL, now_us);
-}
-
 /* ---- the end ------------------------------------------------------------------------------------
  */
 
@@ -206,7 +155,7 @@ void core_drain(struct core *c, uint64_t now_us)
 	struct slot *s;
 
 	c->is_draining = true;
-	TAILQ_FOREACH (p, &c->pools, in_core) {
+	for (p = pools_first(c); p; p = pools_next(p)) {
 		handover_abort(p, FAILURE_SHUTDOWN, now_us);
 		while ((s = TAILQ_FIRST(&p->by_state[SLOT_IDLE])))
 			slot_dismiss(s, now_us);

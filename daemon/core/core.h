@@ -67,6 +67,8 @@ struct core_ops {
 	/* f is about to go, or its input is no longer needed: drop the references. */
 	void (*drop_payload)(void *shell, struct payload *p);
 	void (*drop_extra)(void *shell, struct future_extra *e);
+	/* p was removed and nobody uses it any more: it is about to be freed. May be NULL. */
+	void (*drop_pool)(void *shell, struct pool *p);
 };
 
 struct core {
@@ -74,6 +76,7 @@ struct core {
 	void *shell;
 	struct accounts accounts;
 	struct pools pools;
+	struct pools removed; /* pools that somebody still uses */
 	struct future_table table;
 	struct futures all;	 /* by ID */
 	struct futures freed;	 /* to be freed at the end of the turn */
@@ -115,6 +118,13 @@ void core_sweep(struct core *c);
 __attribute__((warn_unused_result)) int core_add_pool(
 	struct core *c, const struct pool_config *config, void *shell, struct pool **ret);
 struct pool *core_find_pool(struct core *c, const char *name, size_t len);
+/* In two steps: a pool that nobody finds yet, with room for all that the second step needs; it is
+ * joined, or given up. */
+__attribute__((warn_unused_result)) int core_prepare_pool(
+	struct core *c, const struct pool_config *config, void *shell, struct pool **ret);
+void core_join_pool(struct pool *p);
+/* Takes NULL. */
+void core_give_up_pool(struct pool *p);
 /* Its zygote died and starts again: no forks until it is ready. */
 void core_pool_starting(struct pool *p);
 /* The zygote is up; functions were put. */
@@ -126,6 +136,20 @@ void core_pool_failed(struct pool *p, const char *reason, uint64_t now_us);
 void core_pool_resize(struct pool *p, unsigned n_workers, unsigned min_spare, unsigned max_spare);
 /* Every worker is replaced, with a successor that is ready before it leaves. */
 void core_pool_renew(struct pool *p);
+/* Other settings, of which its name is none; with the numbers as core_pool_resize(). Time-outs and
+ * graces count for later jobs, everything else at once. */
+void core_pool_change(struct pool *p, const struct pool_config *config);
+/* It has another zygote, which is up and whose functions were put into `from`, a pool that was only
+ * prepared: they are p's from now on, and its workers are replaced as by core_pool_renew(). */
+void core_pool_take_over(struct pool *p, struct pool *from);
+/* Nobody finds it from now on. Waiting jobs are aborted, running ones end; then its workers leave.
+ * It is freed by the first core_sweep() that finds no future of it, no worker and no holder. */
+void core_remove_pool(struct pool *p, uint64_t now_us);
+/* Keeps it in memory. */
+void core_hold_pool(struct pool *p);
+void core_let_pool_go(struct pool *p);
+/* Nobody loses what he has; who waited for room looks again. */
+void core_set_limits(struct core *c, const struct account_limits *limits);
 /* Nothing is handed over until it is resumed; what no worker received yet comes back. */
 void core_pool_pause(struct pool *p, uint64_t now_us);
 /* No new jobs until it is resumed; workers leave as jobs run out. */

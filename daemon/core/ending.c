@@ -9,6 +9,7 @@
 #include "daemon/core/attempt.h"
 #include "daemon/core/life.h"
 #include "daemon/core/line.h"
+#include "daemon/core/pools.h"
 
 static enum future_state ending_state(const struct future *f)
 {
@@ -166,7 +167,7 @@ void core_stop_running(struct core *c, uint64_t now_us)
 {
 	struct pool *p;
 
-	TAILQ_FOREACH (p, &c->pools, in_core)
+	for (p = pools_first(c); p; p = pools_next(p))
 		for (unsigned i = 0; i < p->n_slots; i++) {
 			limit_grace(p->slots[i], now_us);
 			stop_running(p->slots[i], now_us);

@@ -33,7 +33,7 @@ static bool has_room(const struct future *f, struct refusal *ret_refusal)
 {
 	struct amounts want = reservation_of(f->pool);
 
-	return account_check(f->account, &want, ret_refusal) == 0;
+	return account_check_result(f->account, &want, ret_refusal) == 0;
 }
 
 static void explain_queued(

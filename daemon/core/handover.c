@@ -22,7 +22,7 @@ static struct future *first_with_room(struct pool *p)
 	int r;
 
 	while ((f = queue_first(&p->queue))) {
-		r = account_check(f->account, &want, NULL);
+		r = account_check_result(f->account, &want, NULL);
 		if (r == 0 || reservation_never_fits(p))
 			return f;
 		p->core->is_short = true;
@@ -220,7 +220,7 @@ void handover_turn(struct pool *p, uint64_t now_us)
 	}
 	sizing_shrink(p, n_waiting(p), now_us);
 	/* If workers die in their first job, waiting ones still have their turn: a trial each. */
-	if (p->state == POOL_FAILED || (pool_is_broken(p) && !p->is_failing_in_job))
+	if (pool_is_closed(p) || (pool_is_broken(p) && !p->is_failing_in_job))
 		handover_abort(p, FAILURE_POOL, now_us);
 	take_and_assign(p, now_us);
 	sizing_grow(p, n_waiting(p), now_us);

@@ -121,6 +121,14 @@ void heap_clear(struct heap *h, struct heap_node *node)
 		place(h, i, last);
 }
 
+void heap_rebuild(struct heap *h)
+{
+	for (uint32_t i = 0; i < h->n; i++)
+		h->entries[i].key = h->entries[i].node->key;
+	for (uint32_t i = h->n; i-- > 0;)
+		sift_down(h, i, h->entries[i]);
+}
+
 /* Depth first: below a node that does not come before, none does. */
 uint32_t heap_count_before(const struct heap *h, const struct heap_node *node, uint32_t most)
 {

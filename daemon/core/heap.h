@@ -46,6 +46,8 @@ static inline bool heap_before(const struct heap_node *a, const struct heap_node
 	return a->key != b->key ? a->key < b->key : a->order < b->order;
 }
 
+/* The keys of its nodes were changed where they are. */
+void heap_rebuild(struct heap *h);
 /* How many nodes come before this one, which need not be in the heap; counted up to `most`, at
  * O(that number). */
 uint32_t heap_count_before(const struct heap *h, const struct heap_node *node, uint32_t most);

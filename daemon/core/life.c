@@ -15,6 +15,7 @@
 #include "daemon/core/attempt.h"
 #include "daemon/core/edge.h"
 #include "daemon/core/line.h"
+#include "daemon/core/pools.h"
 #include "daemon/core/tombstone.h"
 
 int life_add_timer(struct core *c)
@@ -33,6 +34,8 @@ struct future *life_free(struct core *c, struct future *f)
 	if (f) {
 		terms_free(f->terms);
 		tags_free(&c->groups, &c->keys, f->tags);
+		if (f->pool)
+			f->pool->n_users--;
 	}
 	free(f);
 	return NULL;
@@ -148,6 +151,13 @@ bool core_find_expired(const struct core *c, uint64_t id, uint32_t *ret_uid)
 
 /* ---- the end of one ---- */
 
+static void keep_value(struct future *f, struct payload *value, const struct amounts *taken)
+{
+	f->value = value;
+	f->kept_bytes += taken->n[ACCOUNT_BYTES];
+	f->kept_fds = (uint16_t)(f->kept_fds + taken->n[ACCOUNT_FDS]);
+}
+
 int life_set_value(
 	struct core *c, struct future *f, struct payload *value, uint64_t bytes, uint16_t fds)
 {
@@ -157,13 +167,22 @@ int life_set_value(
 	if (!value)
 		return 0;
 	r = account_take(f->account, &want, NULL);
-	if (r) {
+	if (r == 0)
+		keep_value(f, value, &want);
+	else
 		c->ops->drop_payload(c->shell, value);
-		return r;
-	}
-	f->value = value;
-	f->kept_bytes += bytes;
-	f->kept_fds += fds;
+	return r;
+}
+
+int life_set_result(
+	struct core *c, struct future *f, struct payload *value, uint64_t bytes, uint16_t fds)
+{
+	struct amounts want = {.n = {[ACCOUNT_BYTES] = bytes, [ACCOUNT_FDS] = fds}};
+
+	if (!value || bytes > f->result_bytes || fds > f->pool->config.max_result_fds)
+		return life_set_value(c, f, value, bytes, fds);
+	account_keep_result(f->account, &want);
+	keep_value(f, value, &want);
 	return 0;
 }
 
@@ -248,7 +267,7 @@ void core_unpin(struct core *c, struct future *f)
 	forget_if_over(c, f);
 }
 
-void core_sweep(struct core *c)
+static void sweep(struct core *c)
 {
 	struct future *f;
 
@@ -256,6 +275,12 @@ void core_sweep(struct core *c)
 		TAILQ_REMOVE(&c->freed, f, in_line);
 		life_free(c, f);
 	}
+}
+
+void core_sweep(struct core *c)
+{
+	sweep(c);
+	pools_sweep(c);
 }
 
 static void drop_all(struct core *c, struct future *f)
@@ -279,5 +304,5 @@ void life_clear(struct core *c)
 
 	while ((f = TAILQ_FIRST(&c->all)))
 		drop_all(c, f);
-	core_sweep(c);
+	sweep(c);
 }

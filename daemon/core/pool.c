@@ -229,6 +229,41 @@ void pool_set_reason(struct pool *p, const char *reason)
 	p->reason = reason ? strdup(reason) : NULL;
 }
 
+/* Jobs point to functions, so those that p knows stay where they are. */
+static void take_function(struct pool *p, struct function *fn)
+{
+	struct function *known = find(p, fn->name, strlen(fn->name)), **link = &p->functions;
+	char *doc;
+
+	if (!known) {
+		while (*link)
+			link = &(*link)->next;
+		*link = fn;
+		fn->pool = p;
+		return;
+	}
+	doc = known->doc;
+	known->doc = fn->doc;
+	fn->doc = doc;
+	known->is_pure = fn->is_pure;
+	known->is_gone = false;
+	function_free(fn);
+}
+
+void pool_take_functions(struct pool *p, struct pool *from)
+{
+	struct function *fn;
+
+	pool_clear_functions(p);
+	while ((fn = from->functions)) {
+		from->functions = fn->next;
+		fn->next = NULL;
+		take_function(p, fn);
+		p->n_functions++;
+	}
+	from->n_functions = 0;
+}
+
 void pool_set_failed(struct pool *p, const char *reason)
 {
 	p->state = POOL_FAILED;

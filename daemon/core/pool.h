@@ -10,7 +10,8 @@
 enum pool_state {
 	POOL_STARTING, /* the zygote has not reported yet */
 	POOL_READY,
-	POOL_FAILED, /* its preload failed: jobs are refused with the reason */
+	POOL_FAILED,  /* its preload failed: jobs are refused with the reason */
+	POOL_REMOVED, /* nobody finds it: what runs ends, what is kept can be read */
 };
 
 /* How much work a worker is given beyond its running job; a job that runs longer than this runs
@@ -137,6 +138,7 @@ struct pool {
 	uint64_t wake_us;	  /* something is due then; HEAP_NEVER */
 	struct heap_node timer;	  /* that time */
 	uint64_t n_unfinished;	  /* jobs that are not final */
+	uint64_t n_users;	  /* futures, and others who hold it: it is not freed before */
 	uint64_t n_finished[_FUTURE_STATE_MAX]; /* final states so far */
 	uint64_t n_submitted;
 	uint64_t n_spawned;
@@ -171,6 +173,13 @@ struct function *pool_find_function(struct pool *p, const char *name, size_t len
 /* Why it is as it is; the text is copied (out of memory: no reason). NULL: nothing is wrong. */
 void pool_set_reason(struct pool *p, const char *reason);
 void pool_set_failed(struct pool *p, const char *reason);
+/* It will never run a job again, unless it is made anew. */
+static inline bool pool_is_closed(const struct pool *p)
+{
+	return p->state >= POOL_FAILED;
+}
+/* p has the functions of `from`, which loses them; others of p are gone. */
+void pool_take_functions(struct pool *p, struct pool *from);
 /* How many jobs of this function may stand in a line behind the running one. */
 unsigned pool_ahead(const struct pool *p, const struct function *f);
 /* Learns from the end of a job, and of its last run. */

@@ -171,11 +171,11 @@ static struct future *of_rank(struct heap_node *node)
 	return (struct future *)(void *)((char *)node - offsetof(struct future, rank));
 }
 
-static uint64_t rank_key(const struct queue *q, uint64_t entered_us, int32_t priority)
+static uint64_t rank_key(uint64_t ageing_us, uint64_t entered_us, int32_t priority)
 {
-	if (!q->ageing_us)
+	if (!ageing_us)
 		return RANK_ZERO - (uint64_t)priority;
-	return RANK_ZERO + entered_us - (uint64_t)priority * q->ageing_us;
+	return RANK_ZERO + entered_us - (uint64_t)priority * ageing_us;
 }
 
 /* By place. Only those that came back just before can be older, so this looks at few. */
@@ -261,7 +261,7 @@ void queue_enter(struct queue *q, struct future *f, uint64_t now_us)
 	if (q->entered_us < now_us)
 		q->entered_us = now_us;
 	f->is_ranked |= f->priority != 0;
-	f->rank.key = rank_key(q, q->entered_us, f->priority);
+	f->rank.key = rank_key(q->ageing_us, q->entered_us, f->priority);
 	f->rank.order = ++q->n_places;
 	insert(q, f->lane, f, false);
 }
@@ -343,6 +343,29 @@ int queue_set_priority(struct queue *q, struct future *f, int32_t priority)
 	f->is_ranked = true;
 	heap_set(&l->ranked, &f->rank, f->rank.key, f->rank.order);
 	return 0;
+}
+
+void queue_rank_anew(const struct queue *q, struct future *f, uint64_t ageing_us)
+{
+	uint64_t entered_us = q->entered_us;
+
+	if (q->ageing_us)
+		entered_us = f->rank.key + (uint64_t)f->priority * q->ageing_us - RANK_ZERO;
+	f->rank.key = rank_key(ageing_us, entered_us, f->priority);
+}
+
+void queue_set_ageing(struct queue *q, uint64_t ageing_us)
+{
+	struct future *f;
+
+	for (struct lane *l = q->by_uid; l; l = l->hh.next) {
+		TAILQ_FOREACH (f, &l->plain, in_line)
+			queue_rank_anew(q, f, ageing_us);
+		for (uint32_t i = 0; i < l->ranked.n; i++)
+			queue_rank_anew(q, of_rank(l->ranked.entries[i].node), ageing_us);
+		heap_rebuild(&l->ranked);
+	}
+	q->ageing_us = ageing_us;
 }
 
 /* ---- who is next --------------------------------------------------------------------------------

@@ -45,6 +45,13 @@ void queue_remove(struct queue *q, struct future *f);
 __attribute__((warn_unused_result)) int queue_set_priority(
 	struct queue *q, struct future *f, int32_t priority);
 
+/* From now on priorities weigh this much, also of jobs that wait. They keep their age; if it made no
+ * difference before, it counts from the last job that entered. Those that are handed over have to
+ * be told first. */
+void queue_set_ageing(struct queue *q, uint64_t ageing_us);
+/* One that is handed over. */
+void queue_rank_anew(const struct queue *q, struct future *f, uint64_t ageing_us);
+
 /* The next job, left where it is. NULL if there is none. */
 struct future *queue_first(const struct queue *q);
 /* Some job that waits, whether it could start or not. NULL if there is none. */

@@ -35,19 +35,19 @@ struct amounts reservation_beside(const struct pool *p)
 void reservation_take(struct future *f)
 {
 	struct amounts want = reservation_of(f->pool);
-	int r;
 
-	r = account_take(f->account, &want, NULL);
-	assert(r == 0);
-	(void)r;
+	account_take_result(f->account, &want);
+	f->result_bytes = want.n[ACCOUNT_BYTES];
 	f->is_reserved = true;
 }
 
+/* The pool's max_result may be another one by now. */
 void reservation_give(struct future *f)
 {
 	struct amounts back = reservation_of(f->pool);
 
 	assert(f->is_reserved);
-	account_give(f->account, &back);
+	back.n[ACCOUNT_BYTES] = f->result_bytes;
+	account_give_result(f->account, &back);
 	f->is_reserved = false;
 }

@@ -9,6 +9,6 @@ bool reservation_never_fits(const struct pool *p);
 /* What must stay free beside all waiting jobs, so that none of them waits for ever. Nothing for
  * those that will fail. */
 struct amounts reservation_beside(const struct pool *p);
-/* account_check() said that it fits. */
+/* account_check_result() said that it fits. */
 void reservation_take(struct future *f);
 void reservation_give(struct future *f);

@@ -50,7 +50,7 @@ static unsigned smaller(uint64_t a, unsigned b)
 /* More than that there must not be, whatever waits. */
 static unsigned most_of(const struct pool *p)
 {
-	if (p->state == POOL_FAILED)
+	if (pool_is_closed(p))
 		return 0;
 	return p->is_draining ? smaller(p->n_unfinished, p->config.n_workers) : p->config.n_workers;
 }
@@ -142,7 +142,7 @@ static void recover(struct pool *p)
 	p->n_own_failures = 0;
 	p->spawn_at_us = 0;
 	p->recover_at_us = HEAP_NEVER;
-	if (p->state != POOL_FAILED)
+	if (!pool_is_closed(p))
 		pool_set_reason(p, NULL);
 }
 
@@ -298,13 +298,25 @@ void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us)
 
 bool pool_is_degraded(const struct pool *p)
 {
-	return p->state != POOL_FAILED && p->n_failed_starts >= DEGRADED_STARTS;
+	return !pool_is_closed(p) && p->n_failed_starts >= DEGRADED_STARTS;
 }
 
 bool pool_is_broken(const struct pool *p)
 {
 	return p->n_own_failures >= BROKEN_STARTS && !p->n_by_state[SLOT_IDLE] &&
 	       !p->n_by_state[SLOT_BUSY];
+}
+
+/* When it is old; a worker that leaves or starts has no such time. */
+static void set_age(struct slot *s)
+{
+	uint64_t most_us = s->pool->config.max_age_us;
+	struct heap *timers = &s->pool->core->timers;
+
+	if (most_us)
+		heap_set(timers, &s->timer, heap_after(s->ready_us, with_jitter(s, most_us)), 0);
+	else
+		heap_clear(timers, &s->timer);
 }
 
 static void retire(struct slot *s)
@@ -318,12 +330,10 @@ void sizing_ready(struct slot *s, uint64_t now_us)
 	struct pool *p = s->pool;
 
 	s->ready_us = now_us;
-	p->is_proven = true;
+	p->is_proven |= s->serial > p->failed_serial;
 	if (p->n_failed_starts && s->serial > p->failed_serial)
 		p->recover_at_us = heap_after(now_us, PROOF_US);
-	if (p->config.max_age_us)
-		heap_set(&p->core->timers, &s->timer,
-			heap_after(now_us, with_jitter(s, p->config.max_age_us)), 0);
+	set_age(s);
 }
 
 void sizing_answered(struct slot *s, uint64_t rss_kib)
@@ -369,7 +379,7 @@ void sizing_died(struct slot *s, const struct worker_end *end, uint64_t now_us)
 	p->failed_serial = p->n_spawned;
 	p->recover_at_us = HEAP_NEVER;
 	p->spawn_at_us = now_us + back_off_us(p->n_failed_starts);
-	if (p->state != POOL_FAILED)
+	if (!pool_is_closed(p))
 		pool_set_reason(p, end->how);
 }
 
@@ -397,6 +407,26 @@ void core_pool_renew(struct pool *p)
 		if (p->slots[i]->state == SLOT_STARTING || p->slots[i]->state == SLOT_IDLE ||
 			p->slots[i]->state == SLOT_BUSY)
 			retire(p->slots[i]);
+}
+
+void sizing_changed(struct pool *p)
+{
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		struct slot *s = p->slots[i];
+
+		s->n_done_most = with_jitter(s, p->config.max_jobs);
+		if (s->state == SLOT_IDLE || s->state == SLOT_BUSY || s->state == SLOT_RINGING)
+			set_age(s);
+	}
+}
+
+/* What was forked before is older code, and proves nothing, neither by its life nor by its death. */
+void sizing_begin_anew(struct pool *p)
+{
+	p->failed_serial = p->n_spawned;
+	p->is_proven = false;
+	recover(p);
+	core_pool_renew(p);
 }
 
 void core_pool_pause(struct pool *p, uint64_t now_us)

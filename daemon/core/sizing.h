@@ -12,6 +12,13 @@ void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us);
 /* When the next worker may be started at the earliest; 0: one is starting, or nobody can tell. */
 uint64_t sizing_next_start_us(const struct pool *p);
 
+/* ---- what is decided from outside ---- */
+
+/* The pool's config is another one. */
+void sizing_changed(struct pool *p);
+/* Its zygote is another one: what failed before counts no longer, and its workers are replaced. */
+void sizing_begin_anew(struct pool *p);
+
 /* ---- what is learnt from a worker ---- */
 
 void sizing_ready(struct slot *s, uint64_t now_us);
