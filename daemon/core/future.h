@@ -137,8 +137,8 @@ struct future {
 	uint64_t kept_bytes;  /* charged as long as the record: texts, value */
 	uint16_t input_fds;
 	uint16_t kept_fds;
-	uint32_t texts_bytes; /* of kept_bytes: what counts as the job's, until its end */
-	uint64_t final_seq;   /* order of completion; 0: not final */
+	uint32_t texts_bytes;  /* of kept_bytes: what counts as the job's, until its end */
+	uint64_t final_seq;    /* order of completion; 0: not final */
 	uint64_t result_bytes; /* the room that its last run had for the result */
 
 	uint64_t timeout_us; /* 0: none */
