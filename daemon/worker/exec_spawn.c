@@ -169,22 +169,56 @@ static struct common *get_common(void)
 	return common;
 }
 
-/* Into the command's control group, at birth: joining it later costs milliseconds. Nothing but a
- * plain fork() can be had so without a line of assembler; it copies page tables, a little. Where it is
- * refused (a worker that became another user has no say in its group) the other way does. */
-in_child static pid_t fork_into(int group, struct start *st, int *ret_pidfd)
+/* Into the command's control group, at birth: joining it later costs milliseconds. clone() has no
+ * bit left to ask for that, and the C library no function for clone3(), which returns twice: in the child on
+ * an empty stack, so what comes next there is the call of be_child(). */
+#ifdef __x86_64__
+#define INTO_FLAGS (CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_INTO_CGROUP)
+
+static long clone_into(const struct clone_args *args, struct start *st)
+{
+	long r = SYS_clone3;
+
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "mov %[arg], %%rdi\n\t"
+			 "call *%[run]\n\t"
+			 "hlt\n"
+			 "1:"
+			 : "+a"(r)
+			 : "D"(args), "S"(sizeof(*args)), [run] "r"(be_child), [arg] "r"(st)
+			 : "rcx", "r11", "cc", "memory");
+	return r;
+}
+#else
+/* A plain fork() needs no assembler; it copies page tables, which a small command feels. */
+#define INTO_FLAGS (CLONE_VFORK | CLONE_PIDFD | CLONE_INTO_CGROUP)
+
+in_child static long clone_into(struct clone_args *args, struct start *st)
+{
+	long r;
+
+	args->stack = args->stack_size = 0;
+	r = syscall(SYS_clone3, args, sizeof(*args));
+	if (r == 0)
+		be_child(st);
+	return r;
+}
+#endif
+
+static pid_t start_in(int group, struct common *common, struct start *st, int *ret_pidfd)
 {
 	struct clone_args args = {
-		.flags = CLONE_VFORK | CLONE_PIDFD | CLONE_INTO_CGROUP,
+		.flags = INTO_FLAGS,
 		.pidfd = (uintptr_t)ret_pidfd,
 		.exit_signal = SIGCHLD,
+		.stack = (uintptr_t)common->stack,
+		.stack_size = STACK_BYTES,
 		.cgroup = (uint64_t)group,
 	};
-	long pid = syscall(SYS_clone3, &args, sizeof(args));
 
-	if (pid == 0)
-		be_child(st);
-	return (pid_t)pid;
+	return (pid_t)clone_into(&args, st);
 }
 
 int exec_spawn(struct exec_spec *s, const int fds[3], struct exec_child *ret)
@@ -199,7 +233,7 @@ int exec_spawn(struct exec_spec *s, const int fds[3], struct exec_child *ret)
 	st.failure = &common->failure;
 	common->failure = (struct exec_failure){};
 	if (cgroup_job() >= 0)
-		pid = fork_into(cgroup_job(), &st, &pidfd);
+		pid = start_in(cgroup_job(), common, &st, &pidfd);
 	if (pid < 0)
 		pid = clone(be_child, common->stack + STACK_BYTES,
 			CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &st, &pidfd);
