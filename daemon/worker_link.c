@@ -30,8 +30,6 @@
 
 /* Packets per event: one worker must not hold the loop. */
 #define PACKETS_PER_EVENT 16
-/* A worker that has nothing else to do receives at once. */
-#define DEAF_US 1000000
 
 #define TO(s) (1u << LINK_##s)
 
@@ -354,7 +352,7 @@ static bool is_deaf(const struct worker_link *l, uint32_t msgid)
 {
 	const struct future *f = slot_first(l->slot);
 
-	return f && f->msgid == msgid && f->head_us && clock_now_us() - f->head_us > DEAF_US;
+	return f && f->msgid == msgid && f->head_us && clock_now_us() - f->head_us >= POOL_DEAF_US;
 }
 
 /* A receive can wait while the worker's own receive copies into a page that faults; the number of

@@ -10,6 +10,7 @@
 #include "daemon/core/life.h"
 #include "daemon/core/line.h"
 #include "daemon/core/reservation.h"
+#include "daemon/core/recall.h"
 #include "daemon/core/sizing.h"
 
 /* The next job that can start as far as its owner's account goes, or that can never start. What one
@@ -36,12 +37,6 @@ static struct future *first_with_room(struct pool *p)
 /* ---- handing over -------------------------------------------------------------------------------
  */
 
-/* Its running job takes longer than others should wait behind it. */
-static bool runs_late(const struct slot *s, uint64_t now_us)
-{
-	return now_us > heap_after(slot_first(s)->head_us, POOL_AHEAD_US);
-}
-
 /* Its link took nothing in this turn. */
 static bool is_refusing(const struct slot *s)
 {
@@ -63,7 +58,7 @@ static struct slot *slot_idle(struct pool *p)
 static bool may_have_ahead(const struct slot *s, unsigned room, uint64_t now_us)
 {
 	return s->n_line > 0 && s->n_line <= room && s->fate != FATE_ENDS && !is_refusing(s) &&
-	       !runs_late(s, now_us);
+	       !recall_runs_late(s, now_us);
 }
 
 /* The least burdened worker that may have this job ahead of need. */
@@ -133,34 +128,6 @@ static bool assign(struct pool *p, uint64_t now_us)
 	return has_ended;
 }
 
-/* Jobs in the inbox of a worker whose running job takes long: back, before younger ones start
- * elsewhere. */
-static void take_back_late(struct pool *p, uint64_t now_us)
-{
-	for (unsigned i = 0; i < p->n_slots; i++) {
-		struct slot *s = p->slots[i];
-
-		if (s->state == SLOT_BUSY && s->n_line > 1 && runs_late(s, now_us))
-			line_take_back(s, now_us);
-	}
-}
-
-/* Idle workers, nothing else for them in the queue, but jobs in others' inboxes: back, as many as
- * there are idle workers. */
-static void steal(struct pool *p, uint64_t now_us)
-{
-	uint64_t others = p->queue.n;
-
-	for (unsigned i = 0; i < p->n_slots; i++) {
-		struct slot *s = p->slots[i];
-
-		if (p->queue.n >= others + p->n_by_state[SLOT_IDLE])
-			break;
-		if (s->state == SLOT_BUSY && s->n_line > 1)
-			line_take_back(s, now_us);
-	}
-}
-
 static void abort_one(struct future *f, enum future_failure why, uint64_t now_us)
 {
 	struct core *c = f->pool->core;
@@ -200,7 +167,7 @@ static unsigned n_waiting(struct pool *p)
 static void take_and_assign(struct pool *p, uint64_t now_us)
 {
 	if (p->n_ahead)
-		take_back_late(p, now_us);
+		recall_late(p, now_us);
 	if (p->is_paused)
 		return;
 	if (p->queue.n)
@@ -208,7 +175,7 @@ static void take_and_assign(struct pool *p, uint64_t now_us)
 	do {
 		if (!p->n_ahead || !slot_idle(p))
 			break;
-		steal(p, now_us);
+		recall_for_idle(p, now_us);
 	} while (assign(p, now_us)); /* what was stolen may have been overdue */
 }
 
@@ -218,6 +185,7 @@ void handover_turn(struct pool *p, uint64_t now_us)
 		handover_abort(p, FAILURE_SHUTDOWN, now_us);
 		return;
 	}
+	recall_unheard(p, now_us);
 	sizing_shrink(p, n_waiting(p), now_us);
 	/* If workers die in their first job, waiting ones still have their turn: a trial each. */
 	if (pool_is_closed(p) || (pool_is_broken(p) && !p->is_failing_in_job))

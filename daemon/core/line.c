@@ -14,6 +14,9 @@ static void make_first(struct future *f, uint64_t now_us)
 	struct core *c = f->pool->core;
 
 	f->head_us = now_us;
+	f->slot->has_received = false;
+	if (f->pool->look_us == HEAP_NEVER)
+		f->pool->look_us = heap_after(now_us, POOL_DEAF_US);
 	if (f->state == FUTURE_CANCELLING)
 		return;
 	future_set_state(f, FUTURE_RUNNING);

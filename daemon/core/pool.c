@@ -130,7 +130,7 @@ int pool_new(struct core *core, const struct pool_config *config, void *shell, s
 	}
 	p->core = core;
 	p->timer.owner = CORE_TIMER_POOL;
-	p->wake_us = p->recover_at_us = HEAP_NEVER;
+	p->look_us = p->wake_us = p->recover_at_us = HEAP_NEVER;
 	p->shell = shell;
 	p->config = *config;
 	p->config.name = p->name;

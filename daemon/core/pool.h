@@ -17,6 +17,8 @@ enum pool_state {
 /* How much work a worker is given beyond its running job; a job that runs longer than this runs
  * late. */
 #define POOL_AHEAD_US 500
+/* A worker that has not received its job after this is stopped, or hangs. */
+#define POOL_DEAF_US 1000000
 
 enum slot_state {
 	SLOT_EMPTY,    /* no worker; one is wanted */
@@ -72,6 +74,7 @@ struct slot {
 	/* Handed over, neither answered nor taken back; the first is running. */
 	struct futures line;
 	unsigned n_line;
+	bool has_received; /* the first of the line, as a look into the inbox showed */
 	uint32_t next_msgid;
 	uint64_t refused_turn;	/* in this turn of the core its link took nothing */
 	uint64_t serial;	/* of this worker in its pool, from 1 */
@@ -135,6 +138,7 @@ struct pool {
 	uint64_t recover_at_us;	  /* the worker on trial has proved itself; HEAP_NEVER */
 	uint64_t spawn_at_us;	  /* not before: back-off */
 	uint64_t rate_us;	  /* when the spawns so far were due at the bounded rate */
+	uint64_t look_us;	  /* a job may lie in a deaf worker's inbox then; HEAP_NEVER */
 	uint64_t wake_us;	  /* something is due then; HEAP_NEVER */
 	struct heap_node timer;	  /* that time */
 	uint64_t n_unfinished;	  /* jobs that are not final */

@@ -287,6 +287,7 @@ void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us)
 	while (staying(p) < want && may_spawn(p, now_us) && spawn(p, now_us))
 		;
 	wake_at(p, p->recover_at_us);
+	wake_at(p, p->look_us);
 	if (p->wake_us == HEAP_NEVER)
 		heap_clear(timers, &p->timer);
 	else if (!p->timer.pos || p->timer.key != p->wake_us)

@@ -118,8 +118,8 @@ class MortalCase(DaemonCase):
         self.c.call("release", [id, *others])
         return failure
 
-    def rounds(self, case):
-        for _ in range(ROUNDS):
+    def rounds(self, case, parts=1):
+        for _ in range(max(ROUNDS // parts, 1)):
             if os.path.exists(self.folder.at("runs")):
                 os.truncate(self.folder.at("runs"), 0)
             case()
@@ -216,6 +216,14 @@ class Workers(MortalCase):
             self.kill(self.worker())
             self.assert_end(self.submit("live"), "done", 1)
         self.rounds(case)
+
+    def test_stopped_with_a_job_that_nobody_asks_for(self):
+        def case():
+            pid = self.stop_worker()
+            ids = self.behind()
+            self.assert_end(ids[0], "done", 1, ids[1:])
+            self.until(lambda: self.stat(pid) == "Z", "it is not replaced")
+        self.rounds(case, 4)  # a second each
 
     def test_stopped_in_the_middle_of_a_job(self):
         def case():

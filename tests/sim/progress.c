@@ -61,13 +61,30 @@ static void check_idle(struct world *w, const struct pool *p)
 			world_fail(w, "%llu waits though a worker is idle", (ull)f->id);
 }
 
-static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us)
+/* What nobody is about to end is not left with a worker that does not receive. */
+static void check_received(struct world *w, const struct slot *s, uint64_t now_us, uint64_t next_us)
+{
+	const struct fake_worker *fw = s->shell;
+	const struct future *f = slot_first(s);
+	uint64_t until_us = f ? heap_after(f->head_us, POOL_DEAF_US) : 0;
+
+	if (!f || fw->is_deaf || w->core->is_draining || (now_us < until_us && next_us <= until_us))
+		return;
+	for (unsigned i = 0; i < fw->n_inbox; i++)
+		if (fw->inbox[i].id == f->id)
+			world_fail(
+				w, "%llu lies in the inbox of a worker that is deaf", (ull)f->id);
+}
+
+static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us, uint64_t next_us)
 {
 	for (unsigned i = 0; i < p->n_slots; i++) {
 		const struct slot *s = p->slots[i];
 		const struct fake_worker *fw = s->shell;
 		const struct future *f = s->state == SLOT_BUSY ? waits_in_inbox(s) : NULL;
 
+		if (s->state == SLOT_BUSY)
+			check_received(w, s, now_us, next_us);
 		if (!f || fw->is_deaf)
 			continue;
 		if (has_idle(w, p) || w->core->is_draining || p->state == POOL_FAILED)
@@ -132,7 +149,7 @@ void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 		if ((w->pools[i]->queue.n || w->pools[i]->n_aside) &&
 			(w->core->is_draining || w->pools[i]->state == POOL_FAILED))
 			world_fail(w, "jobs wait for nothing");
-		check_inboxes(w, w->pools[i], now_us);
+		check_inboxes(w, w->pools[i], now_us, next_us);
 		check_refusals(w, w->pools[i]);
 		/* Room and workers that were freed late in this turn are offered in the next. */
 		if (!w->core->want_turn)

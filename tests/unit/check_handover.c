@@ -143,6 +143,47 @@ START_TEST(no_more_is_stolen_than_can_start)
 }
 END_TEST
 
+static bool refuse_hand_over(struct fake_worker *w, struct future *f)
+{
+	return false;
+}
+
+/* As the shell does with one that was taken back from in vain: it gets nothing more. */
+START_TEST(what_is_not_received_for_a_second_comes_back)
+{
+	struct future *f;
+
+	core_start_workers();
+	f = submit(0);
+	ck_assert_uint_eq(fake_turn(&fake), fake.now_us + POOL_DEAF_US);
+	ck_assert_int_eq(f->state, FUTURE_RUNNING);
+	fake.hooks.may_hand_over = refuse_hand_over;
+	pass(POOL_DEAF_US - 1);
+	ck_assert_uint_eq(fake.n_taken_back, 0);
+	pass(1);
+	ck_assert_uint_eq(fake.n_taken_back, 1);
+	ck_assert_int_eq(f->state, FUTURE_QUEUED);
+}
+END_TEST
+
+START_TEST(what_was_received_is_looked_for_once)
+{
+	struct fake_worker *w;
+	struct future *f = start_running(&w);
+
+	pass(POOL_DEAF_US);
+	ck_assert_int_eq(f->state, FUTURE_RUNNING);
+	ck_assert_uint_eq(fake_turn(&fake), HEAP_NEVER);
+	/* the one after it, on the same worker, again */
+	finish(w, 0);
+	f = submit(0);
+	fake_turn(&fake);
+	ck_assert_ptr_eq(worker_of(f), w);
+	pass(POOL_DEAF_US);
+	ck_assert_uint_eq(fake.n_taken_back, 1);
+}
+END_TEST
+
 START_TEST(the_next_turn_is_the_first_timer_or_the_next_try)
 {
 	core_start_workers();
@@ -376,6 +417,7 @@ SUITE_MAIN_WITH("handover", core_setup, core_teardown, priority_then_age_and_uid
 	an_idle_worker_gets_what_waits_behind_another_job,
 	nothing_goes_ahead_of_a_late_job_or_a_long_function,
 	the_least_burdened_worker_gets_what_goes_ahead, no_more_is_stolen_than_can_start,
+	what_is_not_received_for_a_second_comes_back, what_was_received_is_looked_for_once,
 	the_next_turn_is_the_first_timer_or_the_next_try, a_full_link_is_tried_again_in_its_turn,
 	a_worker_that_asks_to_be_replaced_gets_nothing_more,
 	an_idle_worker_that_asks_to_be_replaced_leaves,

@@ -1,0 +1,63 @@
+/* What lies in a worker's inbox too long comes back, and starts elsewhere:
+ *
+ *	behind a job that runs late	before younger jobs start elsewhere
+ *	behind any job			if a worker is idle, with nothing in the queue for it
+ *	behind none			if the worker has not received it by now: it is stopped, or hangs,
+ *					and the job may have no clock that would end this
+ */
+#include "daemon/core/recall.h"
+
+#include "daemon/core/line.h"
+
+bool recall_runs_late(const struct slot *s, uint64_t now_us)
+{
+	return now_us > heap_after(slot_first(s)->head_us, POOL_AHEAD_US);
+}
+
+void recall_late(struct pool *p, uint64_t now_us)
+{
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		struct slot *s = p->slots[i];
+
+		if (s->state == SLOT_BUSY && s->n_line > 1 && recall_runs_late(s, now_us))
+			line_take_back(s, now_us);
+	}
+}
+
+/* As many as there are idle workers. */
+void recall_for_idle(struct pool *p, uint64_t now_us)
+{
+	uint64_t others = p->queue.n;
+
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		struct slot *s = p->slots[i];
+
+		if (p->queue.n >= others + p->n_by_state[SLOT_IDLE])
+			break;
+		if (s->state == SLOT_BUSY && s->n_line > 1)
+			line_take_back(s, now_us);
+	}
+}
+
+/* The shell ends a worker that it takes such a job back from. */
+void recall_unheard(struct pool *p, uint64_t now_us)
+{
+	if (now_us < p->look_us)
+		return;
+	p->look_us = HEAP_NEVER;
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		struct slot *s = p->slots[i];
+		const struct future *f = slot_first(s); /* none: its worker is being buried */
+		uint64_t at_us;
+
+		if (s->state != SLOT_BUSY || !f || s->has_received)
+			continue;
+		at_us = heap_after(f->head_us, POOL_DEAF_US);
+		if (now_us >= at_us) {
+			s->has_received = true;
+			line_take_back(s, now_us);
+		} else if (at_us < p->look_us) {
+			p->look_us = at_us;
+		}
+	}
+}
