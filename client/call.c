@@ -7,20 +7,24 @@
 #include "client/client_internal.h"
 #include "proto/text.h"
 
-int cl_call_begin(struct cl_draft *d, poold *p, struct cl_call *call, const char *method)
+int cl_call_begin_small(struct cl_draft *d, poold *p, struct cl_call *call, const char *method)
 {
-	int r = cl_draft_begin(d, p);
-
-	if (r == 0 && cl_table_reserve(&p->calls, 1) < 0)
-		r = cl_fail(p, -ENOMEM, "no memory for a request");
-	if (r < 0)
-		return r;
+	if (cl_table_reserve(&p->calls, 1) < 0)
+		return cl_fail(p, -ENOMEM, "no memory for a request");
+	cl_draft_begin_small(d, p);
 	/* a number that is still in use after 2^32 others is passed over */
 	do
 		call->msgid = (uint32_t)++p->last_msgid;
 	while (p->last_msgid > UINT32_MAX && cl_table_find(&p->calls, call->msgid));
 	rpc_pack_request(&d->pk, call->msgid, method);
 	return 0;
+}
+
+int cl_call_begin(struct cl_draft *d, poold *p, struct cl_call *call, const char *method)
+{
+	int r = cl_draft_check(p);
+
+	return r < 0 ? r : cl_call_begin_small(d, p, call, method);
 }
 
 int cl_call_commit(struct cl_draft *d, struct cl_call *call)

@@ -229,7 +229,9 @@ struct cl_draft {
 	unsigned n_fds;
 };
 
-/* -EAGAIN over the cap of what may wait to be sent. */
+/* Connected, and below the cap of what may wait to be sent; else -EAGAIN. */
+must_check int cl_draft_check(poold *p);
+/* The same, and begins. */
 must_check int cl_draft_begin(struct cl_draft *d, poold *p);
 /* Without the cap: for small messages that were promised. */
 void cl_draft_begin_small(struct cl_draft *d, poold *p);
@@ -257,6 +259,9 @@ struct cl_call {
 
 /* Begins a draft with the head of a request; the caller packs params and commits. */
 must_check int cl_call_begin(
+	struct cl_draft *d, poold *p, struct cl_call *call, const char *method);
+/* The same, without the cap: as cl_draft_begin_small(). */
+must_check int cl_call_begin_small(
 	struct cl_draft *d, poold *p, struct cl_call *call, const char *method);
 /* From now on the answer goes to `call`. */
 must_check int cl_call_commit(struct cl_draft *d, struct cl_call *call);

@@ -21,7 +21,7 @@ void cl_draft_begin_small(struct cl_draft *d, poold *p)
 	bufpack_init(&d->pk, &p->out);
 }
 
-int cl_draft_begin(struct cl_draft *d, poold *p)
+int cl_draft_check(poold *p)
 {
 	int r = cl_check_open(p);
 
@@ -30,8 +30,16 @@ int cl_draft_begin(struct cl_draft *d, poold *p)
 	if (buf_used(&p->out) >= p->out_max)
 		return cl_fail(p, -EAGAIN, "%zu bytes wait to be sent, the cap is %zu",
 			buf_used(&p->out), p->out_max);
-	cl_draft_begin_small(d, p);
 	return 0;
+}
+
+int cl_draft_begin(struct cl_draft *d, poold *p)
+{
+	int r = cl_draft_check(p);
+
+	if (r == 0)
+		cl_draft_begin_small(d, p);
+	return r;
 }
 
 size_t cl_draft_len(const struct cl_draft *d)

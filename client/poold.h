@@ -1784,6 +1784,24 @@ int poold_watch_new(poold *p, const poold_watch_options *options, poold_event_ca
 	void *userdata, poold_watch **ret_watch);
 
 /**
+ * poold_watch_add() - have more futures watched
+ * @w:    watch
+ * @ids:  their IDs
+ * @n:    how many
+ *
+ * Those that are being watched already are passed over; of one whose end was told it is told again.
+ * If the daemon cannot take one of them (quota), the watch is "refused" as a whole: no end is ever
+ * waited for in vain.
+ *
+ * Blocks:   no.
+ * Owner:    nothing changes hands; @ids is borrowed for the call.
+ * Returns:  0.
+ * Errors:   -ENOTCONN the watch is over, or not connected; -EAGAIN, -ENOMEM, -EPROTO, -ECHILD.
+ * Since:    0.1
+ */
+int poold_watch_add(poold_watch *w, const uint64_t *ids, size_t n);
+
+/**
  * poold_watch_free() - end a watch
  * @w:  watch, or NULL
  *

@@ -1,5 +1,6 @@
 /* A watch is told by its number, which comes with the answer; the daemon sends events behind it. One
- * that is freed before has nobody to call, and is taken back when the number is known. */
+ * that is freed before has nobody to call, and is taken back when the number is known. Futures that
+ * are added before wait for the number too. */
 #include <errno.h>
 #include <string.h>
 
@@ -13,8 +14,16 @@ struct poold_watch {
 	void *userdata;
 	poold_reply *last; /* made with it, so that telling its end needs no memory */
 	unsigned n_calls;  /* of the callback, under way */
+	unsigned n_adds;   /* requests to add futures, under way */
 	bool is_freed;	   /* whoever ends the last of them, or gets the answer, frees it */
+	struct buf later;  /* uint64_t IDs that are added when it has a number */
 	LIST_ENTRY(poold_watch) in_handle; /* if it has a number */
+};
+
+/* Futures that are being added. */
+struct adding {
+	struct cl_call call;
+	poold_watch *watch;
 };
 
 static void tell(poold_watch *w, uint64_t id, const char *kind, poold_reply *event, int *ret_cb)
@@ -33,8 +42,9 @@ static void tell(poold_watch *w, uint64_t id, const char *kind, poold_reply *eve
 
 static void free_if_over(poold_watch *w)
 {
-	if (!w->is_freed || w->n_calls > 0)
+	if (!w->is_freed || w->n_calls > 0 || w->n_adds > 0)
 		return;
+	buf_deinit(&w->later);
 	poold_reply_unref(w->last);
 	free(w);
 }
@@ -75,6 +85,90 @@ static void send_unwatch(poold *p, uint64_t number)
 	(void)!cl_request_commit(&d, q);
 }
 
+static void pack_ids(struct bufpack *p, const uint64_t *ids, size_t n)
+{
+	bufpack_array(p, n);
+	for (size_t i = 0; i < n; i++)
+		bufpack_uint(p, ids[i]);
+}
+
+/* Some future cannot be watched: one that is not told of an end must not wait for it. */
+static int refuse(poold_watch *w, struct cl_message *m, int *ret_cb)
+{
+	int r = cl_value_take_error(&w->last->value, m, &m->rpc.error);
+
+	LIST_REMOVE(w, in_handle);
+	send_unwatch(w->handle, w->number);
+	w->number = 0;
+	if (r < 0)
+		set_lost(w);
+	end(w, r == 0 ? "refused" : "disconnected", ret_cb);
+	return r;
+}
+
+static int on_added(poold *p, struct cl_call *call, struct cl_message *m, int *ret_cb)
+{
+	struct adding *a = container_of(call, struct adding, call);
+	poold_watch *w = a->watch;
+	int r = 0;
+
+	(void)p;
+	if (m && cl_message_is_error(m) && w->handle)
+		r = refuse(w, m, ret_cb);
+	w->n_adds--;
+	free_if_over(w);
+	free(a);
+	return r;
+}
+
+static int send_some(poold_watch *w, const uint64_t *ids, size_t n)
+{
+	struct adding *a = calloc(1, sizeof(*a));
+	struct cl_draft d;
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->call.on_answer = on_added;
+	a->watch = w;
+	r = cl_call_begin_small(&d, w->handle, &a->call, "watch_add");
+	if (r == 0) {
+		bufpack_array(&d.pk, 2);
+		bufpack_uint(&d.pk, w->number);
+		pack_ids(&d.pk, ids, n);
+		r = cl_call_commit(&d, &a->call);
+	}
+	if (r < 0)
+		free(a);
+	else
+		w->n_adds++;
+	return r;
+}
+
+static int send_all(poold_watch *w, const uint64_t *ids, size_t n)
+{
+	size_t some;
+	int r = 0;
+
+	for (; r == 0 && n > 0; ids += some, n -= some) {
+		some = n < CL_IDS_MAX ? n : CL_IDS_MAX;
+		r = send_some(w, ids, some);
+	}
+	return r;
+}
+
+static int begin(poold_watch *w)
+{
+	/* what was appended to it are IDs, and its memory is malloc()'s */
+	const void *ids = buf_head(&w->later);
+	int r;
+
+	LIST_INSERT_HEAD(&w->handle->watches, w, in_handle);
+	r = send_all(w, ids, buf_used(&w->later) / sizeof(uint64_t));
+	buf_deinit(&w->later);
+	return r;
+}
+
 static int on_answer(poold *p, struct cl_call *call, struct cl_message *m, int *ret_cb)
 {
 	poold_watch *w = container_of(call, struct poold_watch, call);
@@ -83,10 +177,8 @@ static int on_answer(poold *p, struct cl_call *call, struct cl_message *m, int *
 	if (m && !cl_message_is_error(m)) {
 		if (!cursor_uint(&m->rpc.result, &w->number) || w->number == 0)
 			return -EPROTO;
-		if (!w->is_freed) {
-			LIST_INSERT_HEAD(&p->watches, w, in_handle);
-			return 0;
-		}
+		if (!w->is_freed)
+			return begin(w);
 		send_unwatch(p, w->number);
 		free_if_over(w);
 		return 0;
@@ -105,13 +197,6 @@ static void pack_flag(struct bufpack *p, const char *key, bool is_set)
 		return;
 	bufpack_text(p, key);
 	bufpack_bool(p, true);
-}
-
-static void pack_ids(struct bufpack *p, const uint64_t *ids, size_t n)
-{
-	bufpack_array(p, n);
-	for (size_t i = 0; i < n; i++)
-		bufpack_uint(p, ids[i]);
 }
 
 static void pack_options(struct bufpack *p, const poold_watch_options *o)
@@ -150,6 +235,7 @@ poold_public int poold_watch_new(poold *p, const poold_watch_options *options,
 	if (!w)
 		return -ENOMEM;
 	w->is_freed = true;
+	buf_init(&w->later, SIZE_MAX);
 	w->last = new_reply();
 	if (!w->last) {
 		free_if_over(w);
@@ -171,6 +257,20 @@ poold_public int poold_watch_new(poold *p, const poold_watch_options *options,
 	w->is_freed = false;
 	*ret_watch = w;
 	return 0;
+}
+
+poold_public int poold_watch_add(poold_watch *w, const uint64_t *ids, size_t n)
+{
+	int r;
+
+	if (!w || (!ids && n > 0))
+		return -EINVAL;
+	if (!w->handle)
+		return -ENOTCONN;
+	if (w->number == 0)
+		return buf_append(&w->later, ids, n * sizeof(*ids));
+	r = cl_draft_check(w->handle);
+	return r < 0 ? r : send_all(w, ids, n);
 }
 
 poold_public poold_watch *poold_watch_free(poold_watch *w)

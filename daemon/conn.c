@@ -58,10 +58,17 @@ void conn_touch(struct conn *c)
 
 /* ---- closing ---- */
 
+static void drop_pendings(struct conn *c)
+{
+	struct pending *p;
+
+	while ((p = TAILQ_FIRST(&c->pendings)))
+		pending_remove(p, true);
+}
+
 void conn_close(struct conn *c, const char *reason)
 {
 	struct conns *cs = c->conns;
-	struct pending *p;
 
 	if (c->state == CONN_CLOSED)
 		return;
@@ -69,8 +76,7 @@ void conn_close(struct conn *c, const char *reason)
 	set_state(c, CONN_CLOSED);
 	event_del(c->on_readable);
 	event_del(c->on_writable);
-	while ((p = TAILQ_FIRST(&c->pendings)))
-		pending_remove(p, true);
+	drop_pendings(c);
 	if (c->is_dirty)
 		TAILQ_REMOVE(&cs->dirty, c, in_dirty);
 	if (c->is_resumed)
@@ -283,8 +289,11 @@ void conn_flush(struct conn *c)
 {
 	int r = 0;
 
-	if (c->state == CONN_FLUSHING)
+	if (c->state == CONN_FLUSHING) {
+		/* however long the peer takes to read its last word */
 		inbox_deinit(&c->in);
+		drop_pendings(c);
+	}
 	do {
 		write_ready(c);
 		if (c->state == CONN_CLOSED)

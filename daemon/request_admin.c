@@ -309,9 +309,12 @@ void request_stats(struct request *r)
 	bufpack_map(p, 6 + _FUTURE_STATE_MAX - FUTURE_DONE);
 	pack_counters(p, s, &t);
 	bufpack_text(p, "gauges");
-	bufpack_map(p, 3);
+	bufpack_map(p, 6);
 	bufpack_field_uint(p, "unfinished", core_unfinished(&s->core));
 	bufpack_field_uint(p, "queued", t.queued);
+	bufpack_field_uint(p, "watches", s->watches.n);
+	bufpack_field_uint(p, "watched", s->watches.n_watched);
+	bufpack_field_uint(p, "watch_bytes", s->watches.bytes);
 	bufpack_text(p, "work_share");
 	bufpack_double(p, work_share(&t.timing));
 	bufpack_text(p, "limits");

@@ -220,6 +220,12 @@ static void watched_on_time(struct pending *p, uint64_t now_us)
 
 /* ---- entries ---- */
 
+static void uncharge(struct watches *all, struct conn *c, size_t size)
+{
+	account_give_one(c->account, ACCOUNT_BYTES, size);
+	all->bytes -= size;
+}
+
 static void watched_free(struct pending *p, bool is_closing)
 {
 	struct watched *e = container_of(p, struct watched, pending);
@@ -229,7 +235,8 @@ static void watched_free(struct pending *p, bool is_closing)
 		HASH_DEL(e->watch->by_id, e);
 	core_unwait(core, &e->hook.waiter);
 	core_unpin(core, e->future);
-	account_give_one(p->conn->account, ACCOUNT_BYTES, sizeof(*e));
+	e->watch->all->n_watched--;
+	uncharge(e->watch->all, p->conn, sizeof(*e));
 	free(e);
 }
 
@@ -237,8 +244,8 @@ static const struct pending_ops watched_ops = {
 	watched_write, watched_on_time, watched_free, .is_lasting = true};
 
 /* A pending of the connection, charged: `size` bytes that begin with it. */
-static int charged_new(struct conn *c, const struct pending_ops *ops, size_t size,
-	struct pending **ret, struct refusal *ret_refusal)
+static int charged_new(struct watches *all, struct conn *c, const struct pending_ops *ops,
+	size_t size, struct pending **ret, struct refusal *ret_refusal)
 {
 	struct pending *p;
 	int r;
@@ -253,6 +260,7 @@ static int charged_new(struct conn *c, const struct pending_ops *ops, size_t siz
 		account_give_one(c->account, ACCOUNT_BYTES, size);
 		return r;
 	}
+	all->bytes += size;
 	*ret = p;
 	return 0;
 }
@@ -266,10 +274,11 @@ int watch_take(struct watch *w, struct future *f, struct refusal *ret_refusal)
 	HASH_FIND(hh, w->by_id, &f->id, sizeof(f->id), e);
 	if (e)
 		return 0;
-	r = charged_new(w->pending.conn, &watched_ops, sizeof(*e), &p, ret_refusal);
+	r = charged_new(w->all, w->pending.conn, &watched_ops, sizeof(*e), &p, ret_refusal);
 	if (r)
 		return r;
 	e = container_of(p, struct watched, pending);
+	w->all->n_watched++;
 	e->watch = w;
 	e->future = f;
 	e->id = f->id;
@@ -306,7 +315,8 @@ static void watch_free(struct pending *p, bool is_closing)
 	watch_scope_leave(&w->all->scopes, &w->of_all);
 	if (w->hh.tbl)
 		HASH_DEL(w->all->by_number, w);
-	account_give_one(p->conn->account, ACCOUNT_BYTES, sizeof(*w));
+	w->all->n--;
+	uncharge(w->all, p->conn, sizeof(*w));
 	free(w);
 }
 
@@ -334,10 +344,11 @@ int watch_new(struct watches *all, struct conn *c, const struct watch_wishes *wi
 	struct watch *w;
 	int r;
 
-	r = charged_new(c, &watch_ops, sizeof(*w), &p, ret_refusal);
+	r = charged_new(all, c, &watch_ops, sizeof(*w), &p, ret_refusal);
 	if (r)
 		return r;
 	w = container_of(p, struct watch, pending);
+	all->n++;
 	w->all = all;
 	w->number = ++all->last_number;
 	w->wants_progress = wishes->progress;

@@ -13,6 +13,9 @@ struct watches {
 	struct watch *by_number; /* uthash */
 	struct watch_scopes scopes;
 	uint64_t last_number;
+	uint64_t n;	    /* watches */
+	uint64_t n_watched; /* futures that they tell of, summed over them */
+	uint64_t bytes;	    /* charged for all of that */
 };
 
 /* What a watch is for. */

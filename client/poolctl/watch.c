@@ -12,6 +12,7 @@
 struct args {
 	const char *group;
 	bool all, progress, output;
+	struct opt_time timeout;
 };
 
 static const struct opt options[] = {
@@ -22,6 +23,7 @@ static const struct opt options[] = {
 	{0, "progress", NULL, "also what functions tell of their progress", OPT_FLAG,
 		offsetof(struct args, progress)},
 	{0, "output", NULL, "also what commands write", OPT_FLAG, offsetof(struct args, output)},
+	{'t', "timeout", "TIME", "no longer than this", OPT_TIME, offsetof(struct args, timeout)},
 	{0},
 };
 
@@ -29,6 +31,7 @@ struct watching {
 	struct ctl *ctl;
 	size_t n_left;	 /* of those that were named */
 	bool is_endless; /* others are meant, too */
+	uint64_t until_us;
 	int code;
 	poold_reply *refusal;
 	bool is_lost;
@@ -85,22 +88,47 @@ static int on_event(
 	return 0;
 }
 
+static bool is_over(const struct watching *w)
+{
+	return w->refusal || (!w->is_endless && w->n_left == 0) || output_has_failed();
+}
+
+static int follow(struct watching *w)
+{
+	int came = 0;
+
+	while (came >= 0 && !(came & LOOP_TIME) && !is_over(w)) {
+		came = loop_turn(w->ctl, -1, w->until_us);
+		if (came > 0 && came & LOOP_SIGNAL)
+			came = -EINTR;
+	}
+	return came;
+}
+
+static int end_of_watch(struct watching *w)
+{
+	if (w->refusal)
+		return ctl_refused(w->ctl, w->refusal);
+	if (w->n_left > 0 && !output_has_failed()) {
+		output_say("the time is over: %zu of the futures named are not final", w->n_left);
+		return EXITCODE_FALSE;
+	}
+	return w->code;
+}
+
 static int watch(struct watching *w, const poold_watch_options *o)
 {
 	poold_watch *watch;
 	int r = poold_watch_new(w->ctl->client, o, on_event, w, &watch);
 
-	while (r >= 0 && !w->refusal && (w->is_endless || w->n_left > 0) && !output_has_failed()) {
-		r = loop_turn(w->ctl, -1, POOLD_FOREVER);
-		if (r > 0 && r & LOOP_SIGNAL)
-			r = -EINTR;
-	}
+	if (r >= 0)
+		r = follow(w);
 	if (r < 0 && !w->refusal)
 		return ctl_call_failed(w->ctl, r);
 	if (w->is_lost)
 		return ctl_call_failed(w->ctl, -ENOTCONN);
 	poold_watch_free(watch);
-	return w->refusal ? ctl_refused(w->ctl, w->refusal) : w->code;
+	return end_of_watch(w);
 }
 
 static int run(struct ctl *ctl, void *values, int argc, char **argv)
@@ -121,6 +149,7 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 	o.progress = a->progress;
 	o.output = a->output;
 	w.n_left = ids_distinct(&ids);
+	w.until_us = loop_until(a->timeout.set ? a->timeout.us : POOLD_FOREVER);
 	code = loop_catch_signals(ctl);
 	if (code == 0)
 		code = ctl_connect(ctl);
@@ -135,7 +164,9 @@ const struct verb verb_watch = {
 	.name = "watch",
 	.operands = "[ID…]",
 	.doc = "Print what becomes of futures as it happens",
-	.more = "Ends when all IDs are final: with 0 if all are done, else with 1.",
+	.more = "Ends when all IDs are final: with 0 if all are done, else with 1. With --group "
+		"or\n"
+		"--all only when it is interrupted, or the time is over.",
 	.opts = options,
 	.values_size = sizeof(struct args),
 	.run = run,

@@ -31,3 +31,12 @@ until grep -q final "$dir/many"; do
 done
 kill "$watch"
 wait "$watch" || test $? -gt 0
+
+# No longer than it is told.
+long=$(submit -- sleep 60)
+run_ctl 1 watch --timeout 0.1s "$done" "$long"
+expect_out_line "^$done final done\$"
+expect_err_line '1 of the futures named are not final'
+run_ctl 0 watch --timeout 10ms --group nobody
+run_ctl 0 watch --timeout 1h "$done"
+run_ctl 0 cancel -q "$long"

@@ -1,6 +1,7 @@
 """Events of a watch: what is told of each future, in which order, and to whom."""
 
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
@@ -278,6 +279,49 @@ class Watch(ClientCase):
         self.assertTrue(any(kind == "dropped" and what["n"] > 0 for _, kind, what in events))
 
 
+class Chatty(ClientCase):
+    """Workers that say more than anybody wants to read, and one who watches them and reads nothing."""
+
+    paths = f"worker = {os.path.join(BUILD, 'tests', 'lib', 'hostile_worker')}\n"
+    pools = "".join(f"[pool {name}]\nhandler = module\nmodule = {PROOF}\nworkers = 1\n"
+                    for name in ("nice", "nice_endless_news"))
+
+    def watch_bytes(self):
+        return self.c.call("stats")["gauges"]["watch_bytes"]
+
+    def progress(self, id):
+        return self.c.call("info", id).get("progress", [0])[0]
+
+    def test_a_worker_that_is_killed_in_a_flood_of_news(self):
+        with Client(self.folder.socket) as slow:
+            w = slow.call("watch", {"group": "many", "progress": True})
+            many = self.c.call("submit_many", "nice/run", [None] * 5000, {"group": "many"})
+            self.c.call("wait", many)
+            chatty = self.c.call("submit", "nice_endless_news/run", None, {"group": "many"})
+            self.poold.await_that(lambda: self.progress(chatty) > 1000, "it speaks")
+            used = self.c.call("stats")
+            self.assertEqual((used["gauges"]["watches"], used["gauges"]["watched"] > 0), (1, True))
+            heard = self.progress(chatty)
+            self.poold.await_that(lambda: self.progress(chatty) > heard + 5000, "it goes on")
+            now = self.c.call("stats")
+            self.assertEqual(now["gauges"]["watch_bytes"], used["gauges"]["watch_bytes"])
+            self.assertEqual(now["limits"]["bytes"], used["limits"]["bytes"])
+            os.kill(self.c.call("info", chatty)["worker_pid"], signal.SIGKILL)
+            self.assertEqual(self.c.call("wait", [chatty]), [[chatty, "lost"]])
+            events, left = [], {chatty, *many}
+            while left:
+                number, id, kind, what = slow.note("event")
+                self.assertIn(id, left)  # nothing comes behind a final
+                if kind == "final":
+                    left.remove(id)
+                if id == chatty:
+                    events.append((kind, what))
+        self.assertEqual((events[-1][0], events[-1][1]["state"]), ("final", "lost"))
+        self.assertGreater(sum(what["n"] for kind, what in events if kind == "dropped"), 1000)
+        self.poold.await_that(lambda: self.watch_bytes() == 0, "all of it is given back")
+        self.assertEqual(self.c.call("stats")["gauges"]["watches"], 0)
+
+
 class Poor(ClientCase):
     """A uid that may have few waits."""
 
@@ -295,6 +339,22 @@ class Poor(ClientCase):
             ids = self.c.call("submit_many", "bench/sleep", [1000] * 20, {"group": "many"})
             self.assertEqual(watcher.until_closed()[0], "quota")
         self.c.call("wait", ids)
+
+
+class Narrow(ClientCase):
+    """A uid that may hold few bytes."""
+
+    settings = "[limits]\nbytes = 100K\n"
+    pools = POOLS.replace("handler = exec", "handler = exec\nmax_result = 1K")
+
+    def test_a_watcher_beyond_the_bytes_is_disconnected(self):
+        with Client(self.folder.socket) as watcher:
+            watcher.call("watch", {"group": "many"})
+            # Until what is kept leaves no room for one more to be watched. The watcher reads nothing.
+            while self.c.call("stats")["gauges"]["watches"]:
+                self.c.call("put", "x", {"group": "many"})
+            self.assertEqual(self.c.call("stats")["gauges"]["watch_bytes"], 0)
+            self.assertEqual(watcher.until_closed()[0], "quota")
 
 
 if __name__ == "__main__":

@@ -46,6 +46,13 @@ static void nice_last_answer(void)
 	_exit(3);
 }
 
+/* Until somebody ends it. */
+static void nice_endless_news(void)
+{
+	for (uint64_t i = 1;; i++)
+		hostile_send_progress(hostile_id, i, UINT32_MAX, "and so on");
+}
+
 static void nice_flood(void)
 {
 	for (unsigned i = 0; i < 50000; i++)
@@ -133,6 +140,7 @@ const struct hostile_deed hostile_nice[] = {
 	DEED(nice_last_answer),
 	DEED(nice_news),
 	DEED(nice_flood),
+	DEED(nice_endless_news),
 	DEED(nice_flags),
 	DEED(nice_strange_failure),
 	{NULL, NULL},

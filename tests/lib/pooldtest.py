@@ -145,10 +145,11 @@ class DaemonCase(unittest.TestCase):
 
     pools = POOLS
     settings = ""
+    paths = PATHS
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = Folder(pools=cls.pools, daemon=cls.settings)
+        cls.folder = Folder(pools=cls.pools, daemon=cls.settings, paths=cls.paths)
         try:
             cls.poold = Poold(cls.folder).await_ready()
         except BaseException:

@@ -98,6 +98,59 @@ START_TEST(a_watch_is_told_until_it_is_freed_refused_or_disconnected)
 }
 END_TEST
 
+START_TEST(futures_are_added_to_a_watch)
+{
+	poold_watch_options o = POOLD_WATCH_OPTIONS_INIT;
+	const uint64_t ids[] = {7, 8};
+	uint64_t many[5000];
+	struct fake_daemon d;
+	poold_watch *w;
+	poold *p;
+
+	event.n = 0;
+	fake_daemon_start(&d);
+	p = fake_daemon_connect(&d);
+	ck_assert_int_eq(poold_watch_new(p, &o, on_event, NULL, &w), 0);
+	ck_assert_int_eq(poold_watch_add(w, ids, 1), 0); /* before it has a number */
+	ck_assert_int_eq(poold_watch_add(w, ids + 1, 1), 0);
+	ck_assert_int_eq(poold_watch_add(w, NULL, 0), 0);
+	ck_assert_int_eq(poold_watch_add(w, NULL, 1), -EINVAL);
+	ck_assert_int_eq(poold_watch_add(NULL, ids, 1), -EINVAL);
+	ck_assert_int_eq(client_run(p), 0);
+	fake_daemon_expect(&d, "watch", "[{\"ids\": []}]");
+	fake_daemon_say(&d, "[iini]", 1, 2, 21);
+	ck_assert_int_eq(client_run(p), 0);
+	fake_daemon_expect(&d, "watch_add", "[21, [7, 8]]");
+	ck_assert_int_eq(poold_watch_add(w, ids, 1), 0);
+	ck_assert_int_eq(client_run(p), 0);
+	fake_daemon_expect(&d, "watch_add", "[21, [7]]");
+	fake_daemon_say(&d, "[iint]", 1, 3, 1);
+	/* what cannot be watched ends the watch; later answers find nobody */
+	fake_daemon_say(&d, "[ii[ss{}]n]", 1, 4, "quota", "too many");
+	event.is_to_free = true;
+	for (size_t i = 0; i < 5000; i++)
+		many[i] = 7;
+	ck_assert_int_eq(poold_watch_add(w, many, 5000), 0);
+	ck_assert_int_eq(client_run(p), 0);
+	expect_event(1, 0, "refused", "quota");
+	fake_daemon_say(&d, "[iint]", 1, 5, 1);
+	fake_daemon_say(&d, "[ii[ss{}]n]", 1, 6, "quota", "too many");
+	ck_assert_int_eq(client_run(p), 0);
+	ck_assert_uint_eq(event.n, 1);
+	/* one that is over */
+	event.is_to_free = false;
+	ck_assert_int_eq(poold_watch_new(p, &o, on_event, NULL, &w), 0);
+	ck_assert_int_eq(poold_watch_add(w, ids, 1), 0);
+	fake_daemon_hang_up(&d);
+	ck_assert_int_lt(client_run(p), 0);
+	expect_event(2, 0, "disconnected", "disconnected");
+	ck_assert_int_eq(poold_watch_add(w, ids, 1), -ENOTCONN);
+	poold_watch_free(w);
+	poold_unref(p);
+	fake_daemon_stop(&d);
+}
+END_TEST
+
 START_TEST(a_request_and_its_answer)
 {
 	poold_request_args args = POOLD_REQUEST_INIT;
@@ -394,6 +447,6 @@ START_TEST(refusals_are_errors_where_there_is_no_reply)
 END_TEST
 
 SUITE_MAIN("client_request", a_watch_is_told_until_it_is_freed_refused_or_disconnected,
-	a_request_and_its_answer, fds_both_ways, answers_to_callbacks,
+	futures_are_added_to_a_watch, a_request_and_its_answer, fds_both_ways, answers_to_callbacks,
 	an_answer_that_comes_too_late, what_hello_said, requests_with_a_form,
 	refusals_are_errors_where_there_is_no_reply)
