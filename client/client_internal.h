@@ -8,97 +8,13 @@
 #include <sys/un.h>
 
 #include "client/poold.h"
+#include "client/table.h"
+#include "client/value.h"
 #include "proto/buf.h"
 #include "proto/fdpass.h"
 #include "proto/limits.h"
 #include "proto/rpc.h"
 #include "proto/scan.h"
-
-/* A message that arrived, taken apart. */
-struct cl_message {
-	struct rpc rpc;
-	const int *fds;
-	unsigned n_fds;
-	bool are_fds_taken; /* by a value */
-};
-
-/* ---- value: what a future or a reply holds ---- */
-
-/* Short values need no memory of their own. */
-#define CL_SMALL_BYTES 32u
-
-struct cl_part {
-	int fd;
-	bool is_checked; /* a sealed memfd of len bytes */
-	size_t len;
-	const void *map; /* NULL until asked for */
-};
-
-struct cl_parts {
-	unsigned n;
-	struct cl_part part[];
-};
-
-/* A result's encoding, or an error: code, NUL, message, NUL, encoding of the details. */
-struct cl_value {
-	uint8_t *bytes; /* == small, or allocated */
-	size_t len;
-	uint32_t message_at; /* of an error */
-	uint32_t details_at; /* of an error; 0 in a result */
-	struct cl_parts *parts;
-	uint8_t small[CL_SMALL_BYTES];
-};
-
-void cl_value_deinit(struct cl_value *v);
-/* Into an empty value; with the fds of the message. */
-must_check int cl_value_take_result(
-	struct cl_value *v, struct cl_message *m, const struct cursor *encoded);
-/* *error stands on [code, message, details]; -EPROTO if it does not. */
-must_check int cl_value_take_error(
-	struct cl_value *v, struct cl_message *m, const struct cursor *error);
-/* The error of whoever still waited when the connection ended. */
-void cl_value_set_disconnected(struct cl_value *v);
-static inline bool cl_value_is_error(const struct cl_value *v)
-{
-	return v->details_at > 0;
-}
-const char *cl_value_code(const struct cl_value *v);
-const char *cl_value_message(const struct cl_value *v);
-/* The result's or the details' encoding; empty if there is none. */
-struct cursor cl_value_encoded(const struct cl_value *v);
-must_check int cl_value_get_fd(struct cl_value *v, unsigned index, size_t *ret_len);
-must_check int cl_value_get_part(
-	struct cl_value *v, unsigned index, const void **ret, size_t *ret_len);
-/* The bytes that str, bin or ext 1 at c stand for; -ENOMSG for anything else. */
-must_check int cl_value_get_bytes(
-	struct cl_value *v, const struct cursor *c, const void **ret, size_t *ret_len);
-
-/* A duplicate, close-on-exec; or -errno. */
-must_check int cl_dup(int fd);
-
-/* ---- table: from a number to what waits for it ---- */
-
-struct cl_slot {
-	uint64_t key;
-	void *value; /* NULL: free */
-};
-
-struct cl_table {
-	struct cl_slot *slots;
-	size_t size; /* 0 or a power of two */
-	size_t n;
-};
-
-void cl_table_deinit(struct cl_table *t);
-/* Makes room for n more, so that this many cl_table_add() cannot fail. */
-must_check int cl_table_reserve(struct cl_table *t, size_t n);
-/* A key may be there several times. Room was reserved. */
-void cl_table_add(struct cl_table *t, uint64_t key, void *value);
-/* NULL if there is none. */
-void *cl_table_find(const struct cl_table *t, uint64_t key);
-/* Takes one of that key out. NULL if there is none. */
-void *cl_table_take(struct cl_table *t, uint64_t key);
-void cl_table_remove(struct cl_table *t, uint64_t key, void *value);
 
 /* ---- the handle ---- */
 
@@ -314,6 +230,9 @@ must_check int cl_answer_begin(struct cl_answer *a, poold *p, const char *method
 must_check int cl_answer_wait(struct cl_answer *a, uint64_t timeout_us, poold_reply **ret_reply);
 
 /* ---- payload: inputs ---- */
+
+/* A duplicate, close-on-exec; or -errno. */
+must_check int cl_dup(int fd);
 
 /* Packs an input; what is large becomes an fd. */
 must_check int cl_payload_pack(struct cl_draft *d, const poold_input *input);

@@ -2,10 +2,10 @@
  * tombstones and a table that is used for ever does not decay. Keys are counters (msgids, IDs):
  * multiplying by the golden ratio scatters them, since two runs of neighbours that met would make
  * each other's chains as long as a run. */
+#include "client/table.h"
+
 #include <errno.h>
 #include <string.h>
-
-#include "client/client_internal.h"
 
 #define FIRST_SIZE 16u
 

@@ -1,5 +1,7 @@
 /* A value is kept as it came, in one piece of memory, and decoded when somebody asks. Large byte
  * strings are beside it as fds; they are checked and mapped at the first look. */
+#include "client/value.h"
+
 #include <errno.h>
 #include <string.h>
 
