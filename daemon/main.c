@@ -86,6 +86,8 @@ int main(int argc, char **argv)
 	r = parse(argc, argv, &a);
 	if (r >= 0)
 		return r;
+	if (!a.only_check)
+		server_hold_signals();
 	if (load(&a, &config) != 0)
 		return EXIT_FAILURE;
 	if (a.only_check) {

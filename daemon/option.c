@@ -60,6 +60,13 @@ bool option_timeout(struct request *r, const char *key, void *into)
 	return option_refuse(r, key, "a time in seconds, 0 or more,");
 }
 
+bool option_time(struct request *r, const char *key, void *into)
+{
+	if (cursor_nil(&r->params) || jobspec_seconds(&r->params, false, into))
+		return true;
+	return option_refuse(r, key, "a time in seconds, more than 0,");
+}
+
 bool option_bool(struct request *r, const char *key, void *into)
 {
 	return cursor_bool(&r->params, into) || option_refuse(r, key, "true or false");

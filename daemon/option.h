@@ -25,6 +25,7 @@ bool option_refuse(struct request *r, const char *key, const char *wanted);
 /* Readers; `into` is a */
 bool option_timeout(
 	struct request *r, const char *key, void *into); /* uint64_t, µs; nil: unchanged */
+bool option_time(struct request *r, const char *key, void *into);   /* the same, and not 0 */
 bool option_bool(struct request *r, const char *key, void *into);   /* bool */
 bool option_number(struct request *r, const char *key, void *into); /* uint64_t */
 bool option_text(struct request *r, const char *key, void *into);   /* struct text_view */

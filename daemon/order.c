@@ -92,7 +92,7 @@ static void fail_submit(struct order *o, int e, const struct refusal *why)
 	case CORE_E_QUOTA:
 	case CORE_E_FULL: request_refuse(o->r, why); break;
 	case CORE_E_DRAINING:
-		if (o->r->server->core.is_draining)
+		if (o->r->server->core.is_closed)
 			request_fail(o->r, OUTCOME_E_DRAINING,
 				"the daemon is stopping and takes no new jobs");
 		else

@@ -1,4 +1,4 @@
-/* What operators ask: stats, pools, workers, functions, shutdown. */
+/* What operators ask: stats, pools, workers, functions. */
 #include <config.h>
 
 #include "daemon/reply.h"
@@ -324,21 +324,4 @@ void request_stats(struct request *r)
 	bufpack_field_seconds(p, "started", clock_unix_us(s->started_us));
 	bufpack_field_text(p, "version", PACKAGE_VERSION);
 	reply_end();
-}
-
-/* ---- shutdown ---- */
-
-void request_shutdown(struct request *r)
-{
-	if (!request_is_admin(r, "shutdown"))
-		return;
-	if (request_next(r) && !cursor_nil(&r->params)) {
-		request_fail(r, OUTCOME_E_BAD_REQUEST,
-			"shutdown stops the whole daemon: its first parameter is nil");
-		return;
-	}
-	if (!option_read(r, NULL, 0, NULL))
-		return;
-	reply_true(reply_to_request(r));
-	server_stop(r->server);
 }

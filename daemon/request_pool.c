@@ -1,4 +1,4 @@
-/* resize, pause, resume, drain: what operators do to pools.
+/* resize, pause, resume, drain: what operators do to pools; shutdown: to all of them.
  *
  * A drain that is waited for looks once a turn whether its pools are through. Also when somebody
  * resumed them meanwhile, or the daemon stops: then it answers with what is left. */
@@ -6,8 +6,11 @@
 #include <stdlib.h>
 
 #include "daemon/drain.h"
+#include "daemon/log.h"
 #include "daemon/option.h"
 #include "daemon/reply.h"
+#include "daemon/stop.h"
+#include "proto/text.h"
 
 #define WORKERS_MAX 4096u /* as the key `workers` */
 
@@ -243,4 +246,54 @@ void request_drain(struct request *r)
 		drain_wait(r, only, o.timeout_us);
 	else
 		answer(r->server, only, reply_to_request(r));
+}
+
+/* ---- shutdown ---- */
+
+struct shutdown_options {
+	enum stop_mode mode;
+	uint64_t timeout_us;
+};
+
+static bool option_mode(struct request *r, const char *key, void *into)
+{
+	struct text_view word;
+
+	if (!option_text(r, key, &word))
+		return false;
+	for (int m = 0; m < _STOP_MODE_MAX; m++)
+		if (text_equal(word.text, word.len, stop_mode_name((enum stop_mode)m))) {
+			*(enum stop_mode *)into = (enum stop_mode)m;
+			return true;
+		}
+	return option_refuse(r, key, "finish, term or kill");
+}
+
+static const struct option shutdown_options[] = {
+	OPTION("mode", option_mode, struct shutdown_options, mode),
+	OPTION("timeout", option_time, struct shutdown_options, timeout_us),
+};
+
+void request_shutdown(struct request *r)
+{
+	struct shutdown_options o = {.mode = STOP_TERM, .timeout_us = HEAP_NEVER};
+
+	if (!request_is_admin(r, "shutdown"))
+		return;
+	if (request_next(r) && !cursor_nil(&r->params)) {
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"shutdown stops the whole daemon: its first parameter is nil");
+		return;
+	}
+	if (!option_read(r, shutdown_options, ARRAY_SIZE(shutdown_options), &o))
+		return;
+	if (o.mode == STOP_KILL && o.timeout_us != HEAP_NEVER) {
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"option timeout: mode kill gives running jobs no time");
+		return;
+	}
+	log_notice("uid %u asks for a shutdown, mode %s", (unsigned)r->conn->uid,
+		stop_mode_name(o.mode));
+	reply_true(reply_to_request(r));
+	stop_begin(r->server, o.mode, o.timeout_us, r->now_us);
 }

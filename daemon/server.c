@@ -9,9 +9,8 @@
  *	              the only places that free futures and connections
  *
  * Start: what can fail without having touched anything comes first; the socket opens, and READY is
- * said, when every pool has its functions or has failed. Stop: no new jobs, waiting ones are
- * aborted, running ones may finish within stop_timeout, then they are rung and after their grace
- * killed; every waiter is answered before the sockets close.
+ * said, when every pool has its functions or has failed. Signals wait until there is something that
+ * can be stopped. The way out stands in stop.c.
  */
 #include "daemon/server.h"
 
@@ -31,23 +30,34 @@
 #include "daemon/notify.h"
 #include "daemon/request.h"
 #include "daemon/spawn.h"
-
-/* Answers to clients that read slowly, and workers on their way out, are waited for this long at
- * the stop. */
-#define LAST_WORDS_US (2 * 1000 * 1000ull)
-/* Beyond the grace of its jobs: for the death path, which may have strangers to settle first. */
-#define STOP_SLACK_US (3 * 1000 * 1000ull)
+#include "daemon/stop.h"
 
 static const struct conn_ops conn_ops = {.on_message = request_on_message};
 
 /* ---- signals ---- */
 
+static void mask_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(how, &set, NULL);
+}
+
+void server_hold_signals(void)
+{
+	mask_signals(SIG_BLOCK);
+}
+
 static void on_stop_signal(evutil_socket_t signo, short what, void *userdata)
 {
 	struct server *s = userdata;
 
-	log_notice("%s: stopping", signo == SIGTERM ? "SIGTERM" : "SIGINT");
-	server_stop(s);
+	stop_signalled(s, signo == SIGTERM ? "SIGTERM" : "SIGINT", clock_now_us());
 }
 
 static void on_reload_signal(evutil_socket_t signo, short what, void *userdata)
@@ -93,6 +103,7 @@ static int watch_signals(struct server *s)
 		r = watch_signal(s, SIGHUP, on_reload_signal);
 	if (r == 0)
 		r = watch_signal(s, SIGUSR1, on_dump_signal);
+	mask_signals(SIG_UNBLOCK);
 	return r;
 }
 
@@ -195,19 +206,6 @@ int server_new(struct config *config, struct server **ret)
 	return 0;
 }
 
-/* Whoever asks again while we are leaving must not change the exit code. */
-static void hold_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
 struct server *server_free(struct server *s)
 {
 	if (!s)
@@ -219,7 +217,8 @@ struct server *server_free(struct server *s)
 	if (s->has_core)
 		core_deinit(&s->core);
 	idmark_free(s->idmark);
-	hold_signals();
+	/* Whoever asks again while we are leaving must not change the exit code. */
+	server_hold_signals();
 	for (unsigned i = 0; i < s->n_signals; i++)
 		event_free(s->signals[i]);
 	if (s->timer)
@@ -229,70 +228,6 @@ struct server *server_free(struct server *s)
 	config_free(s->config);
 	free(s);
 	return NULL;
-}
-
-/* ---- stop ---- */
-
-void server_stop(struct server *s)
-{
-	uint64_t now_us = clock_now_us();
-
-	if (s->state == SERVER_DRAINING)
-		s->stop_at_us = now_us; /* asked twice: no more waiting for running jobs */
-	if (s->state > SERVER_SERVING)
-		return;
-	s->state = SERVER_DRAINING;
-	s->stop_at_us = now_us + s->config->stop_timeout_us;
-	notify_stopping("ending %llu jobs", (unsigned long long)core_unfinished(&s->core));
-	s->listener = listener_free(s->listener);
-	core_drain(&s->core, now_us);
-}
-
-static uint64_t longest_grace_us(const struct server *s)
-{
-	uint64_t longest_us = 0;
-	const struct pool *p;
-
-	TAILQ_FOREACH (p, &s->core.pools, in_core)
-		if (p->config.grace_us > longest_us)
-			longest_us = p->config.grace_us;
-	return longest_us;
-}
-
-static void begin_last_words(struct server *s, uint64_t now_us)
-{
-	s->state = SERVER_LAST_WORDS;
-	s->stop_at_us = now_us + LAST_WORDS_US;
-	workers_dismiss(s->workers);
-}
-
-/* One step of stopping, when its condition or its time has come. */
-static void stop_turn(struct server *s, uint64_t now_us)
-{
-	bool is_time = now_us >= s->stop_at_us;
-
-	switch (s->state) {
-	case SERVER_DRAINING:
-		if (!core_unfinished(&s->core)) {
-			begin_last_words(s, now_us);
-		} else if (is_time) {
-			log_notice("%llu jobs still run: they are aborted",
-				(unsigned long long)core_unfinished(&s->core));
-			s->state = SERVER_ABORTING;
-			s->stop_at_us = now_us + longest_grace_us(s) + STOP_SLACK_US;
-			core_stop_running(&s->core, now_us);
-		}
-		break;
-	case SERVER_ABORTING:
-		if (!core_unfinished(&s->core) || is_time)
-			begin_last_words(s, now_us);
-		break;
-	case SERVER_LAST_WORDS:
-		if (is_time || (conns_are_flushed(&s->conns) && !workers_left(s->workers)))
-			s->state = SERVER_STOPPED;
-		break;
-	default: break;
-	}
 }
 
 /* ---- the loop ---- */
@@ -345,7 +280,7 @@ static uint64_t tell_status(struct server *s, uint64_t now_us)
 	uint64_t n_queued = 0, n_done = 0;
 	struct pool *p;
 
-	if (s->state != SERVER_SERVING)
+	if (s->state != SERVER_SERVING && s->state != SERVER_FINISHING)
 		return HEAP_NEVER;
 	if (!notify_wants_status(&s->notify, now_us))
 		return notify_status_next(&s->notify);
@@ -354,10 +289,10 @@ static uint64_t tell_status(struct server *s, uint64_t now_us)
 		n_done += p->n_finished[FUTURE_DONE];
 	}
 	notify_status(&s->notify, now_us,
-		"serving %s: %u connections, %llu jobs unfinished, %llu of them queued, %llu done",
-		listener_path(s->listener), s->conns.n,
-		(unsigned long long)core_unfinished(&s->core), (unsigned long long)n_queued,
-		(unsigned long long)n_done);
+		"%s %s: %u connections, %llu jobs unfinished, %llu of them queued, %llu done",
+		s->state == SERVER_SERVING ? "serving" : "finishing", listener_path(s->listener),
+		s->conns.n, (unsigned long long)core_unfinished(&s->core),
+		(unsigned long long)n_queued, (unsigned long long)n_done);
 	return notify_status_next(&s->notify);
 }
 

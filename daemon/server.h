@@ -28,8 +28,9 @@ TAILQ_HEAD(drains, drain);
 enum server_state {
 	SERVER_STARTING,
 	SERVER_SERVING,
+	SERVER_FINISHING,  /* no new jobs; the others go on */
 	SERVER_DRAINING,   /* running jobs may finish */
-	SERVER_ABORTING,   /* what still ran was rung */
+	SERVER_ABORTING,   /* what still ran was rung, or killed */
 	SERVER_LAST_WORDS, /* answers go out, workers go home */
 	SERVER_STOPPED,
 };
@@ -64,5 +65,5 @@ struct server *server_free(struct server *s);
 DEFINE_CLEANUP(struct server *, server_free)
 /* Runs until it is told to stop. The exit code. */
 int server_run(struct server *s);
-/* As SIGTERM does. */
-void server_stop(struct server *s);
+/* Signals wait from now on until a server runs: to be called before one is made. */
+void server_hold_signals(void);

@@ -305,6 +305,9 @@ void zygote_dismiss(struct zygote *z)
 		zygote_set_state(z, ZYGOTE_GONE);
 		break;
 	case ZYGOTE_SETUP:
+		/* A preload that takes long looks at nothing meanwhile, and nobody needs its end. */
+		process_signal(&z->process, SIGKILL);
+		/* fall through */
 	case ZYGOTE_READY:
 		event_del(z->on_packet);
 		z->control = fd_close(z->control);

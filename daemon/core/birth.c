@@ -67,7 +67,7 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	struct future *f;
 	int r;
 
-	if (c->is_draining)
+	if (c->is_closed)
 		return CORE_E_DRAINING;
 	if (c->next_id >= c->id_end)
 		return -EAGAIN;

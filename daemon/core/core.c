@@ -149,11 +149,21 @@ uint64_t core_turn(struct core *c, uint64_t now_us)
 /* ---- the end ------------------------------------------------------------------------------------
  */
 
+void core_close(struct core *c)
+{
+	struct pool *p;
+
+	c->is_closed = true;
+	TAILQ_FOREACH (p, &c->pools, in_core)
+		core_pool_drain(p);
+}
+
 void core_drain(struct core *c, uint64_t now_us)
 {
 	struct pool *p;
 	struct slot *s;
 
+	c->is_closed = true;
 	c->is_draining = true;
 	for (p = pools_first(c); p; p = pools_next(p)) {
 		handover_abort(p, FAILURE_SHUTDOWN, now_us);

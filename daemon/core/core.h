@@ -94,7 +94,8 @@ struct core {
 	uint64_t next_id;
 	uint64_t id_end; /* first one that is not ours to give out */
 	uint64_t final_seq;
-	bool is_draining;
+	bool is_closed;	  /* nothing new is taken */
+	bool is_draining; /* nothing is started either */
 };
 
 /* IDs from first_id on, below id_end; the seed, which nobody else knows, is of the tables of texts
@@ -284,9 +285,12 @@ struct future *slot_first(const struct slot *s);
 
 /* ---- the end ---- */
 
-/* From now on submits are refused; what waits is aborted. */
+/* From now on submits are refused; what is there goes on, and workers leave as jobs run out. */
+void core_close(struct core *c);
+/* The same, and what waits is aborted. */
 void core_drain(struct core *c, uint64_t now_us);
-/* What still runs is rung; it ends `aborted`. No grace lasts longer than the pool's from now on. */
-void core_stop_running(struct core *c, uint64_t now_us);
+/* After core_drain(): what still runs is rung, or killed; it ends `aborted`. No grace lasts longer
+ * than the pool's from now on. */
+void core_stop_running(struct core *c, enum cancel_mode mode, uint64_t now_us);
 /* Jobs that are not final. */
 uint64_t core_unfinished(const struct core *c);

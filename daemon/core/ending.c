@@ -141,12 +141,14 @@ int core_signal(struct core *c, struct future *f, int signo, uint64_t now_us)
  */
 
 /* Reading a worker's answers may bring the next job to its head: that one is stopped too. */
-static void stop_running(struct slot *s, uint64_t now_us)
+static void stop_running(struct slot *s, enum cancel_mode mode, uint64_t now_us)
 {
 	struct future *f;
 
 	while ((f = slot_first(s)) && f->state == FUTURE_RUNNING)
-		ending_begin(f, ENDING_SHUTDOWN, CANCEL_TERM, now_us);
+		ending_begin(f, ENDING_SHUTDOWN, mode, now_us);
+	if (mode == CANCEL_KILL && s->state == SLOT_RINGING)
+		slot_kill(s, now_us);
 }
 
 /* A client may ask for any grace; how long the daemon takes to stop is not for clients to say. */
@@ -163,13 +165,13 @@ static void limit_grace(struct slot *s, uint64_t now_us)
 	}
 }
 
-void core_stop_running(struct core *c, uint64_t now_us)
+void core_stop_running(struct core *c, enum cancel_mode mode, uint64_t now_us)
 {
 	struct pool *p;
 
 	for (p = pools_first(c); p; p = pools_next(p))
 		for (unsigned i = 0; i < p->n_slots; i++) {
 			limit_grace(p->slots[i], now_us);
-			stop_running(p->slots[i], now_us);
+			stop_running(p->slots[i], mode, now_us);
 		}
 }

@@ -2,12 +2,19 @@
 
 import os
 import signal
+import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import Folder, Poold, run_cases
+from pooldtest import BUILD, POOLD, Folder, Poold, run_cases
 from wire import Client, Closed, Failure
+
+
+MORTAL = os.path.join(BUILD, "tests", "lib", ".libs", "mortal.so")
+ONE = "[pool one]\nhandler = exec\nworkers = 1\ngrace = 100ms\n"
+SLOW = "[pool slow]\nhandler = exec\ngrace = 1h\n"
 
 
 class Stop(unittest.TestCase):
@@ -103,6 +110,148 @@ class Stop(unittest.TestCase):
             self.assertEqual(c.call("shutdown", None, {}), True)
             self.assertIsNone(c.until_closed())
         self.assertEqual(poold.stop(), 0)
+
+    def busy(self, settings=""):
+        """A daemon with a job that runs until a line is written into the fifo, and one that waits for it."""
+        folder, poold = self.start(settings + ONE)
+        os.mkfifo(folder.at("fifo"))
+        c = Client(folder.socket)
+        self.addCleanup(c.close)
+        script = f"echo on; read x < {folder.at('fifo')}; echo $x"
+        running = c.call("submit", "one/exec", ["sh", "-c", script], {"grace": 60})
+        c.call("read", running, 0, 3, {"stream": "stdout", "timeout": 60})
+        return folder, poold, c, running, c.call("submit", "one/exec", ["echo", "waited"])
+
+    def state_of(self, c, msgid):
+        """done, or the code of the failure."""
+        try:
+            c.answer(msgid)
+            return "done"
+        except Failure as failure:
+            return failure.code
+
+    def test_finish_lets_waiting_jobs_run_and_serves_meanwhile(self):
+        folder, poold, c, running, waiting = self.busy()
+        blocked = c.call("submit", "one/exec", ["true"], {"after": [waiting]})
+        delayed = c.call("submit", "one/exec", ["true"], {"delay": 0.3})
+        self.assertEqual(c.call("shutdown", None, {"mode": "finish"}), True)
+        for refused in (("submit", "one/exec", ["true"]), ("put", 1), ("submit", "bench/noop", 1)):
+            failure = c.error(*refused)
+            self.assertEqual((failure.code, "stopping" in failure.message), ("draining", True), failure)
+        with Client(folder.socket) as late:
+            self.assertEqual(late.call("poll", waiting), "queued")
+            asked = late.send("result", waiting)
+            wait = late.send("wait", [running, waiting, blocked, delayed])
+            with open(folder.at("fifo"), "w") as f:
+                f.write("end\n")
+            self.assertEqual(late.answer(asked)["stdout"], b"waited\n")
+            self.assertEqual({state for _, state in late.answer(wait)}, {"done"})
+            self.assertIsNone(late.until_closed())
+        self.assertEqual(poold.process.wait(60), 0)
+
+    def test_finish_has_an_end_if_it_is_told_one(self):
+        folder, poold, c, running, waiting = self.busy("stop_timeout = 1h\n")
+        answers = [c.send("result", id) for id in (running, waiting)]
+        self.assertEqual(c.call("shutdown", None, {"mode": "finish", "timeout": 0.2}), True)
+        self.assertEqual([self.state_of(c, msgid) for msgid in answers], ["aborted"] * 2)
+        self.assertEqual(poold.process.wait(60), 0)
+
+    def test_a_finish_can_be_hastened(self):
+        for haste in ("term", "kill", "signal"):
+            folder, poold, c, running, waiting = self.busy("stop_timeout = 100ms\n")
+            answers = [c.send("result", id) for id in (running, waiting)]
+            self.assertEqual(c.call("shutdown", None, {"mode": "finish"}), True)
+            if haste == "signal":
+                poold.process.send_signal(signal.SIGTERM)
+            else:
+                self.assertEqual(c.call("shutdown", None, {"mode": haste}), True)
+            self.assertEqual([self.state_of(c, msgid) for msgid in answers], ["aborted"] * 2, haste)
+            self.assertEqual(poold.process.wait(60), 0)
+
+    def test_less_haste_does_not_hold_a_stop(self):
+        folder, poold, c, running, waiting = self.busy("stop_timeout = 1h\n")
+        answers = [c.send("result", id) for id in (running, waiting)]
+        self.assertEqual(c.call("shutdown", None, {"mode": "term"}), True)
+        self.assertEqual(self.state_of(c, answers[1]), "aborted")
+        self.assertEqual(c.call("shutdown", None, {"mode": "finish"}), True)
+        self.assertEqual(c.call("shutdown", None, {}), True)
+        self.assertEqual(c.call("poll", running), "running")
+        self.assertEqual(c.call("shutdown", None, {"timeout": 0.1}), True)
+        self.assertEqual(self.state_of(c, answers[0]), "aborted")
+        self.assertEqual(poold.process.wait(60), 0)
+
+    def test_kill_gives_running_jobs_no_time(self):
+        folder, poold, c, running, waiting = self.busy("stop_timeout = 1h\n" + SLOW)
+        script = "trap '' TERM; echo on; while :; do sleep 60; done"
+        stubborn = c.call("submit", "slow/exec", ["sh", "-c", script])
+        c.call("read", stubborn, 0, 3, {"stream": "stdout", "timeout": 60})
+        c.call("cancel", [stubborn])
+        answers = [c.send("result", id) for id in (running, waiting, stubborn)]
+        self.assertEqual(c.call("shutdown", None, {"mode": "kill"}), True)
+        self.assertEqual([self.state_of(c, msgid) for msgid in answers], ["aborted", "aborted", "cancelled"])
+        self.assertIsNone(c.until_closed())
+        self.assertEqual(poold.process.wait(60), 0)
+
+    def test_each_signal_is_a_step_on(self):
+        folder, poold, c, running, waiting = self.busy("stop_timeout = 1h\n" + SLOW)
+        script = "trap 'echo rung' TERM; echo on; while :; do sleep 0.05; done"
+        stubborn = c.call("submit", "slow/exec", ["sh", "-c", script])
+        c.call("read", stubborn, 0, 3, {"stream": "stdout", "timeout": 60})
+        answers = [c.send("result", id) for id in (waiting, running, stubborn)]
+        poold.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.state_of(c, answers[0]), "aborted")
+        self.assertEqual(c.call("poll", stubborn), "running")
+        poold.process.send_signal(signal.SIGINT)
+        while b"rung" not in c.call("read", stubborn, 0, 99, {"stream": "stdout", "timeout": 60})[0]:
+            pass
+        self.assertEqual(c.call("poll", stubborn), "cancelling")
+        poold.process.send_signal(signal.SIGTERM)
+        self.assertEqual([self.state_of(c, msgid) for msgid in answers[1:]], ["aborted"] * 2)
+        poold.process.send_signal(signal.SIGTERM)
+        self.assertEqual(poold.process.wait(60), 0)
+
+    def test_modes_are_checked(self):
+        folder, poold = self.start()
+        with Client(folder.socket) as c:
+            for options in ({"mode": "now"}, {"mode": 1}, {"timeout": 0}, {"timeout": -1},
+                            {"mode": "kill", "timeout": 1}):
+                self.assertEqual(c.error("shutdown", None, options).code, "bad_request", options)
+            self.assertEqual(c.error("shutdown", "default").code, "bad_request")
+            self.assertEqual(c.error("shutdown", None, {"when": 1}).code, "unknown_option")
+            self.assertEqual(c.call("ping"), "pong")
+
+    def test_a_signal_that_came_before_anything_else_is_no_death_by_it(self):
+        for sig in signal.SIGTERM, signal.SIGINT:
+            folder = Folder()
+            self.addCleanup(folder.__exit__)
+
+            def pending():
+                signal.pthread_sigmask(signal.SIG_BLOCK, [sig])
+                os.kill(os.getpid(), sig)
+
+            with open(folder.at("poold.log"), "wb") as log:
+                got = subprocess.run([POOLD, "--config", folder.config], stderr=log, preexec_fn=pending,
+                                     timeout=60)
+            with open(folder.at("poold.log")) as log:
+                self.assertEqual(got.returncode, 0, log.read())
+
+    def test_a_long_preload_does_not_hold_the_stop(self):
+        took = []
+        for _ in range(3):  # on a busy machine one of them will do
+            folder = Folder(pools=f"[pool stuck]\nhandler = module\nmodule = {MORTAL}\n")
+            self.addCleanup(folder.__exit__)
+            with open(folder.config, "a") as f:
+                f.write(f"env = MORTAL={folder.path}\n")
+            open(folder.at("stuck"), "w").close()
+            poold = Poold(folder)
+            self.addCleanup(poold.process.kill)
+            poold.await_that(lambda: "stuck\n" in poold.said(), "its preload")
+            since = time.monotonic()
+            self.assertEqual(poold.stop(), 0)
+            took.append(time.monotonic() - since)
+            if min(took) < 1.9:  # it waits for answers and workers for 2 s
+                return
+        self.fail(f"it took {took} s")
 
     def test_interrupt_from_the_terminal(self):
         folder, poold = self.start()

@@ -230,6 +230,8 @@ static void release_all(void)
 
 static void must_be_empty(void)
 {
+	struct pool *p;
+
 	crew_behaviour = 0;
 	for (int i = 0; i < STEPS_MAX && (server.conns.n || server.core.table.n); i++) {
 		if (!server.conns.n)
@@ -243,7 +245,9 @@ static void must_be_empty(void)
 		must(server.core.accounts.used.n[k] == 0 && server.core.accounts.by_jobs.n[k] == 0);
 	must(!server.core.accounts.by_uid);
 	server.state = SERVER_SERVING;
-	server.core.is_draining = false;
+	server.core.is_draining = server.core.is_closed = false;
+	TAILQ_FOREACH (p, &server.core.pools, in_core)
+		core_pool_resume(p);
 	server.core.next_id = 1;
 }
 

@@ -1,6 +1,6 @@
 /* A module whose worker dies where a test wants it to. Each run that begins leaves its job's ID in
  * the file $MORTAL/runs. A file $MORTAL/preload or $MORTAL/init is removed by the first who finds it
- * there, who then dies. */
+ * there, who then dies. While there is a file $MORTAL/stuck, a preload has no end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -112,7 +112,16 @@ static int die_if_asked(const char *name)
 
 static int preload(void)
 {
-	return die_if_asked("preload");
+	char path[4096];
+	int r = die_if_asked("preload");
+
+	snprintf(path, sizeof(path), "%s/stuck", folder);
+	if (r == 0 && access(path, F_OK) == 0) {
+		fprintf(stderr, "stuck\n");
+		for (;;)
+			pause();
+	}
+	return r;
 }
 
 static int init(void)

@@ -114,7 +114,7 @@ static int expected(struct world *w, const struct submission *s)
 
 	if (s->pool && (s->pool->state == POOL_FAILED || sizes_is_broken(w, s->pool)))
 		return CORE_E_POOL_FAILED;
-	if (w->core->is_draining || (s->pool && w->sizes[world_pool_index(w, s->pool)].is_draining))
+	if (w->core->is_closed || (s->pool && w->sizes[world_pool_index(w, s->pool)].is_draining))
 		return CORE_E_DRAINING;
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
 		if (want[k] && uid->n[k] + want[k] > w->limits.uid.n[k])

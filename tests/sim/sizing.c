@@ -116,6 +116,14 @@ void sizes_resume(struct world *w)
 		resume(w, w->pools[i]);
 }
 
+void sizes_close(struct world *w)
+{
+	world_say(w, "nothing new is taken");
+	core_close(w->core);
+	for (unsigned i = 0; i < w->n_pools; i++)
+		w->sizes[i].is_draining = true;
+}
+
 /* ---- births and deaths --------------------------------------------------------------------------
  */
 

@@ -187,13 +187,18 @@ static bool is_over(const struct world *w, bool is_drained)
 	return true;
 }
 
-/* Without new mischief every job ends, and after a drain every worker leaves. */
-static void run_out(struct world *w, bool is_drained)
+/* Without new mischief every job ends, and every worker leaves after a drain or when nothing is
+ * taken any more. */
+static void run_out(struct world *w)
 {
+	bool is_closed = world_once_in(w, 2), is_drained = is_closed || w->core->is_draining;
+
 	w->is_ending = true;
 	w->reenter_in = 0;
 	clients_unpin(w);
 	sizes_resume(w);
+	if (is_closed)
+		sizes_close(w);
 	check_always(w);
 	for (unsigned i = 0; !is_over(w, is_drained); i++) {
 		if (i == 3000)
@@ -245,6 +250,23 @@ static void check_zero(struct world *w)
 			(unsigned long long)w->fake.n_extras);
 }
 
+/* As the daemon does it, in more or less haste. */
+static void drain(struct world *w)
+{
+	core_drain(w->core, w->fake.now_us);
+	check_always(w);
+	if (world_once_in(w, 2))
+		core_stop_running(w->core, CANCEL_TERM, w->fake.now_us);
+	check_always(w);
+	if (!world_once_in(w, 3))
+		return;
+	core_stop_running(w->core, CANCEL_KILL, w->fake.now_us);
+	for (unsigned i = 0; i < w->n_pools; i++)
+		if (w->pools[i]->n_by_state[SLOT_BUSY] || w->pools[i]->n_by_state[SLOT_RINGING])
+			world_fail(w, "a worker at work survives a stop in haste");
+	check_always(w);
+}
+
 void world_end(struct world *w)
 {
 	bool is_thrown_away = world_once_in(w, 4);
@@ -252,15 +274,10 @@ void world_end(struct world *w)
 
 	world_say(w, "the end: %s",
 		is_thrown_away ? "thrown away" : (is_drained ? "drain" : "run out"));
-	if (!is_thrown_away && is_drained) {
-		core_drain(w->core, w->fake.now_us);
-		check_always(w);
-		if (world_once_in(w, 2))
-			core_stop_running(w->core, w->fake.now_us);
-		check_always(w);
-	}
+	if (!is_thrown_away && is_drained)
+		drain(w);
 	if (!is_thrown_away)
-		run_out(w, w->core->is_draining);
+		run_out(w);
 	clients_leave(w);
 	check_always(w);
 	if (!is_thrown_away) {

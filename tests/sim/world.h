@@ -251,6 +251,8 @@ void sizes_hooks(struct fake_hooks *hooks);
 void sizes_move(struct world *w);
 /* All pools do again what they are for. */
 void sizes_resume(struct world *w);
+/* The daemon takes nothing new, and finishes what is there. */
+void sizes_close(struct world *w);
 void sizes_forked(struct world *w, struct fake_worker *fw);
 void sizes_handed_over(struct world *w, const struct fake_worker *fw);
 void sizes_before_turn(struct world *w);

@@ -186,6 +186,35 @@ START_TEST(an_object_is_done_from_the_start)
 }
 END_TEST
 
+START_TEST(a_core_that_is_closed_finishes_what_it_has)
+{
+	struct future *running, *waiting, *f;
+	struct fake_worker *w;
+
+	running = start_running(&w);
+	waiting = submit_with(0, (struct submission){.wishes.delay_us = 1000});
+	core_close(core);
+	fake_turn(&fake);
+	ck_assert_int_eq(try_submit(0, 0, NULL), CORE_E_DRAINING);
+	ck_assert_int_eq(
+		core_put(core, &(struct submission){.account = account[0]}, fake.now_us, &f, NULL),
+		CORE_E_DRAINING);
+	core_pool_resume(pool);
+	ck_assert_int_eq(try_submit(0, 0, NULL), CORE_E_DRAINING);
+	core_pool_drain(pool);
+	finish(w, 5);
+	ck_assert_int_eq(running->state, FUTURE_DONE);
+	pass(2000);
+	ck_assert_int_eq(waiting->state, FUTURE_RUNNING);
+	fake_receive(worker_of(waiting));
+	finish(worker_of(waiting), 5);
+	ck_assert_int_eq(waiting->state, FUTURE_DONE);
+	fake_turn(&fake);
+	ck_assert_uint_eq(core_unfinished(core), 0);
+	ck_assert_uint_eq(pool->n_by_state[SLOT_IDLE] + pool->n_by_state[SLOT_BUSY], 0);
+}
+END_TEST
+
 /* ---- waiting and forgetting ---- */
 
 static struct fake_waiter waiter[3];
@@ -350,9 +379,9 @@ SUITE_MAIN_WITH("core", core_setup, core_teardown, a_submit_is_charged_and_found
 	a_refusal_names_limit_value_and_max, waiting_jobs_leave_room_for_a_result,
 	no_births_without_pool_ids_or_time, without_memory_nothing_is_held,
 	the_core_itself_without_memory, half_of_all_or_none_is_withdrawn,
-	an_object_is_done_from_the_start, each_waiter_is_told_once,
-	who_waits_for_what_is_over_is_told_at_once, a_waiter_that_left_is_not_told,
-	who_watches_is_told_of_each_state_and_then_the_end,
+	an_object_is_done_from_the_start, a_core_that_is_closed_finishes_what_it_has,
+	each_waiter_is_told_once, who_waits_for_what_is_over_is_told_at_once,
+	a_waiter_that_left_is_not_told, who_watches_is_told_of_each_state_and_then_the_end,
 	a_watcher_of_what_is_over_is_told_at_once,
 	a_released_job_goes_on_and_is_forgotten_at_its_end, what_is_pinned_stays_in_memory,
 	what_runs_out_of_time_leaves_a_tombstone, what_was_released_by_hand_leaves_none)

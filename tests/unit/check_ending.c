@@ -137,7 +137,7 @@ START_TEST(a_drain_aborts_what_waits_and_lets_run_what_runs)
 	finish(worker_of(running[0]), 5);
 	ck_assert_int_eq(running[0]->state, FUTURE_DONE);
 	ck_assert_uint_eq(fake.n_closes, 1);
-	core_stop_running(core, fake.now_us);
+	core_stop_running(core, CANCEL_TERM, fake.now_us);
 	ck_assert_int_eq(running[1]->state, FUTURE_CANCELLING);
 	bury(worker_of(running[1]));
 	ck_assert_int_eq(running[1]->state, FUTURE_ABORTED);
@@ -158,10 +158,30 @@ START_TEST(stopping_also_stops_what_came_to_the_head_meanwhile)
 	fake_answer(w, (struct fake_answer){0});
 	fake_receive(w);
 	core_drain(core, fake.now_us);
-	core_stop_running(core, fake.now_us);
+	core_stop_running(core, CANCEL_TERM, fake.now_us);
 	ck_assert_int_eq(first->state, FUTURE_DONE);
 	ck_assert_int_eq(second->state, FUTURE_CANCELLING);
 	ck_assert_uint_eq(w->n_rung, 1);
+}
+END_TEST
+
+START_TEST(a_stop_in_haste_kills_what_runs_and_what_was_rung)
+{
+	struct future *rung, *running;
+	struct fake_worker *workers[2];
+
+	rung = start_running(&workers[0]);
+	running = submit_running(&workers[1]);
+	ck_assert_int_eq(cancel(rung, CANCEL_TERM), CANCEL_CANCELLING);
+	core_drain(core, fake.now_us);
+	core_stop_running(core, CANCEL_KILL, fake.now_us);
+	ck_assert_uint_eq(fake.n_kills, 2);
+	ck_assert_uint_eq(workers[1]->n_rung, 0);
+	bury(workers[0]);
+	bury(workers[1]);
+	ck_assert_int_eq(rung->state, FUTURE_CANCELLED);
+	ck_assert_int_eq(running->state, FUTURE_ABORTED);
+	ck_assert_int_eq(running->failure, FAILURE_SHUTDOWN);
 }
 END_TEST
 
@@ -316,6 +336,7 @@ int main(void)
 	tcase_add_test(t, the_next_job_is_rung_if_it_is_the_one);
 	tcase_add_test(t, a_drain_aborts_what_waits_and_lets_run_what_runs);
 	tcase_add_test(t, stopping_also_stops_what_came_to_the_head_meanwhile);
+	tcase_add_test(t, a_stop_in_haste_kills_what_runs_and_what_was_rung);
 	tcase_add_loop_test(t, who_is_told_of_one_end_may_cancel_the_others, 0, 4);
 	tcase_add_test(t, cancelled_twice_at_once);
 	tcase_add_test(t, what_a_failed_pools_worker_never_received_is_aborted);
