@@ -78,9 +78,9 @@ static int expected_beside_jobs(struct world *w, const struct submission *s, con
 
 		if (future_state_is_final(f->state))
 			continue;
-		all[0] += r->input_bytes + check_kept(f, r);
+		all[0] += r->input_bytes + ledger_kept(f, r);
 		all[1] += r->input_fds;
-		mine[0] += is_mine ? r->input_bytes + check_kept(f, r) : 0;
+		mine[0] += is_mine ? r->input_bytes + ledger_kept(f, r) : 0;
 		mine[1] += is_mine ? r->input_fds : 0;
 	}
 	for (int i = 0; i < 2; i++)

@@ -260,6 +260,12 @@ void sizes_after_turn(struct world *w, uint64_t now_us, bool is_quiet);
 /* Its workers die at start and none is left. */
 bool sizes_is_broken(const struct world *w, const struct pool *p);
 
+/* ---- what is counted (ledger.c) ---- */
+
+void ledger_check(struct world *w);
+/* Bytes that the record of a future holds, beside its input and value. */
+uint64_t ledger_kept(const struct future *f, const struct record *r);
+
 /* ---- what must hold (invariants.c, order.c, progress.c, reasons.c) ---- */
 
 /* After every step. */
@@ -278,7 +284,5 @@ uint64_t order_ahead(struct world *w, const struct future *f);
 void check_reasons(struct world *w, bool is_quiet);
 /* Who waits for nothing has not been overtaken. */
 void check_overtaken(struct world *w);
-/* Bytes that the record of a future holds, beside its input and value. */
-uint64_t check_kept(const struct future *f, const struct record *r);
 /* Would one more result of this pool fit beside what the uid holds? */
 bool check_has_room(struct world *w, const struct pool *p, uint32_t uid);

@@ -1,0 +1,168 @@
+/* What is counted twice: jobs, slots, and what each uid holds, by the witness and by the core. */
+#include "tests/sim/world.h"
+
+typedef unsigned long long ull;
+
+struct count {
+	uint64_t queued;
+	uint64_t aside;
+	uint64_t in_lines;
+};
+
+static struct count count_jobs(struct world *w, const struct pool *p)
+{
+	struct count n = {0};
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all) {
+		if (f->pool != p || future_state_is_final(f->state))
+			continue;
+		n.queued += !f->slot && f->state == FUTURE_QUEUED;
+		n.aside += f->state == FUTURE_DELAYED || f->state == FUTURE_BLOCKED;
+		n.in_lines += f->slot != NULL;
+	}
+	return n;
+}
+
+static void check_slots(struct world *w, const struct pool *p, uint64_t n_in_lines)
+{
+	unsigned n_by_state[_SLOT_STATE_MAX] = {0}, n_ahead = 0, n_lines = 0;
+
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		const struct slot *s = p->slots[i];
+		struct future *f;
+		unsigned n = 0;
+
+		TAILQ_FOREACH (f, &s->line, in_line) {
+			if (f->slot != s)
+				world_fail(w, "%llu stands in a line not its own", (ull)f->id);
+			n++;
+		}
+		if (n != s->n_line)
+			world_fail(w, "%u jobs are in a line of %u", n, s->n_line);
+		if (n > 0 && (s->state == SLOT_EMPTY || s->state == SLOT_STARTING ||
+				     s->state == SLOT_IDLE))
+			world_fail(w, "a slot in state %d has a line", s->state);
+		if (n == 0 && !((const struct fake_worker *)s->shell)->is_known_dead &&
+			(s->state == SLOT_BUSY || s->state == SLOT_RINGING))
+			world_fail(w, "a slot in state %d has no line", s->state);
+		n_by_state[s->state]++;
+		n_ahead += n > 1 ? n - 1 : 0;
+		n_lines += n;
+	}
+	for (int s = 0; s < _SLOT_STATE_MAX; s++)
+		if (n_by_state[s] != p->n_by_state[s])
+			world_fail(w, "%u slots are in state %d, not %u", n_by_state[s], s,
+				p->n_by_state[s]);
+	if (n_ahead != p->n_ahead || n_lines != n_in_lines)
+		world_fail(
+			w, "%u jobs are ahead, not %u; %u in lines", n_ahead, p->n_ahead, n_lines);
+}
+
+static void check_pool(struct world *w, unsigned i)
+{
+	const struct pool *p = w->pools[i];
+	struct count n = count_jobs(w, p);
+	uint64_t n_final = 0;
+
+	for (int s = 0; s < _FUTURE_STATE_MAX; s++)
+		n_final += p->n_finished[s];
+
+	if (n.queued != p->queue.n)
+		world_fail(
+			w, "%llu jobs wait, the queue says %llu", (ull)n.queued, (ull)p->queue.n);
+	if (n.aside != p->n_aside)
+		world_fail(w, "%llu jobs stand aside, the pool says %llu", (ull)n.aside,
+			(ull)p->n_aside);
+	if (w->n_submitted[i] != p->n_submitted ||
+		p->n_submitted != n.queued + n.aside + n.in_lines + n_final)
+		world_fail(w,
+			"pool %s: %llu submitted, %llu wait, %llu aside, %llu in lines, %llu final",
+			p->name, (ull)p->n_submitted, (ull)n.queued, (ull)n.aside, (ull)n.in_lines,
+			(ull)n_final);
+	check_slots(w, p, n.in_lines);
+}
+
+uint64_t ledger_kept(const struct future *f, const struct record *r)
+{
+	uint64_t bytes = r->extra_bytes;
+	const struct attempt *a;
+
+	if (f->terms && !terms_bytes(&r->wishes))
+		bytes += sizeof(*f->terms);
+	if (f->terms)
+		STAILQ_FOREACH (a, &f->terms->attempts, next)
+			bytes += sizeof(*a) + a->details->bytes;
+	return bytes;
+}
+
+static void add_up(const struct future *f, const struct record *r, struct amounts *sum)
+{
+	bool is_final = future_state_is_final(f->state);
+
+	sum->n[ACCOUNT_FUTURES]++;
+	sum->n[ACCOUNT_JOBS] += !is_final;
+	sum->n[ACCOUNT_BYTES] += ledger_kept(f, r);
+	if (f->state != FUTURE_DONE) {
+		sum->n[ACCOUNT_BYTES] += r->input_bytes;
+		sum->n[ACCOUNT_FDS] += r->input_fds;
+	}
+	if (f->slot) {
+		sum->n[ACCOUNT_BYTES] += f->pool->config.max_result_bytes;
+		sum->n[ACCOUNT_FDS] += f->pool->config.max_result_fds;
+	}
+	if (f->value) {
+		sum->n[ACCOUNT_BYTES] += f->value->bytes;
+		sum->n[ACCOUNT_FDS] += f->value->fds;
+	}
+}
+
+static void check_accounts(struct world *w)
+{
+	struct amounts sum[WORLD_UIDS] = {0}, all = {0};
+	uint64_t n_payloads = 0, n_extras = 0, n_unfinished = 0, by_jobs = 0;
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all) {
+		const struct record *r = world_record(w, f->id);
+
+		add_up(f, r, &sum[future_uid(f)]);
+		by_jobs += future_state_is_final(f->state) ? 0 : r->input_bytes + ledger_kept(f, r);
+		n_payloads += (f->input != NULL) + (f->value != NULL);
+		n_payloads += f->terms ? f->terms->n_kept : 0;
+		n_extras += f->extra != NULL;
+		n_unfinished += !future_state_is_final(f->state);
+	}
+	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
+		for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+			uint64_t held = account_used(w->accounts[uid])->n[k];
+
+			if (held != sum[uid].n[k])
+				world_fail(w, "uid %u holds %llu %s, its account says %llu", uid,
+					(ull)sum[uid].n[k], account_kind_name(k), (ull)held);
+			if (held > w->limits.uid.n[k])
+				world_fail(w, "uid %u is beyond its limit of %s", uid,
+					account_kind_name(k));
+			all.n[k] += held;
+		}
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		if (all.n[k] != w->core->accounts.used.n[k] || all.n[k] > w->limits.all.n[k])
+			world_fail(w, "%s in all: %llu, not %llu", account_kind_name(k),
+				(ull)w->core->accounts.used.n[k], (ull)all.n[k]);
+	if (n_payloads != w->fake.n_payloads || n_extras != w->fake.n_extras)
+		world_fail(w, "%llu payloads live, %llu are known", (ull)w->fake.n_payloads,
+			(ull)n_payloads);
+	if (by_jobs != w->core->accounts.by_jobs.n[ACCOUNT_BYTES])
+		world_fail(w, "jobs hold %llu bytes, not %llu", (ull)by_jobs,
+			(ull)w->core->accounts.by_jobs.n[ACCOUNT_BYTES]);
+	if (n_unfinished != core_unfinished(w->core))
+		world_fail(w, "%llu jobs are not final, the core says %llu", (ull)n_unfinished,
+			(ull)core_unfinished(w->core));
+}
+
+void ledger_check(struct world *w)
+{
+	for (unsigned i = 0; i < w->n_pools; i++)
+		check_pool(w, i);
+	check_accounts(w);
+}
