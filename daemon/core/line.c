@@ -45,7 +45,6 @@ static void line_remove(struct future *f)
 	else
 		s->pool->n_lines--;
 	f->slot = NULL;
-	heap_clear(&s->pool->core->timers, &f->timer);
 }
 
 /* No job that a worker worked on is free of charge. */

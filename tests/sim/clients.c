@@ -5,6 +5,9 @@
 #include "tests/lib/fault.h"
 #include "tests/sim/world.h"
 
+/* More than the longest chain of dependents has. */
+#define TURNS_AT_ONCE 100
+
 /* Some future that was not released, or NULL. */
 struct future *clients_some_future(struct world *w)
 {
@@ -218,7 +221,7 @@ static void let_time_pass(struct world *w)
 	}
 }
 
-void clients_turn(struct world *w)
+static uint64_t turn(struct world *w)
 {
 	uint64_t now_us = w->fake.now_us, next_us;
 
@@ -228,6 +231,19 @@ void clients_turn(struct world *w)
 	check_after_turn(w, now_us, next_us);
 	order_settle(w);
 	core_sweep(w->core);
+	return next_us;
+}
+
+/* Every other time the daemon is as quick as it was asked to be. */
+void clients_turn(struct world *w)
+{
+	uint64_t next_us = turn(w);
+
+	for (unsigned i = 0; w->step % 2 && next_us <= w->fake.now_us; i++) {
+		if (i == TURNS_AT_ONCE)
+			world_fail(w, "one turn follows the other at the same time");
+		next_us = turn(w);
+	}
 }
 
 void clients_move(struct world *w)

@@ -87,10 +87,23 @@ static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us
 			check_received(w, s, now_us, next_us);
 		if (!f || fw->is_deaf)
 			continue;
-		if (has_idle(w, p) || w->core->is_draining || p->state == POOL_FAILED)
+		if (has_idle(w, p))
 			world_fail(w, "%llu waits in an inbox for nothing", (ull)f->id);
 		if (now_us > slot_first(s)->head_us + POOL_AHEAD_US)
 			world_fail(w, "%llu waits behind a job that runs late", (ull)f->id);
+	}
+}
+
+void check_nobody_waits(struct world *w, const struct pool *p)
+{
+	if (p->queue.n || p->n_aside)
+		world_fail(w, "jobs wait for nothing");
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		const struct slot *s = p->slots[i];
+		const struct future *f = s->state == SLOT_BUSY ? waits_in_inbox(s) : NULL;
+
+		if (f && !((const struct fake_worker *)s->shell)->is_deaf)
+			world_fail(w, "%llu waits in an inbox for nothing", (ull)f->id);
 	}
 }
 
@@ -146,9 +159,8 @@ void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 		world_fail(w, "what was refused is not tried again");
 	graph_check_after_turn(w, now_us, next_us);
 	for (unsigned i = 0; i < w->n_pools; i++) {
-		if ((w->pools[i]->queue.n || w->pools[i]->n_aside) &&
-			(w->core->is_draining || w->pools[i]->state == POOL_FAILED))
-			world_fail(w, "jobs wait for nothing");
+		if (w->core->is_draining || w->pools[i]->state == POOL_FAILED)
+			check_nobody_waits(w, w->pools[i]);
 		check_inboxes(w, w->pools[i], now_us, next_us);
 		check_refusals(w, w->pools[i]);
 		/* Room and workers that were freed late in this turn are offered in the next. */

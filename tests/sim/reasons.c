@@ -34,7 +34,8 @@ static bool is_true_of_queued(
 	case EXPLAIN_DEGRADED:
 		return has_room && !has_worker(f->pool) && sizes->n_failed >= 2 && e->reason &&
 		       (e->until_us || !is_quiet || f->pool->state != POOL_READY ||
-			       f->pool->n_by_state[SLOT_STARTING]);
+			       f->pool->n_by_state[SLOT_STARTING] ||
+			       f->pool->n_by_state[SLOT_LEAVING]); /* in whose crowd none starts */
 	case EXPLAIN_QUOTA:
 		return !has_room && e->refusal.value > e->refusal.max &&
 		       e->refusal.max == (e->refusal.of_uid ? &w->limits.uid : &w->limits.all)

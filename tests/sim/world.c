@@ -254,6 +254,8 @@ static void check_zero(struct world *w)
 static void drain(struct world *w)
 {
 	core_drain(w->core, w->fake.now_us);
+	for (unsigned i = 0; i < w->n_pools; i++)
+		check_nobody_waits(w, w->pools[i]);
 	check_always(w);
 	if (world_once_in(w, 2))
 		core_stop_running(w->core, CANCEL_TERM, w->fake.now_us);

@@ -272,6 +272,8 @@ uint64_t ledger_kept(const struct future *f, const struct record *r);
 void check_always(struct world *w);
 /* After core_turn(now_us), which returned next_us. */
 void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us);
+/* The pool is gone, or the daemon stops: who is not with a worker is not there. */
+void check_nobody_waits(struct world *w, const struct pool *p);
 /* A job was made. */
 void order_born(struct world *w, const struct future *f);
 /* Sees which jobs are over, before their records are freed. */
