@@ -81,6 +81,15 @@ unsigned attempts_count(const struct future *f)
 	return f->terms ? f->terms->n_ended : 0;
 }
 
+unsigned attempts_current(const struct future *f)
+{
+	unsigned n = attempts_count(f);
+
+	if (!f->head_us && !future_state_is_final(f->state))
+		n++;
+	return n ? n : 1;
+}
+
 void attempts_pack(struct bufpack *p, const struct future *f)
 {
 	bool is_final = future_state_is_final(f->state);

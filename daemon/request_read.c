@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/attempts.h"
 #include "daemon/await.h"
 #include "daemon/extra.h"
 #include "daemon/option.h"
@@ -24,6 +25,8 @@ struct read_order {
 	uint64_t length;
 	int stream; /* enum extra_stream; -1: the result */
 	uint64_t timeout_us;
+	bool has_attempt;
+	uint64_t attempt; /* the run that is meant; 0: whichever it is */
 };
 
 struct reader {
@@ -119,13 +122,17 @@ static void window_payload(struct window *w, const struct payload *p)
 
 /* ---- answers ---- */
 
-static void answer_piece(struct reply_to to, const uint8_t *bytes, size_t n, bool is_eof)
+/* attempt: 0 if nobody asked for it. */
+static void answer_piece(
+	struct reply_to to, const uint8_t *bytes, size_t n, bool is_eof, unsigned attempt)
 {
 	struct bufpack *p = reply_begin(to);
 
-	bufpack_array(p, 2);
+	bufpack_array(p, attempt ? 3 : 2);
 	bufpack_bin(p, bytes, n);
 	bufpack_bool(p, is_eof);
+	if (attempt)
+		bufpack_uint(p, attempt);
 	reply_end();
 }
 
@@ -156,22 +163,30 @@ static void answer_result_piece(struct reply_to to, struct future *f, const stru
 	if (w.error)
 		answer_errno(to, w.error);
 	else
-		answer_piece(to, piece, w.n, o->offset + w.n >= w.pos);
+		answer_piece(to, piece, w.n, o->offset + w.n >= w.pos, 0);
+}
+
+/* The run that was asked for is over, and another one is meant to follow or did. */
+static bool is_superseded(const struct future *f, const struct read_order *o)
+{
+	return o->attempt && o->attempt < attempts_current(f);
 }
 
 static void answer_stream_piece(struct reply_to to, struct future *f, const struct read_order *o)
 {
 	static uint8_t piece[PIECE_BYTES];
-	uint64_t size = extra_output_bytes(f, o->stream);
+	uint64_t size = is_superseded(f, o) ? 0 : extra_output_bytes(f, o->stream);
+	bool is_over = future_state_is_final(f->state) || is_superseded(f, o);
 	ssize_t n = 0;
 
 	if (o->offset < size)
 		n = pread(f->extra->output_fd[o->stream], piece, o->length, (off_t)o->offset);
-	if (n < 0)
+	if (n < 0) {
 		answer_errno(to, -errno);
-	else
-		answer_piece(to, piece, (size_t)n,
-			future_state_is_final(f->state) && o->offset + (uint64_t)n >= size);
+		return;
+	}
+	is_over = is_over && o->offset + (uint64_t)n >= size;
+	answer_piece(to, piece, (size_t)n, is_over, o->has_attempt ? attempts_current(f) : 0);
 }
 
 static void answer_piece_of(struct reply_to to, struct future *f, const struct read_order *o)
@@ -184,7 +199,7 @@ static void answer_piece_of(struct reply_to to, struct future *f, const struct r
 
 static bool has_something(const struct future *f, const struct read_order *o)
 {
-	return future_state_is_final(f->state) ||
+	return future_state_is_final(f->state) || is_superseded(f, o) ||
 	       (o->stream >= 0 && o->length && extra_output_bytes(f, o->stream) > o->offset);
 }
 
@@ -254,7 +269,16 @@ static bool read_stream(struct request *r, const char *key, void *into)
 	return true;
 }
 
+static bool read_attempt(struct request *r, const char *key, void *into)
+{
+	struct read_order *o = into;
+
+	o->has_attempt = true;
+	return option_number(r, key, &o->attempt);
+}
+
 static const struct option read_options[] = {
+	{"attempt", read_attempt, 0},
 	OPTION("stream", read_stream, struct read_order, stream),
 	OPTION("timeout", option_timeout, struct read_order, timeout_us),
 };
@@ -274,7 +298,11 @@ static bool read_order(struct request *r, struct read_order *o)
 	}
 	if (o->length > PIECE_BYTES)
 		o->length = PIECE_BYTES;
-	return option_read(r, read_options, ARRAY_SIZE(read_options), o);
+	if (!option_read(r, read_options, ARRAY_SIZE(read_options), o))
+		return false;
+	if (o->has_attempt && o->stream < 0)
+		request_fail(r, OUTCOME_E_BAD_REQUEST, "option attempt is for streams");
+	return !o->has_attempt || o->stream >= 0;
 }
 
 void request_read(struct request *r)

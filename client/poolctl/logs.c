@@ -57,6 +57,7 @@ static size_t make_streams(
 		streams[n].to_stderr = !a->only_stderr;
 		streams[n++].name = "stderr";
 	}
+	streams[0].tells_attempts = a->follow;
 	return n;
 }
 

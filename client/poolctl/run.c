@@ -74,7 +74,8 @@ static int start_streams(struct running *run)
 	uint64_t id = poold_future_get_id(run->f);
 	int r;
 
-	run->streams[0] = (struct stream){run->ctl, id, "stdout", .follow = true};
+	run->streams[0] = (struct stream){
+		run->ctl, id, "stdout", .follow = true, .tells_attempts = true};
 	run->streams[1] = (struct stream){
 		run->ctl, id, "stderr", .follow = true, .to_stderr = true};
 	r = stream_start(&run->streams[0]);

@@ -32,8 +32,9 @@ static size_t cut_character(const uint8_t *bytes, size_t len)
 /* at: where in the stream. */
 static void print_document(const struct stream *s, uint64_t at, const void *bytes, size_t len)
 {
-	output_document(json_pack("{s:I, s:s, s:I, s:o}", "id", (json_int_t)s->id, "stream",
-		s->name, "offset", (json_int_t)at, "data", json_from_bytes(bytes, len)));
+	output_document(json_pack("{s:I, s:s, s:I, s:I, s:o}", "id", (json_int_t)s->id, "stream",
+		s->name, "attempt", (json_int_t)s->attempt, "offset", (json_int_t)at, "data",
+		json_from_bytes(bytes, len)));
 }
 
 /* A character that is cut waits for the next piece, so that text stays text. */
@@ -84,16 +85,28 @@ static int take_bytes(struct stream *s, const void *bytes, size_t len)
 	return r;
 }
 
-/* The answer is [bytes, eof]. */
-static bool take_piece(poold_reply *reply, struct value *ret_bytes, bool *ret_eof)
+/* The answer is [bytes, eof, attempt]. */
+static bool take_piece(
+	poold_reply *reply, struct value *ret_bytes, bool *ret_eof, uint64_t *ret_attempt)
 {
 	struct value v;
 	uint32_t n;
 
-	if (!value_of_reply(&v, reply) || !cursor_array(&v.c, &n) || n != 2)
+	if (!value_of_reply(&v, reply) || !cursor_array(&v.c, &n) || n != 3)
 		return false;
 	*ret_bytes = v;
-	return cursor_skip(&v.c, &ret_bytes->c) && cursor_bool(&v.c, ret_eof);
+	return cursor_skip(&v.c, &ret_bytes->c) && cursor_bool(&v.c, ret_eof) &&
+	       cursor_uint(&v.c, ret_attempt);
+}
+
+/* The run that was read is over, and another one followed: from its beginning. */
+static void go_on_with(struct stream *s, uint64_t attempt)
+{
+	print_tail(s);
+	s->attempt = attempt;
+	s->offset = 0;
+	if (s->tells_attempts && !output_is_json())
+		output_say("attempt %llu", (unsigned long long)attempt);
 }
 
 /* What an answer says; s->over if it was the last one. */
@@ -101,6 +114,7 @@ static int take_answer(struct stream *s, poold_reply *reply)
 {
 	const void *bytes;
 	struct value piece;
+	uint64_t attempt;
 	size_t len;
 	bool eof;
 	int r = 0;
@@ -110,12 +124,18 @@ static int take_answer(struct stream *s, poold_reply *reply)
 		s->over = true;
 		return 0;
 	}
-	if (!take_piece(reply, &piece, &eof) || !value_bytes(&piece, &bytes, &len))
+	if (!take_piece(reply, &piece, &eof, &attempt) || !value_bytes(&piece, &bytes, &len))
 		return -EPROTO;
+	if (!s->attempt)
+		s->attempt = attempt;
 	if (len > 0) {
 		r = take_bytes(s, bytes, len);
 		s->offset += len;
 		s->any = true;
+	}
+	if (eof && s->follow && attempt > s->attempt) {
+		go_on_with(s, attempt);
+		eof = false;
 	}
 	s->over = eof || (len == 0 && !s->follow) || output_has_failed();
 	return r;
@@ -146,9 +166,11 @@ static int ask(struct stream *s)
 	bufpack_uint(&p, s->id);
 	bufpack_uint(&p, s->offset);
 	bufpack_uint(&p, PIECE_BYTES);
-	bufpack_map(&p, 2);
+	bufpack_map(&p, 3);
 	bufpack_text(&p, "stream");
 	bufpack_text(&p, s->name);
+	bufpack_text(&p, "attempt");
+	bufpack_uint(&p, s->attempt);
 	bufpack_text(&p, "timeout");
 	bufpack_seconds(&p, s->follow ? FOLLOW_US : 0);
 	r = bufpack_error(&p);

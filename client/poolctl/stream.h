@@ -10,12 +10,14 @@
 struct stream {
 	struct ctl *ctl;
 	uint64_t id;
-	const char *name; /* "stdout", "stderr" */
-	bool to_stderr;	  /* where it is printed, without --json */
-	struct buf *into; /* where it is kept instead of being printed; NULL */
-	bool follow;	  /* to its end, not only what is there */
-	bool over;	  /* nothing more comes */
-	bool any;	  /* there was at least a byte */
+	const char *name;    /* "stdout", "stderr" */
+	bool to_stderr;	     /* where it is printed, without --json */
+	struct buf *into;    /* where it is kept instead of being printed; NULL */
+	bool follow;	     /* to its end, not only what is there */
+	bool over;	     /* nothing more comes */
+	bool any;	     /* there was at least a byte */
+	uint64_t attempt;    /* the run that is read; 0: not known yet */
+	bool tells_attempts; /* says when another run begins */
 	uint64_t offset;
 	uint8_t tail[STREAM_TAIL_MAX]; /* with --json: a character that was cut, the last bytes */
 	size_t tail_len;

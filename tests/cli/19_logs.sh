@@ -50,3 +50,28 @@ echo go >&6
 wait $follower
 expect_json '[x["data"] for x in every] == ["a", "\u20acz", {"base64": "ww=="}]'
 expect_json '[x["offset"] for x in every] == [0, 1, 5]'
+
+# Another run is shown from its beginning; --offset is of the first one that is seen.
+rm "$dir/live"
+mkfifo "$dir/live"
+id=$(submit --retries 1 --retry-on failed --backoff 10ms -- sh -c "
+	test \$POOLD_ATTEMPT = 2 && { echo short; exit 0; }
+	echo a long first line; read _ <'$dir/go'; exit 1")
+poolctl logs -f --offset 2 "$id" >"$dir/live" 2>"$dir/err" &
+follower=$!
+{
+	read -r line
+	[ "$line" = 'long first line' ] || fail "\"$line\" is not the first line"
+	echo go >"$dir/go"
+	read -r line
+	[ "$line" = short ] || fail "\"$line\" is not what the second run wrote"
+} <"$dir/live"
+wait $follower
+expect_err_line '^poolctl: attempt 2$'
+run_ctl 0 logs --json "$id"
+expect_json '(d["attempt"], d["data"]) == (2, "short\n")'
+# One that was never run has nothing to show.
+id=$(submit --delay 1h -- true)
+run_ctl 0 cancel -q "$id"
+run_ctl 0 logs -f "$id"
+expect_out ''
