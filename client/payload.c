@@ -125,30 +125,6 @@ static int iov_length(const poold_input *input, size_t *ret_len)
 	return 0;
 }
 
-/* The pieces in a sealed memfd. */
-static int gather(const struct iovec *iov, size_t n_iov, size_t len)
-{
-	cleanup_fd int fd = shm_new(MEMFD_NAME, len);
-	void *memory;
-	uint8_t *at;
-	int r;
-
-	if (fd < 0)
-		return fd;
-	r = shm_map_write(fd, len, &memory);
-	if (r < 0)
-		return r;
-	at = memory;
-	for (size_t i = 0; i < n_iov; i++) {
-		if (iov[i].iov_len > 0)
-			memcpy(at, iov[i].iov_base, iov[i].iov_len);
-		at += iov[i].iov_len;
-	}
-	shm_unmap(memory, len);
-	r = shm_seal(fd);
-	return r < 0 ? r : take_fd(&fd);
-}
-
 /* Is it a byte string that goes as an fd? Its length, or -EINVAL, in *ret_len. */
 static int check_bytes(const poold_input *input, size_t *ret_len)
 {
@@ -175,7 +151,7 @@ static int check_bytes(const poold_input *input, size_t *ret_len)
 static int make_fd(const poold_input *input, size_t len)
 {
 	switch (input->kind) {
-	case KIND_IOV: return gather(input->data, input->len, len);
+	case KIND_IOV: return shm_from_iov(MEMFD_NAME, input->data, input->len);
 	case KIND_FILE: return shm_from_file(MEMFD_NAME, input->fd, SSIZE_MAX, &len);
 	case KIND_BUFFER: return cl_buffer_dup((poold_buffer *)input->data);
 	default: return shm_from_bytes(MEMFD_NAME, input->data, len);

@@ -27,6 +27,7 @@
 #include <sys/socket.h>
 
 #include "daemon/clock.h"
+#include "daemon/closer.h"
 #include "daemon/log.h"
 #include "proto/rpc.h"
 
@@ -361,7 +362,7 @@ struct conn *conn_free(struct conn *c)
 		account_unref(c->account);
 	}
 	free(c->groups);
-	fd_close(c->fd);
+	closer_close_socket(c->fd);
 	free(c);
 	return NULL;
 }

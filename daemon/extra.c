@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/closer.h"
 #include "daemon/core/core.h"
 #include "daemon/final_hook.h"
 
@@ -75,7 +76,7 @@ struct future_extra *extra_free(struct future_extra *e)
 	if (!e)
 		return NULL;
 	for (int i = 0; i < _STREAM_MAX; i++)
-		fd_close(e->output_fd[i]);
+		closer_close(e->output_fd[i]);
 	if (e->hold)
 		pending_remove(e->hold, false);
 	free(e->own_label);
@@ -203,7 +204,7 @@ void extra_next_run(struct future *f)
 			continue;
 		account_give_one(f->account, ACCOUNT_FDS, 1);
 		f->kept_fds--;
-		fd_close(take_fd(&e->output_fd[i]));
+		closer_close(take_fd(&e->output_fd[i]));
 	}
 }
 

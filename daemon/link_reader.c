@@ -15,6 +15,7 @@
 #include "daemon/announce.h"
 #include "daemon/answer.h"
 #include "daemon/clock.h"
+#include "daemon/closer.h"
 #include "daemon/extra.h"
 #include "daemon/final_hook.h"
 #include "daemon/log.h"
@@ -239,7 +240,7 @@ static void handle_message(struct worker_link *l)
 	else
 		take_notification(l, &m, &fds);
 	while (fds.n > 0)
-		fd_close(fds.fds[--fds.n]);
+		closer_close(fds.fds[--fds.n]);
 }
 
 /* Memory for one packet: the shared piece, or, where a link is read inside another's reading, one

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/after.h"
+#include "daemon/closer.h"
 #include "daemon/content.h"
 #include "daemon/extra.h"
 #include "daemon/payload.h"
@@ -241,7 +242,7 @@ struct future *order_make(struct order *o, struct cursor value)
 	e = charge_future(o, &value, fds, n_fds, &input_bytes, &f, &why);
 	if (e) {
 		for (unsigned i = 0; i < n_fds; i++)
-			fd_close(fds[i]);
+			closer_close(fds[i]);
 		o->is_known = e == CORE_E_KNOWN;
 		if (o->is_known)
 			return f;

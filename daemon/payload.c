@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/closer.h"
 #include "proto/cursor.h"
 #include "proto/shm.h"
 
@@ -23,7 +24,7 @@ static uint64_t add_bytes(uint64_t a, uint64_t b)
 static void close_fds(const int *fds, unsigned n_fds)
 {
 	for (unsigned i = 0; i < n_fds; i++)
-		fd_close(fds[i]);
+		closer_close(fds[i]);
 }
 
 /* Moves the fds in, each checked. */
@@ -142,7 +143,7 @@ struct payload *payload_free(struct payload *p)
 	if (!p)
 		return NULL;
 	close_fds(p->fds, p->n_fds);
-	fd_close(p->spill_fd);
+	closer_close(p->spill_fd);
 	free(p);
 	return NULL;
 }

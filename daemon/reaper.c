@@ -2,7 +2,8 @@
  * so whatever child is not known is a stranger: it is killed when a worker dies, before that
  * worker's jobs get their final states, and reaped.
  *
- * The list of children is the kernel's own (/proc/thread-self/children; the daemon has one thread).
+ * The list of children is the kernel's own (/proc/thread-self/children: this thread is the process's first, to which
+ * orphans fall, and the only one that starts others).
  * It may miss one while others die, so strangers count as gone only when a look finds none. A pid
  * of a child is safe to use until that child is reaped, and nobody else reaps.
  */

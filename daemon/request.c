@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/closer.h"
 #include "daemon/reply.h"
 
 struct method {
@@ -83,7 +84,7 @@ int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
 		dispatch(&r, &m);
 	}
 	for (unsigned i = 0; i < r.n_fds; i++)
-		fd_close(r.fds[i]);
+		closer_close(r.fds[i]);
 	return bad;
 }
 

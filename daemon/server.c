@@ -23,6 +23,7 @@
 #include <sys/resource.h>
 
 #include "daemon/clock.h"
+#include "daemon/closer.h"
 #include "daemon/drain.h"
 #include "daemon/idmark.h"
 #include "daemon/listener.h"
@@ -31,6 +32,7 @@
 #include "daemon/request.h"
 #include "daemon/spawn.h"
 #include "daemon/stop.h"
+#include "proto/fdpass.h"
 
 static const struct conn_ops conn_ops = {.on_message = request_on_message};
 
@@ -158,6 +160,7 @@ static int start(struct server *s)
 	int r;
 
 	raise_fd_limit();
+	fdpass_set_close(closer_close);
 	s->base = base_new();
 	s->timer = s->base ? evtimer_new(s->base, on_timer, s) : NULL;
 	if (!s->timer)
@@ -227,6 +230,7 @@ struct server *server_free(struct server *s)
 		event_base_free(s->base);
 	config_free(s->config);
 	free(s);
+	closer_stop();
 	return NULL;
 }
 

@@ -20,6 +20,18 @@ union control {
 	char bytes[CMSG_SPACE(PROTO_PACKET_FDS * sizeof(int))];
 };
 
+static void close_plainly(int fd)
+{
+	fd_close(fd);
+}
+
+static void (*drop)(int fd) = close_plainly;
+
+void fdpass_set_close(void (*close_fd)(int fd))
+{
+	drop = close_fd;
+}
+
 void fdqueue_init(struct fdqueue *q, unsigned max)
 {
 	assert(max <= PROTO_PACKET_FDS);
@@ -30,7 +42,7 @@ void fdqueue_init(struct fdqueue *q, unsigned max)
 void fdqueue_deinit(struct fdqueue *q)
 {
 	while (q->n > 0)
-		fd_close(q->fds[--q->n]);
+		drop(q->fds[--q->n]);
 }
 
 bool fdqueue_take(struct fdqueue *q, int *fds, unsigned n)
@@ -64,7 +76,7 @@ static unsigned collect(struct msghdr *msg, struct fdqueue *q)
 			if (q && q->n < q->max) {
 				q->fds[q->n++] = fd;
 			} else {
-				fd_close(fd);
+				drop(fd);
 				n_closed++;
 			}
 		}
@@ -84,7 +96,7 @@ static int take_fds(struct msghdr *msg, struct fdqueue *q)
 	if (collect(msg, q) == 0)
 		return 0;
 	while (q->n > before)
-		fd_close(q->fds[--q->n]);
+		drop(q->fds[--q->n]);
 	return FDPASS_E_TOO_MANY;
 }
 

@@ -24,6 +24,8 @@ struct fdqueue {
 };
 
 void fdqueue_init(struct fdqueue *q, unsigned max);
+/* What closes fds that came and that nobody takes: close(), if nothing else is said. */
+void fdpass_set_close(void (*close_fd)(int fd));
 /* Closes what it holds. */
 void fdqueue_deinit(struct fdqueue *q);
 /* Moves the first n to fds[]; the caller owns them. False, nothing moved, if there are fewer. */

@@ -2,7 +2,8 @@
  *
  * One packet at a time: its messages are looked at in turn, its runs are run in turn, and all their
  * answers are sent before the next packet is received. Answers of short runs wait for each other;
- * one that has waited FLUSH_US goes out before the next run starts. */
+ * one that has waited FLUSH_US goes out before the next run starts, and one whose input was mapped
+ * before that is unmapped. */
 #include "daemon/worker/loop.h"
 
 #include <errno.h>
@@ -129,6 +130,9 @@ static int run(struct loop *loop, const struct message *m)
 	if (!link_has_out(loop->link))
 		loop->out_since_us = now_us;
 	r = answer(job);
+	/* what was looked at takes longer to unmap than to send an answer */
+	if (r == 0 && job->mapped)
+		r = link_flush(job->link, 0);
 	job_end(job);
 	return r;
 }

@@ -19,6 +19,11 @@ from pooldtest import BUILD, POOLS, Folder, Poold  # noqa: E402
 FLOOR = os.path.join(BUILD, "tests", "bench", "floor")
 CLIENT = os.path.join(BUILD, "tests", "bench", "client")
 CROWD = os.path.join(BUILD, "tests", "bench", "crowd")
+MEMORY = os.path.join(BUILD, "tests", "bench", "memory")
+PROCESS_POOL = os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "bench", "process_pool.py")
+
+# MiB that are there before the call that is given them: of memory, not more than a quarter of what is free.
+READY = 1024 if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGESIZE") > 4 << 30 else 256
 
 # name, unit, field, whether less is better, floor's words, poold's words, how many
 CASES = [
@@ -35,6 +40,18 @@ CASES = [
     ("beside a flood, p99", "us", "p99_us", True, ["crowd", "alone"], ["crowd", "flooded"], 1_000),
     *((f"a job of {n}, {what}", "us", "job_us", True, ["crowd", mode, "1000"], ["crowd", mode], n)
       for n in (30_000, 1_000_000) for mode, what in (("queued", "equal"), ("mixed", "mixed"))),
+    # How many: MiB. The floor of memory that is ready is a no-op call.
+    (f"{READY} MiB, shared buffer", "us", "p50_us", True, ["payload", "none", "1000"],
+     ["payload", "buffer", "1000"], READY),
+    ("64 MiB from the heap", "us", "p50_us", True, ["memory", "fill", "shm", "11"],
+     ["payload", "heap", "11"], 64),
+    ("256 MiB from the heap", "us", "p50_us", True, ["memory", "fill", "shm", "5"],
+     ["payload", "heap", "5"], 256),
+    ("64 MiB in place", "us", "p50_us", True, ["memory", "fill", "set", "11"],
+     ["payload", "result", "11"], 64),
+    # Beside Python's own pool.
+    *((f"{n} MiB, {what}, Python", "us", "p50_us", True, ["python", "3"], ["payload", kind, count], n)
+      for n in (64, 512) for what, kind, count in (("shared", "buffer", "100"), ("heap", "heap", "3"))),
 ]
 if os.geteuid() != 0:  # nobody else can be two users
     CASES = [case for case in CASES if case[4] != ["crowd", "alone"]]
@@ -53,15 +70,27 @@ def crowd(socket, words, n):
     return run([CROWD, socket, words[1], "bench/noop_serial", *size])
 
 
+def payload(socket, words, n):
+    if words[0] == "python":
+        return run([sys.executable, PROCESS_POOL, str(n), words[1]])
+    if words[0] == "memory":
+        return run([MEMORY, *words[1:-1], str(n), words[-1]])
+    return run([CLIENT, socket, *words[:2], str(n), words[2]])
+
+
 def floor(socket, words, n):
     if words[0] == "crowd":
         return crowd(socket, words, n)
+    if words[0] in ("memory", "payload", "python"):
+        return payload(socket, words, n)
     return run([FLOOR, words[0], str(n), *words[1:]])
 
 
 def poold(socket, words, n):
     if words[0] == "crowd":
         return crowd(socket, words, n)
+    if words[0] == "payload":
+        return payload(socket, words, n)
     if words[0] == "commands":
         return run([CLIENT, socket, "commands", str(n), words[1]])
     return run([CLIENT, socket, *words, str(n)])
@@ -75,7 +104,7 @@ def measure(socket, rounds, share):
         for name, _, field, less_is_better, floor_words, poold_words, n in CASES:
             key = json.dumps([floor_words, poold_words, n])
             if key not in pairs:
-                n = max(int(n * share), 100)
+                n = max(int(n * share), 1 if poold_words[0] == "payload" else 100)
                 pairs[key] = floor(socket, floor_words, n), poold(socket, poold_words, n)
             below, ours = pairs[key][0][field], pairs[key][1][field]
             results.setdefault(name, []).append(
@@ -100,7 +129,7 @@ def show(table):
     for row in table:
         amount = (lambda v: f"{v:.1f} us") if row["unit"] == "us" else (lambda v: f"{v:,.0f} /s")
         print(f"{row['case']:26}{amount(row['floor']):>14}{amount(row['poold']):>14}   "
-              f"{row['ratio']:6.2f} {row['min']:6.2f} {row['max']:6.2f}")
+              f"{row['ratio']:6.3g} {row['min']:6.3g} {row['max']:6.3g}")
 
 
 def main():
@@ -111,7 +140,9 @@ def main():
     args.add_argument("--json", metavar="FILE")
     args = args.parse_args()
     CASES[:] = [case for case in CASES if args.only in case[0]]
-    with Folder(POOLS + "[limits]\njobs = 1100000\n", "socket_mode = 0666\n") as folder, Poold(folder):
+    # A result as large as the limit is by its envelope larger.
+    pools = POOLS + "max_result = 128M\n[limits]\njobs = 1100000\n"
+    with Folder(pools, "socket_mode = 0666\n") as folder, Poold(folder):
         os.chmod(folder.path, 0o755)
         results = measure(folder.socket, 1 if args.quick else args.rounds, 0.1 if args.quick else 1)
     table = summary(results)

@@ -3,6 +3,12 @@
  *	client SOCKET latency N			one no-op call at a time: p50 and p99 in µs
  *	client SOCKET futures FUNCTION N	independent futures, at most 4096 unfinished: per second
  *	client SOCKET commands N PROGRAM	the same with commands, at most 64 unfinished
+ *	client SOCKET payload HOW MIB N	one call of bench/peek at a time, which reads eight bytes of its
+ *					input: p50 and p99 in µs, beside memory.c. The input comes from
+ *		none				eight bytes: what such a call costs without payload
+ *		buffer				shared memory that was written once
+ *		heap				memory that has to be copied for every call
+ *		result				not at all: bench/fill writes MIB in place
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -118,6 +124,91 @@ static void commands(poold *p, unsigned n, const char *program)
 	poold_command_free(c);
 }
 
+/* ---- payload ---- */
+
+/* One call, and its result looked at. The caller knows what the result has to be. */
+static uint64_t call(poold *p, const char *function, poold_input input, size_t len)
+{
+	uint64_t from_ns = sample_now_ns(), ns;
+	const char *code = "", *message = "";
+	const void *bytes;
+	poold_future *f;
+	size_t n = 0;
+
+	check(poold_submit(p, function, input, &options, &f), p, "submit");
+	check(poold_future_wait(f, POOLD_FOREVER), p, "wait");
+	if (poold_future_get_bytes(f, &bytes, &n) < 0 || n != len ||
+		((const char *)bytes)[0] != 'x' || ((const char *)bytes)[n - 1] != 'x') {
+		poold_future_get_error(f, &code, &message);
+		fprintf(stderr, "%s: %zu bytes: %s %s\n", function, n, code, message);
+		exit(1);
+	}
+	ns = sample_now_ns() - from_ns;
+	poold_future_unref(f);
+	return ns;
+}
+
+static void repeat(poold *p, const char *function, poold_input input, size_t len, unsigned n)
+{
+	struct sample s = sample_new(n);
+
+	for (unsigned i = 0; i < n; i++)
+		sample_add(&s, call(p, function, input, len));
+	sample_print(&s);
+}
+
+static void without(poold *p, size_t bytes, unsigned n)
+{
+	(void)bytes;
+	repeat(p, "bench/peek", poold_input_text("xxxxxxxx"), 8, n);
+}
+
+static void from_buffer(poold *p, size_t bytes, unsigned n)
+{
+	poold_buffer *b;
+
+	check(poold_buffer_new(&b, bytes), p, "buffer");
+	memset(poold_buffer_get_data(b), 'x', bytes);
+	repeat(p, "bench/peek", poold_input_buffer(b), 8, n);
+	poold_buffer_free(b);
+}
+
+static void from_heap(poold *p, size_t bytes, unsigned n)
+{
+	void *heap = malloc(bytes);
+
+	if (!heap)
+		abort();
+	memset(heap, 'x', bytes);
+	repeat(p, "bench/peek", poold_input_bytes(heap, bytes), 8, n);
+	free(heap);
+}
+
+static void in_place(poold *p, size_t bytes, unsigned n)
+{
+	uint8_t number[9] = {0xcf}; /* a uint 64 */
+
+	for (unsigned i = 0; i < 8; i++)
+		number[1 + i] = (uint8_t)((uint64_t)bytes >> (56 - 8 * i));
+	repeat(p, "bench/fill", poold_input_encoded(number, sizeof(number)), bytes, n);
+}
+
+static bool payload(poold *p, const char *how, size_t bytes, unsigned n)
+{
+	static const struct {
+		const char *how;
+		void (*go)(poold *p, size_t bytes, unsigned n);
+	} ways[] = {{"none", without}, {"buffer", from_buffer}, {"heap", from_heap},
+		{"result", in_place}};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+		if (strcmp(ways[i].how, how) == 0 && bytes && n) {
+			ways[i].go(p, bytes, n);
+			return true;
+		}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 3 ? argv[2] : "";
@@ -131,8 +222,11 @@ int main(int argc, char **argv)
 		futures(p, argv[3], (unsigned)strtoul(argv[4], NULL, 10));
 	else if (argc == 5 && strcmp(mode, "commands") == 0)
 		commands(p, (unsigned)strtoul(argv[3], NULL, 10), argv[4]);
-	else {
-		fputs("usage: client SOCKET latency N | futures FUNCTION N | commands N PROGRAM\n",
+	else if (argc != 6 || strcmp(mode, "payload") != 0 ||
+		 !payload(p, argv[3], strtoul(argv[4], NULL, 10) << 20,
+			 (unsigned)strtoul(argv[5], NULL, 10))) {
+		fputs("usage: client SOCKET latency N | futures FUNCTION N | commands N PROGRAM |\n"
+		      "       payload none|buffer|heap|result MIB N\n",
 			stderr);
 		return 2;
 	}

@@ -9,7 +9,9 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "tests/unit/suite.h"
@@ -21,6 +23,8 @@ static struct {
 	unsigned n_memfd_calls;
 	int range_error, sendfile_error, write_error; /* errno, 0: as the kernel says */
 	unsigned n_interruptions;		      /* EINTRs before the next call goes through */
+	bool writes_little;
+	const char *huge_file; /* says whether there are huge pages */
 } kernel = {.known_flags = UINT_MAX};
 
 int __wrap_memfd_create(const char *name, unsigned flags);
@@ -33,6 +37,10 @@ ssize_t __wrap_sendfile(int out, int in, off_t *at, size_t n);
 ssize_t __real_sendfile(int out, int in, off_t *at, size_t n);
 ssize_t __wrap_write(int fd, const void *bytes, size_t n);
 ssize_t __real_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int n_iov);
+ssize_t __real_writev(int fd, const struct iovec *iov, int n_iov);
+int __wrap_open(const char *path, int flags, ...);
+int __real_open(const char *path, int flags, ...);
 
 int __wrap_memfd_create(const char *name, unsigned flags)
 {
@@ -70,6 +78,23 @@ ssize_t __wrap_sendfile(int out, int in, off_t *at, size_t n)
 ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 {
 	return refuse(kernel.write_error) ? -1 : __real_write(fd, bytes, n);
+}
+
+/* No more than a page at a time, if so told. */
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int n_iov)
+{
+	if (refuse(kernel.write_error))
+		return -1;
+	if (kernel.writes_little)
+		return __real_write(fd, iov->iov_base, iov->iov_len < 4096 ? iov->iov_len : 4096);
+	return __real_writev(fd, iov, n_iov);
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	if (kernel.huge_file && strstr(path, "shmem_enabled"))
+		path = kernel.huge_file;
+	return __real_open(path, flags);
 }
 
 static void expect_content(int fd, const void *bytes, size_t n)
@@ -119,6 +144,111 @@ START_TEST(bytes_become_a_sealed_memfd)
 		ck_assert_int_eq(ftruncate(fd, 200000), -1);
 		ck_assert_int_eq(ftruncate(fd, 0), sizes[i] == 0 ? 0 : -1);
 	}
+}
+END_TEST
+
+#define N_PIECES 5000u
+
+/* Lengths 0 to 602, in an order of their own: more pieces than one call takes. */
+static size_t cut(struct iovec *pieces, uint8_t *bytes, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < N_PIECES; i++) {
+		size_t len = i * 7919 % 603;
+
+		pieces[i] = (struct iovec){len ? bytes + at : NULL, len};
+		at += len;
+	}
+	ck_assert_uint_le(at, n);
+	return at;
+}
+
+static void fill_counted(uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		bytes[i] = (uint8_t)(i * 13 + i / 253);
+}
+
+START_TEST(pieces_become_one_sealed_memfd)
+{
+	static struct iovec pieces[N_PIECES];
+	static uint8_t bytes[N_PIECES * 602];
+	size_t n = cut(pieces, bytes, sizeof(bytes));
+
+	fill_counted(bytes, n);
+	for (unsigned i = 0; i < 2; i++) {
+		cleanup_fd int fd = -1, none = -1;
+
+		kernel.writes_little = i > 0;
+		kernel.n_interruptions = 3;
+		fd = shm_from_iov("check", pieces, N_PIECES);
+		ck_assert_int_ge(fd, 0);
+		expect_content(fd, bytes, n);
+		none = shm_from_iov("check", NULL, 0);
+		ck_assert_int_ge(none, 0);
+		expect_content(none, "", 0);
+	}
+}
+END_TEST
+
+/* Where they are offered bytes go another way; whether it is huge pages that they get matters to nobody. */
+START_TEST(with_huge_pages_the_bytes_are_the_same)
+{
+	static uint8_t bytes[(4u << 20) + 5];
+	static const size_t sizes[] = {1, (2u << 20) - 1, 2u << 20, (2u << 20) + 1, sizeof(bytes)};
+	char path[] = "/tmp/check_shm.XXXXXX";
+	int file = mkostemp(path, O_CLOEXEC);
+
+	ck_assert_int_ge(file, 0);
+	ck_assert_int_eq(__real_write(file, "always [advise] never\n", 22), 22);
+	kernel.huge_file = path;
+	fill_counted(bytes, sizeof(bytes));
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct iovec pieces[] = {{bytes, 1}, {NULL, 0}, {bytes + 1, sizes[i] - 1}};
+		cleanup_fd int fd = shm_from_iov("check", pieces, ARRAY_SIZE(pieces));
+
+		ck_assert_int_ge(fd, 0);
+		/* what goes the other way is not written */
+		kernel.write_error = sizes[i] < 2u << 20 ? 0 : EIO;
+		fd_close(fd);
+		fd = shm_from_bytes("check", bytes, sizes[i]);
+		kernel.write_error = 0;
+		ck_assert_int_ge(fd, 0);
+		expect_content(fd, bytes, sizes[i]);
+	}
+	close(file);
+	unlink(path);
+}
+END_TEST
+
+/* Beyond RLIMIT_FSIZE a write is a signal: nothing goes there. */
+START_TEST(the_limit_of_files_is_one_of_memfds)
+{
+	const struct rlimit limit = {8192, 8192};
+	cleanup_free uint8_t *bytes = NULL;
+	cleanup_fd int file = counted_file(&bytes, 9000);
+	cleanup_fd int fd = -1, whole = -1, part = -1;
+	unsigned n_fds = suite_open_fds();
+	size_t len;
+
+	ck_assert_uint_ge(shm_max(), 1u << 30);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_uint_eq(shm_max(), 8192);
+	ck_assert_int_eq(shm_new("check", 8193), -EFBIG);
+	ck_assert_int_eq(shm_from_bytes("check", bytes, 8193), -EFBIG);
+	ck_assert_int_eq(shm_from_file("check", file, 9000, &len), -EFBIG);
+	kernel.range_error = EXDEV;
+	ck_assert_int_eq(shm_from_file("check", file, 9000, &len), -EFBIG);
+	ck_assert_uint_eq(suite_open_fds(), n_fds);
+	fd = shm_new("check", 8192);
+	ck_assert_int_ge(fd, 0);
+	whole = shm_from_bytes("check", bytes, 8192);
+	expect_content(whole, bytes, 8192);
+	ck_assert_int_eq(lseek(file, 9000 - 8191, SEEK_SET), 9000 - 8191);
+	part = shm_from_file("check", file, 9000, &len);
+	ck_assert_int_ge(part, 0);
+	ck_assert_uint_eq(len, 8191);
 }
 END_TEST
 
@@ -366,7 +496,8 @@ START_TEST(a_pipe_over_the_limit_is_refused)
 }
 END_TEST
 
-SUITE_MAIN("shm", bytes_become_a_sealed_memfd,
+SUITE_MAIN("shm", bytes_become_a_sealed_memfd, pieces_become_one_sealed_memfd,
+	with_huge_pages_the_bytes_are_the_same, the_limit_of_files_is_one_of_memfds,
 	a_new_one_is_written_through_a_mapping_and_sealed_after_it, nothing_has_a_valid_pointer_too,
 	errors_come_back_as_such, a_kernel_without_noexec_is_asked_once,
 	a_kernel_with_noexec_seals_execution, an_interrupted_call_is_made_again,

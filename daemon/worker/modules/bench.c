@@ -105,6 +105,34 @@ static int run_alloc(poold_job *job)
 	return give_number(job, n);
 }
 
+/* Of a byte string the first eight bytes: what it costs to be given much and to look at little. */
+static int run_peek(poold_job *job)
+{
+	const void *bytes;
+	size_t n;
+	int r;
+
+	r = poold_job_input_bytes(job, &bytes, &n);
+	if (r == -EINVAL)
+		return poold_job_fail(job, "bad_input", "The input is a byte string");
+	return r < 0 ? r : poold_job_result_bytes(job, bytes, n < 8 ? n : 8);
+}
+
+/* So many bytes, written where they stay. */
+static int run_fill(poold_job *job)
+{
+	void *bytes;
+	uint64_t n;
+	int r;
+
+	if (!get_number(job, &n))
+		return -EINVAL;
+	r = poold_job_result_buffer(job, n, &bytes);
+	if (r == 0)
+		memset(bytes, 'x', n);
+	return r;
+}
+
 static int run_crash(poold_job *job)
 {
 	uint64_t signo;
@@ -166,6 +194,8 @@ static const struct poold_function functions[] = {
 	{"sleep", 0, "Sleeps that many microseconds.", run_sleep},
 	{"alloc", 0, "Takes and touches that many bytes of memory, gives the number back.",
 		run_alloc},
+	{"peek", 0, "Gives the first eight bytes of a byte string.", run_peek},
+	{"fill", 0, "Gives that many bytes, written in place.", run_fill},
 	{"crash", 0, "Raises the signal of that number.", run_crash},
 	{"exit", 0, "Ends the worker with that exit code.", run_exit},
 	{"fail", 0, "Fails with [code, message].", run_fail},

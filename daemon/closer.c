@@ -1,0 +1,148 @@
+/* The one thread beside the loop's. It begins with the first large memfd, knows nothing but numbers of
+ * fds, and touches no other memory of the daemon. What it has not closed yet is of no account any more;
+ * when that becomes much, the loop closes for itself, and so waits.
+ *
+ * Nobody can tell which reference is the last: one memfd may go with thousands of jobs. To wake the thread
+ * for each would cost more than most closes, so after a batch it naps, and what comes meanwhile is the next.
+ */
+#include "daemon/closer.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <linux/sockios.h>
+
+#include "proto/base.h"
+
+/* In pages that there are: holes cost nothing. */
+#define LARGE_BYTES (512u * 1024u)
+#define BLOCK_BYTES 512u
+#define FDS_MAX	    256u
+#define NAP_NS	    10000000
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	pthread_t thread;
+	bool is_running, is_idle, is_stopping;
+	unsigned n;
+	int fds[FDS_MAX];
+} closer = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+/* With the lock held; without it meanwhile. */
+static void close_batch(void)
+{
+	int fds[FDS_MAX];
+	unsigned n = closer.n;
+
+	memcpy(fds, closer.fds, n * sizeof(*fds));
+	closer.n = 0;
+	pthread_mutex_unlock(&closer.lock);
+	while (n > 0)
+		fd_close(fds[--n]);
+	pthread_mutex_lock(&closer.lock);
+}
+
+static void nap(void)
+{
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += NAP_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	while (r == 0 && closer.n < FDS_MAX / 2 && !closer.is_stopping)
+		r = pthread_cond_clockwait(&closer.changed, &closer.lock, CLOCK_MONOTONIC, &until);
+}
+
+static void *run(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&closer.lock);
+	while (closer.n > 0 || !closer.is_stopping) {
+		if (closer.n > 0) {
+			close_batch();
+			nap();
+			continue;
+		}
+		closer.is_idle = true;
+		pthread_cond_wait(&closer.changed, &closer.lock);
+		closer.is_idle = false;
+	}
+	pthread_mutex_unlock(&closer.lock);
+	return NULL;
+}
+
+/* Signals are the loop's. */
+static bool start(void)
+{
+	sigset_t all, before;
+
+	if (closer.is_running)
+		return true;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	closer.is_running = pthread_create(&closer.thread, NULL, run, NULL) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return closer.is_running;
+}
+
+static void close_soon(int fd)
+{
+	bool is_taken;
+
+	if (!start()) {
+		fd_close(fd);
+		return;
+	}
+	pthread_mutex_lock(&closer.lock);
+	is_taken = closer.n < FDS_MAX;
+	if (is_taken)
+		closer.fds[closer.n++] = fd;
+	if (closer.is_idle || closer.n == FDS_MAX / 2)
+		pthread_cond_signal(&closer.changed);
+	closer.is_idle = false;
+	pthread_mutex_unlock(&closer.lock);
+	if (!is_taken)
+		fd_close(fd);
+}
+
+void closer_close(int fd)
+{
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		st.st_blocks >= (blkcnt_t)(LARGE_BYTES / BLOCK_BYTES))
+		close_soon(fd);
+	else
+		fd_close(fd);
+}
+
+void closer_close_socket(int fd)
+{
+	int unread = 0;
+
+	if (fd >= 0 && ioctl(fd, SIOCINQ, &unread) == 0 && unread > 0)
+		close_soon(fd);
+	else
+		fd_close(fd);
+}
+
+void closer_stop(void)
+{
+	if (!closer.is_running)
+		return;
+	pthread_mutex_lock(&closer.lock);
+	closer.is_stopping = true;
+	pthread_cond_signal(&closer.changed);
+	pthread_mutex_unlock(&closer.lock);
+	pthread_join(closer.thread, NULL);
+	closer.is_running = closer.is_stopping = false;
+}
