@@ -1,180 +1,24 @@
-/* info, list: what is known of futures. */
+/* info, list: what is known of futures.
+ *
+ * A list may have to go through a million futures to find none. It looks at LOOKS_A_TURN of them, and if that is
+ * not all it becomes a pending that goes on in the next turns, in its uid's share of them. What it has found
+ * so far, and where it stands, is pinned, so the lists that it goes through hold; what does not match
+ * any more when it is through is left out.
+ */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "daemon/reply.h"
-#include "daemon/attempts.h"
 #include "daemon/clock.h"
-#include "daemon/core/explain.h"
-#include "daemon/extra.h"
-#include "daemon/failure.h"
 #include "daemon/filter.h"
+#include "daemon/info.h"
+#include "daemon/reply.h"
 
 /* A list stops before its answer exceeds a message; an info is far smaller than the difference. */
 #define LIST_BYTES (PROTO_MESSAGE_BYTES - 128u * 1024u)
-
-/* ---- one map
- * ------------------------------------------------------------------------------------- The fields
- * that apply are counted by packing them: a map's count stands in front, so it is written once as
- * map 16 and filled in at the end. */
-
-struct fields {
-	struct bufpack *p;
-	size_t count_at; /* offset of the count in the packer's buffer */
-	uint16_t n;
-};
-
-static void fields_begin(struct fields *fs, struct bufpack *p)
-{
-	static const uint8_t map16[3] = {0xde};
-
-	fs->p = p;
-	fs->n = 0;
-	fs->count_at = buf_used(p->buf) + 1;
-	bufpack_raw(p, map16, sizeof(map16));
-}
-
-static struct bufpack *field(struct fields *fs, const char *key)
-{
-	fs->n++;
-	bufpack_text(fs->p, key);
-	return fs->p;
-}
-
-static void fields_end(struct fields *fs)
-{
-	uint8_t *count;
-
-	if (bufpack_error(fs->p) != 0)
-		return;
-	count = fs->p->buf->data + fs->p->buf->head + fs->count_at;
-	count[0] = (uint8_t)(fs->n >> 8);
-	count[1] = (uint8_t)fs->n;
-}
-
-static void pack_bytes(struct bufpack *p, const struct future *f)
-{
-	uint64_t in = f->in.inline_bytes + f->in.memfd_bytes,
-		 out = f->out.inline_bytes + f->out.memfd_bytes;
-
-	bufpack_map(p, 6);
-	bufpack_text(p, "in");
-	bufpack_uint(p, in);
-	bufpack_text(p, "out");
-	bufpack_uint(p, out);
-	bufpack_text(p, "inline");
-	bufpack_uint(p, f->in.inline_bytes + f->out.inline_bytes);
-	bufpack_text(p, "memfd");
-	bufpack_uint(p, f->in.memfd_bytes + f->out.memfd_bytes);
-	bufpack_text(p, "copied");
-	bufpack_uint(p, f->in.copied_bytes + f->out.copied_bytes);
-	bufpack_text(p, "total");
-	bufpack_uint(p, in + out);
-}
-
-static void pack_refusal(struct fields *fs, const struct refusal *why)
-{
-	outcome_pack_limit(fs->p, account_kind_name(why->kind), why->value, why->max);
-	fs->n += 3;
-	bufpack_text(field(fs, "of"), why->of_uid ? "uid" : "all");
-}
-
-static void pack_waits_for(struct bufpack *p, const struct explanation *e)
-{
-	static const char *const kinds[] = {
-		[EXPLAIN_WORKER] = "worker",
-		[EXPLAIN_QUOTA] = "quota",
-		[EXPLAIN_DELAY] = "delay",
-		[EXPLAIN_DEPENDENCY] = "dependency",
-		[EXPLAIN_STARTING] = "starting",
-		[EXPLAIN_DEGRADED] = "degraded",
-		[EXPLAIN_PAUSED] = "paused",
-	};
-	struct fields fs;
-
-	fields_begin(&fs, p);
-	bufpack_text(field(&fs, "kind"), kinds[e->kind]);
-	if (e->id)
-		bufpack_uint(field(&fs, "id"), e->id);
-	if (e->pool)
-		bufpack_text(field(&fs, "pool"), e->pool->name);
-	if (e->has_ahead)
-		bufpack_uint(field(&fs, "ahead"), e->ahead);
-	if (e->until_us)
-		bufpack_seconds(field(&fs, "until"), clock_unix_us(e->until_us));
-	if (e->reason)
-		bufpack_text(field(&fs, "reason"), e->reason);
-	if (e->kind == EXPLAIN_QUOTA)
-		pack_refusal(&fs, &e->refusal);
-	fields_end(&fs);
-}
-
-static void pack_progress(struct bufpack *p, const struct future_extra *e)
-{
-	bufpack_array(p, 3);
-	bufpack_uint(p, e->progress_done);
-	bufpack_uint(p, e->progress_total);
-	bufpack_text(p, e->progress_text ? e->progress_text : "");
-}
-
-static void pack_texts(struct fields *fs, const struct future_extra *e)
-{
-	if (e->label)
-		bufpack_text(field(fs, "label"), e->label);
-	if (e->has_progress)
-		pack_progress(field(fs, "progress"), e);
-}
-
-static void pack_job(struct fields *fs, const struct future *f, uint64_t ahead_max, uint64_t now_us)
-{
-	struct explanation e = explain(f, ahead_max, now_us);
-	bool is_final = future_state_is_final(f->state);
-	pid_t pid = f->slot ? workers_pid(f->slot) : 0;
-
-	bufpack_text(field(fs, "pool"), f->pool->name);
-	bufpack_text(field(fs, "function"), f->function->name);
-	bufpack_int(field(fs, "priority"), f->priority);
-	if (attempts_count(f)) {
-		bufpack_uint(field(fs, "attempt"), attempts_count(f));
-		attempts_pack(field(fs, "attempts"), f);
-	}
-	if (f->terms && f->terms->wishes.retry_of)
-		bufpack_uint(field(fs, "retry_of"), f->terms->wishes.retry_of);
-	if (f->head_us) {
-		bufpack_seconds(field(fs, "started"),
-			clock_unix_us(f->started_us ? f->started_us : f->head_us));
-	}
-	if (!is_final && f->head_us && pid)
-		bufpack_int(field(fs, "worker_pid"), pid);
-	if (e.kind != EXPLAIN_NOTHING)
-		pack_waits_for(field(fs, "waits_for"), &e);
-}
-
-/* Of a job that waits, those before it are counted up to `ahead_max`. */
-static void pack_info(struct bufpack *p, const struct future *f, uint64_t ahead_max)
-{
-	uint64_t now_us = clock_now_us();
-	struct fields fs;
-
-	fields_begin(&fs, p);
-	bufpack_uint(field(&fs, "id"), f->id);
-	bufpack_text(field(&fs, "state"), outcome_state_name((enum outcome_state)f->state));
-	if (f->pool)
-		pack_job(&fs, f, ahead_max, now_us);
-	if (future_group(f))
-		bufpack_text(field(&fs, "group"), future_group(f));
-	if (f->extra)
-		pack_texts(&fs, f->extra);
-	bufpack_uint(field(&fs, "owner"), future_uid(f));
-	bufpack_seconds(field(&fs, "submitted"), clock_unix_us(f->submitted_us));
-	if (future_state_is_final(f->state))
-		bufpack_seconds(field(&fs, "finished"), clock_unix_us(f->finished_us));
-	reply_pack_timing(field(&fs, "timing"), f, now_us);
-	pack_bytes(field(&fs, "bytes"), f);
-	if (f->failure != FAILURE_NONE)
-		failure_pack(field(&fs, "error"), f);
-	fields_end(&fs);
-}
+/* About a millisecond, if they were not looked at for long. */
+#define LOOKS_A_TURN 8192u
 
 void request_info(struct request *r)
 {
@@ -182,11 +26,11 @@ void request_info(struct request *r)
 
 	if (!f)
 		return;
-	pack_info(reply_begin(reply_to_request(r)), f, PROTO_AHEAD_MAX);
+	info_pack(reply_begin(reply_to_request(r)), f, PROTO_AHEAD_MAX);
 	reply_end();
 }
 
-/* ---- list ---- */
+/* ---- which ---- */
 
 struct list_filter {
 	struct filter futures;
@@ -277,20 +121,32 @@ static struct future *list_begin(struct request *r, const struct list_filter *l)
 		       : TAILQ_LAST(&core->all, futures);
 }
 
-/* Finds the newest that match, up to the limit; returns how many. */
-static size_t collect(struct request *r, const struct list_filter *l, const struct future **found)
-{
-	struct future *f = list_begin(r, l);
-	size_t n = 0;
+/* ---- going through ---- */
 
-	for (; f && n < l->limit && f->id > l->after; f = list_prev(l, f))
-		if (matches(f, l))
-			found[n++] = f;
-	return n;
+struct walk {
+	struct list_filter l;
+	struct future *at; /* to be looked at next; NULL: that was all */
+	struct future **found;
+	size_t n;
+};
+
+/* Finds the newest that match, up to the limit. True: it is through. */
+static bool walk_on(struct walk *w)
+{
+	const struct list_filter *l = &w->l;
+
+	for (unsigned i = 0; w->at && w->n < l->limit && w->at->id > l->after; i++) {
+		if (i == LOOKS_A_TURN)
+			return false;
+		if (matches(w->at, l))
+			w->found[w->n++] = w->at;
+		w->at = list_prev(l, w->at);
+	}
+	return true;
 }
 
 /* How many of the found, newest first, fit in one message: the rest is asked for with `before`. */
-static size_t what_fits(const struct future **found, size_t n)
+static size_t what_fits(struct future **found, size_t n)
 {
 	struct buf b = BUF_INIT(PROTO_MESSAGE_BYTES);
 	struct bufpack p;
@@ -299,34 +155,172 @@ static size_t what_fits(const struct future **found, size_t n)
 	for (fit = 0; fit < n && bytes < LIST_BYTES; fit++) {
 		buf_clear(&b);
 		bufpack_init(&p, &b);
-		pack_info(&p, found[fit], 0);
+		info_pack(&p, found[fit], 0);
 		bytes += buf_used(&b);
 	}
 	buf_deinit(&b);
 	return fit;
 }
 
+static void walk_answer(const struct walk *w, struct reply_to to)
+{
+	size_t n = what_fits(w->found, w->n);
+	struct bufpack *p = reply_begin(to);
+
+	bufpack_array(p, n);
+	while (n > 0)
+		info_pack(p, w->found[--n], 0);
+	reply_end();
+}
+
+/* ---- in several turns ---- */
+
+struct listing {
+	struct pending pending;
+	struct reply_to to;
+	struct walk walk; /* walk.at and all that were found are pinned */
+	size_t bytes;	  /* charged */
+	char texts[];	  /* of the filter */
+};
+
+static void listing_write(struct pending *p)
+{
+	struct listing *g = container_of(p, struct listing, pending);
+	struct walk w = g->walk;
+	size_t n = 0;
+
+	w.found = malloc((w.n + 1) * sizeof(*w.found));
+	if (!w.found) {
+		reply_error(g->to, "full", "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < w.n; i++)
+		if (matches(g->walk.found[i], &w.l))
+			w.found[n++] = g->walk.found[i];
+	w.n = n;
+	walk_answer(&w, g->to);
+	free(w.found);
+}
+
+static void listing_on_time(struct pending *p, uint64_t now_us)
+{
+	struct listing *g = container_of(p, struct listing, pending);
+	struct core *core = p->conn->conns->core;
+	struct future *was_at = g->walk.at;
+	uint64_t start_us = clock_now_us();
+	size_t n = g->walk.n;
+	bool is_through;
+
+	pending_set_time(p, now_us + 1); /* in the next turn */
+	if (!conns_have_time(p->conn->conns, p->conn->uid))
+		return;
+	is_through = walk_on(&g->walk);
+	for (; n < g->walk.n; n++)
+		core_pin(g->walk.found[n]);
+	if (g->walk.at)
+		core_pin(g->walk.at);
+	core_unpin(core, was_at);
+	conns_spend(p->conn->conns, p->conn->uid, clock_now_us() - start_us);
+	if (!is_through)
+		return;
+	pending_set_time(p, HEAP_NEVER);
+	pending_ready(p);
+}
+
+static void listing_free(struct pending *p, bool is_closing)
+{
+	struct listing *g = container_of(p, struct listing, pending);
+	struct core *core = p->conn->conns->core;
+
+	for (size_t i = 0; i < g->walk.n; i++)
+		core_unpin(core, g->walk.found[i]);
+	if (g->walk.at)
+		core_unpin(core, g->walk.at);
+	account_give_one(p->conn->account, ACCOUNT_BYTES, g->bytes);
+	free(g->walk.found);
+	free(g);
+}
+
+static const struct pending_ops listing_ops = {listing_write, listing_on_time, listing_free};
+
+static void keep_text(struct text_view *view, char **at)
+{
+	if (!view->text)
+		return;
+	memcpy(*at, view->text, view->len);
+	view->text = *at;
+	*at += view->len;
+}
+
+/* -ENOMEM, or an ACCOUNT_E_ with *ret_refusal. */
+static int listing_new(
+	struct request *r, const struct walk *w, struct listing **ret, struct refusal *ret_refusal)
+{
+	const struct filter *fl = &w->l.futures;
+	size_t texts = fl->pool.len + fl->group.len + fl->label.len;
+	size_t bytes = sizeof(struct listing) + texts + w->l.limit * sizeof(*w->found);
+	struct listing *g;
+	int e;
+
+	e = account_take_one(r->conn->account, ACCOUNT_BYTES, bytes, ret_refusal);
+	if (e)
+		return e;
+	g = calloc(1, sizeof(*g) + texts);
+	e = g ? pending_add(&g->pending, r->conn, &listing_ops, ret_refusal) : -ENOMEM;
+	if (e) {
+		free(g);
+		account_give_one(r->conn->account, ACCOUNT_BYTES, bytes);
+		return e;
+	}
+	g->bytes = bytes;
+	*ret = g;
+	return 0;
+}
+
+/* Takes w->found, on success only. */
+static bool go_on_later(struct request *r, const struct walk *w)
+{
+	struct refusal why;
+	struct listing *g;
+	char *texts;
+	int e;
+
+	e = listing_new(r, w, &g, &why);
+	if (e) {
+		request_fail_charge(r, e, &why);
+		return false;
+	}
+	g->to = reply_to_request(r);
+	g->walk = *w;
+	texts = g->texts;
+	keep_text(&g->walk.l.futures.pool, &texts);
+	keep_text(&g->walk.l.futures.group, &texts);
+	keep_text(&g->walk.l.futures.label, &texts);
+	for (size_t i = 0; i < w->n; i++)
+		core_pin(w->found[i]);
+	core_pin(w->at);
+	pending_set_time(&g->pending, r->now_us);
+	return true;
+}
+
 void request_list(struct request *r)
 {
-	struct list_filter l = {
-		.futures = FILTER_INIT, .before = PROTO_ID_END, .limit = PROTO_LIST_MAX};
-	cleanup_free const struct future **found = NULL;
-	struct bufpack *p;
-	size_t n;
+	struct walk w = {
+		.l = {.futures = FILTER_INIT, .before = PROTO_ID_END, .limit = PROTO_LIST_MAX}};
 
-	if (!option_read(r, list_options, ARRAY_SIZE(list_options), &l))
+	if (!option_read(r, list_options, ARRAY_SIZE(list_options), &w.l))
 		return;
-	if (l.limit > PROTO_LIST_MAX)
-		l.limit = PROTO_LIST_MAX;
-	found = malloc((l.limit + 1) * sizeof(struct future *));
-	if (!found) {
+	if (w.l.limit > PROTO_IDS_MAX)
+		w.l.limit = PROTO_IDS_MAX;
+	w.found = malloc((w.l.limit + 1) * sizeof(*w.found));
+	if (!w.found) {
 		request_fail_errno(r, -ENOMEM);
 		return;
 	}
-	n = what_fits(found, collect(r, &l, found));
-	p = reply_begin(reply_to_request(r));
-	bufpack_array(p, n);
-	while (n > 0)
-		pack_info(p, found[--n], 0);
-	reply_end();
+	w.at = list_begin(r, &w.l);
+	if (walk_on(&w))
+		walk_answer(&w, reply_to_request(r));
+	else if (go_on_later(r, &w))
+		return;
+	free(w.found);
 }

@@ -45,7 +45,7 @@
 #define PROTO_INPUTS_MAX 100000u
 /* Dependencies of all jobs of one request: that much is charged and linked in one go. */
 #define PROTO_EDGES_MAX 1000000u
-/* Futures that `list` gives at most in one answer. */
+/* Futures that `list` gives if it is not told how many. */
 #define PROTO_LIST_MAX 1000u
 /* How far `waits_for` counts the jobs before one: each is a look at memory that lay untouched. */
 #define PROTO_AHEAD_MAX 1000

@@ -175,6 +175,45 @@ class Limits(unittest.TestCase):
             busy.call("release", ids)
             self.await_zero(busy)
 
+    def test_a_list_that_looks_at_many_goes_on_in_later_turns(self):
+        folder = self.start("")
+        with Client(folder.socket) as c:
+            ids = c.call("submit_many", "bench/noop", [None] * 30_000, {"label": "all", "group": "g"})
+            c.call("wait", ids)
+            for options in {"label": "none"}, {"label": "none", "owner": "all"}, {"label": "none", "group": "g"}:
+                # What is asked behind it is answered before it.
+                c.send_raw(pack([0, 1000, "list", [options]]) + pack([0, 1001, "ping", []]))
+                c.answer(1001)
+                self.assertNotIn(1000, c.answers)
+                self.assertEqual(c.answer(1000), [])
+            # What goes meanwhile is not in it, what is there is.
+            c.call("release", [ids[5]])  # where the list would begin
+            c.send_raw(pack([0, 1000, "list", [{"state": "done", "label": "all", "before": ids[5]}]]) +
+                       pack([0, 1001, "release", [ids[1:3] + ids[9:]]]))
+            self.assertEqual([f["id"] for f in c.answer(1000)], [ids[0], ids[3], ids[4]])
+            kept = ids[:1] + ids[3:5] + ids[6:9]
+            self.assertEqual([f["id"] for f in c.call("list")], kept)
+            # Who asks and leaves keeps nothing.
+            more = c.call("submit_many", "bench/noop", [None] * 30_000)
+            c.call("wait", more)
+            with Client(folder.socket) as other:
+                other.send_raw(pack([0, 1000, "list", [{"label": "none"}]]) + pack([0, 1001, "ping", []]))
+                other.answer(1001)
+            c.call("release", kept + more)
+            self.await_zero(c)
+
+    def test_a_list_as_long_as_a_message(self):
+        folder = self.start("")
+        with Client(folder.socket) as c:
+            ids = [c.call("put", None) for _ in range(1500)]
+            self.assertEqual(len(c.call("list")), 1000)
+            self.assertEqual([f["id"] for f in c.call("list", {"limit": 1500})], ids)
+            most = c.call("submit_many", "bench/noop", [None] * 10_000)
+            c.call("wait", most)
+            self.assertLess(1000, len(c.call("list", {"limit": 1 << 40})))
+            c.call("release", ids + most)
+            self.await_zero(c)
+
     def test_unread_fds_count_until_they_are_read_whoever_closes(self):
         folder = self.start("connections = 3")
         with Client(folder.socket, fds=True) as c:
