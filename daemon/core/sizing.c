@@ -9,30 +9,13 @@
  * there are enough without it. Then it gets nothing more, and leaves when it is through. Meanwhile
  * there are more workers than wanted, by a bounded number; more jobs than n_workers never run at
  * once (handover.c), also while a worker ends a job after its successor came.
- *
- * A worker that dies before it was of any use is a failed start. Then one worker at a time is
- * tried, at once and then with a pause that doubles, until one of the trials answers a job or lives for a while; the
- * answers of older workers prove nothing. Several that were forked before the failure was known
- * count as one. A zygote's first worker is on trial too, so a module that cannot start costs one
- * fork and not one for each worker. If somebody else killed it, that too slows down the next start,
- * but is no reason to refuse jobs.
  */
 #include "daemon/core/sizing.h"
 
 #include "daemon/core/line.h"
 #include "daemon/core/life.h"
+#include "daemon/core/trial.h"
 
-/* Back-off for failed starts: doubles from the first to the last. */
-#define BACKOFF_FIRST_US (100 * 1000ull)
-#define BACKOFF_LAST_US	 (10 * 1000 * 1000ull)
-/* A worker that lived so long was no failed start. */
-#define PROOF_US BACKOFF_LAST_US
-/* With so many in a row one trial must have lived so long before there is a second one: a job that
- * comes may be what kills it. */
-#define DEGRADED_STARTS 2
-#define TRIAL_US	(1500 * 1000ull)
-/* With so many in a row jobs are refused. */
-#define BROKEN_STARTS 5
 /* Limits of a worker's life are shortened by up to one part in so many, lest all of a pool retire
  * together. */
 #define JITTER_PARTS 8
@@ -136,24 +119,13 @@ static void let_idle_go(struct pool *p, unsigned want, uint64_t now_us)
 	}
 }
 
-static void recover(struct pool *p)
-{
-	p->n_failed_starts = 0;
-	p->n_own_failures = 0;
-	p->spawn_at_us = 0;
-	p->recover_at_us = HEAP_NEVER;
-	if (!pool_is_closed(p))
-		pool_set_reason(p, NULL);
-}
-
 void sizing_shrink(struct pool *p, unsigned n_waiting, uint64_t now_us)
 {
 	unsigned want = want_of(p, n_waiting), most = most_of(p);
 	struct slot *s;
 
 	p->wake_us = HEAP_NEVER;
-	if (now_us >= p->recover_at_us)
-		recover(p);
+	trial_turn(p, now_us);
 	while (serving(p) > want && (s = first_of(p, FATE_RETIRES)))
 		let_go(s, now_us);
 	while (serving(p) > most && (s = first_of(p, FATE_STAYS)))
@@ -169,23 +141,10 @@ static uint64_t rate_interval_us(const struct pool *p)
 	return p->config.spawns_per_s ? SECOND_US / p->config.spawns_per_s : 0;
 }
 
-static uint64_t may_spawn_at_us(const struct pool *p)
-{
-	uint64_t credit_us = SECOND_US - rate_interval_us(p);
-	uint64_t at_us = p->rate_us > credit_us ? p->rate_us - credit_us : 0;
-
-	return at_us > p->spawn_at_us ? at_us : p->spawn_at_us;
-}
-
 /* Those on their way out may be there too, but not without bound. */
 static unsigned crowd_of(const struct pool *p)
 {
 	return p->config.n_workers + 1 + p->config.n_workers / 4;
-}
-
-static bool is_on_trial(const struct pool *p)
-{
-	return p->n_failed_starts || !p->is_proven;
 }
 
 /* An empty slot; NULL: no memory. */
@@ -233,26 +192,11 @@ static bool spawn(struct pool *p, uint64_t now_us)
 	return true;
 }
 
-/* When the workers that were started since the last failure have lived for a while. */
-static uint64_t trial_ends_us(const struct pool *p)
-{
-	uint64_t last_us = 0;
-
-	if (!pool_is_degraded(p))
-		return 0;
-	for (unsigned i = 0; i < p->n_slots; i++) {
-		const struct slot *s = p->slots[i];
-
-		if ((s->state == SLOT_IDLE || s->state == SLOT_BUSY) &&
-			s->serial > p->failed_serial && s->ready_us + TRIAL_US > last_us)
-			last_us = s->ready_us + TRIAL_US;
-	}
-	return last_us;
-}
-
 static uint64_t next_spawn_us(const struct pool *p)
 {
-	uint64_t at_us = may_spawn_at_us(p), trial_us = trial_ends_us(p);
+	uint64_t credit_us = SECOND_US - rate_interval_us(p);
+	uint64_t at_us = p->rate_us > credit_us ? p->rate_us - credit_us : 0;
+	uint64_t trial_us = trial_next_us(p);
 
 	return at_us > trial_us ? at_us : trial_us;
 }
@@ -269,7 +213,7 @@ static bool may_spawn(struct pool *p, uint64_t now_us)
 
 	if (p->state != POOL_READY || pool_workers(p) >= crowd_of(p))
 		return false;
-	if (is_on_trial(p) && p->n_by_state[SLOT_STARTING])
+	if (trial_is_on(p) && p->n_by_state[SLOT_STARTING])
 		return false;
 	at_us = next_spawn_us(p);
 	if (now_us < at_us)
@@ -297,17 +241,6 @@ void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us)
 /* ---- what is learnt -----------------------------------------------------------------------------
  */
 
-bool pool_is_degraded(const struct pool *p)
-{
-	return !pool_is_closed(p) && p->n_failed_starts >= DEGRADED_STARTS;
-}
-
-bool pool_is_broken(const struct pool *p)
-{
-	return p->n_own_failures >= BROKEN_STARTS && !p->n_by_state[SLOT_IDLE] &&
-	       !p->n_by_state[SLOT_BUSY];
-}
-
 /* When it is old; a worker that leaves or starts has no such time. */
 static void set_age(struct slot *s)
 {
@@ -328,12 +261,8 @@ static void retire(struct slot *s)
 
 void sizing_ready(struct slot *s, uint64_t now_us)
 {
-	struct pool *p = s->pool;
-
 	s->ready_us = now_us;
-	p->is_proven |= s->serial > p->failed_serial;
-	if (p->n_failed_starts && s->serial > p->failed_serial)
-		p->recover_at_us = heap_after(now_us, PROOF_US);
+	trial_ready(s, now_us);
 	set_age(s);
 }
 
@@ -341,47 +270,12 @@ void sizing_answered(struct slot *s, uint64_t rss_kib)
 {
 	struct pool *p = s->pool;
 
-	if (p->n_failed_starts && s->serial > p->failed_serial)
-		recover(p);
+	trial_answered(s);
 	if (rss_kib)
 		s->rss_kib = rss_kib;
 	if ((s->n_done_most && s->n_done >= s->n_done_most) ||
 		(p->config.max_rss_kib && s->rss_kib > p->config.max_rss_kib))
 		retire(s);
-}
-
-static bool is_failed_start(const struct slot *s, const struct worker_end *end, uint64_t now_us)
-{
-	if (s->state == SLOT_STARTING)
-		return true;
-	if (end->was_killed && s->state == SLOT_BUSY)
-		return false; /* it was at work */
-	return (s->state == SLOT_IDLE || s->state == SLOT_BUSY) && !s->n_done &&
-	       now_us - s->ready_us < PROOF_US;
-}
-
-/* One death may be anybody's; a second one in a row tells. */
-static uint64_t back_off_us(unsigned n_failed)
-{
-	if (n_failed < DEGRADED_STARTS)
-		return 0;
-	return n_failed < 9 ? BACKOFF_FIRST_US << (n_failed - 2) : BACKOFF_LAST_US;
-}
-
-void sizing_died(struct slot *s, const struct worker_end *end, uint64_t now_us)
-{
-	struct pool *p = s->pool;
-
-	if (!is_failed_start(s, end, now_us) || s->serial <= p->failed_serial)
-		return;
-	p->n_failed_starts++;
-	p->n_own_failures += !end->was_killed;
-	p->is_failing_in_job = s->state == SLOT_BUSY;
-	p->failed_serial = p->n_spawned;
-	p->recover_at_us = HEAP_NEVER;
-	p->spawn_at_us = now_us + back_off_us(p->n_failed_starts);
-	if (!pool_is_closed(p))
-		pool_set_reason(p, end->how);
 }
 
 void sizing_due(struct slot *s, uint64_t now_us)
@@ -421,12 +315,9 @@ void sizing_changed(struct pool *p)
 	}
 }
 
-/* What was forked before is older code, and proves nothing, neither by its life nor by its death. */
 void sizing_begin_anew(struct pool *p)
 {
-	p->failed_serial = p->n_spawned;
-	p->is_proven = false;
-	recover(p);
+	trial_begin_anew(p);
 	core_pool_renew(p);
 }
 

@@ -23,7 +23,5 @@ void sizing_begin_anew(struct pool *p);
 
 void sizing_ready(struct slot *s, uint64_t now_us);
 void sizing_answered(struct slot *s, uint64_t rss_kib);
-/* Before its slot changes. */
-void sizing_died(struct slot *s, const struct worker_end *end, uint64_t now_us);
 /* The slot's time has come. */
 void sizing_due(struct slot *s, uint64_t now_us);

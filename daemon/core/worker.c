@@ -7,6 +7,7 @@
 #include "daemon/core/ending.h"
 #include "daemon/core/line.h"
 #include "daemon/core/sizing.h"
+#include "daemon/core/trial.h"
 
 void core_worker_ready(struct slot *s, uint64_t now_us)
 {
@@ -104,7 +105,7 @@ void core_worker_died(struct slot *s, const struct worker_end *end, uint64_t now
 	struct pool *p = s->pool;
 	struct future *f;
 
-	sizing_died(s, end, now_us);
+	trial_died(s, end, now_us);
 	while ((f = slot_first(s)))
 		lose(s, f, now_us);
 	heap_clear(&p->core->timers, &s->timer);
