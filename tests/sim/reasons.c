@@ -25,6 +25,8 @@ static bool is_true_of_queued(
 
 	if (f->slot)
 		return e->kind == EXPLAIN_WORKER;
+	if (pool_is_closed(f->pool))
+		return !is_quiet; /* it came back from a worker, and ends with this turn */
 	if (sizes->is_paused || e->kind == EXPLAIN_PAUSED)
 		return sizes->is_paused && e->kind == EXPLAIN_PAUSED;
 	if (e->until_us > sizes->no_fork_before_us)
