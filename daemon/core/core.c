@@ -32,6 +32,7 @@ int core_init(struct core *c, const struct account_limits *limits, const struct 
 
 	*c = (struct core){.ops = ops, .shell = shell, .next_id = first_id, .id_end = id_end};
 	c->seed = *seed;
+	c->due_most = CORE_DUE_A_TURN;
 	c->groups.seed = c->keys.seed = &c->seed;
 	accounts_init(&c->accounts, limits);
 	TAILQ_INIT(&c->pools);
@@ -118,16 +119,26 @@ static void do_due(struct core *c, struct heap_node *node, uint64_t now_us)
 	}
 }
 
+static void do_all_due(struct core *c, uint64_t now_us)
+{
+	struct heap_node *node;
+
+	for (unsigned n = 0; n < c->due_most; n++) {
+		node = heap_first(&c->timers);
+		if (!node || node->key > now_us)
+			return;
+		heap_clear(&c->timers, node);
+		do_due(c, node, now_us);
+	}
+}
+
 uint64_t core_turn(struct core *c, uint64_t now_us)
 {
 	struct heap_node *node;
 	struct pool *p;
 	uint64_t n_gives;
 
-	while ((node = heap_first(&c->timers)) && node->key <= now_us) {
-		heap_clear(&c->timers, node);
-		do_due(c, node, now_us);
-	}
+	do_all_due(c, now_us);
 	c->n_turns++;
 	c->want_turn = false;
 	c->is_short = false;

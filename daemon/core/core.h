@@ -71,6 +71,9 @@ struct core_ops {
 	void (*drop_pool)(void *shell, struct pool *p);
 };
 
+/* A uid's million futures may expire at once: others have their turn meanwhile. */
+#define CORE_DUE_A_TURN 2048u
+
 struct core {
 	const struct core_ops *ops;
 	void *shell;
@@ -89,8 +92,9 @@ struct core {
 	struct tombstones *tombstones;
 	uint64_t n_unfinished;
 	uint64_t n_turns;
-	bool want_turn; /* something could not be done now: try again soon */
-	bool is_short;	/* in this turn a job was left waiting for its owner's quota */
+	unsigned due_most; /* timers that one turn sees to: CORE_DUE_A_TURN */
+	bool want_turn;	   /* something could not be done now: try again soon */
+	bool is_short;	   /* in this turn a job was left waiting for its owner's quota */
 	uint64_t next_id;
 	uint64_t id_end; /* first one that is not ours to give out */
 	uint64_t final_seq;
@@ -108,7 +112,8 @@ void core_deinit(struct core *c);
 
 /* ---- time ---- */
 
-/* Does what is due, then hands over, asks for workers, steals for idle ones. At the end of every
+/* Does what is due (some of it, if that is much), then hands over, asks for workers, steals for idle
+ * ones. At the end of every
  * turn of the loop. Returns when it must be called next (HEAP_NEVER: after the next event). */
 uint64_t core_turn(struct core *c, uint64_t now_us);
 /* Frees what was forgotten. After core_turn(), when nobody holds a pointer from before. */

@@ -375,6 +375,27 @@ START_TEST(what_was_released_by_hand_leaves_none)
 }
 END_TEST
 
+START_TEST(what_is_due_at_once_is_done_in_several_turns)
+{
+	uint64_t next_us;
+
+	core->due_most = 3;
+	for (int i = 0; i < 7; i++)
+		(void)put(1);
+	fake.now_us += 5000;
+	for (unsigned left = 4; left > 0; left = left > 3 ? left - 3 : 0) {
+		next_us = core_turn(core, fake.now_us);
+		core_sweep(core);
+		ck_assert_uint_eq(used(0, ACCOUNT_FUTURES), left);
+		ck_assert_uint_le(next_us, fake.now_us);
+	}
+	next_us = core_turn(core, fake.now_us);
+	core_sweep(core);
+	ck_assert_uint_eq(used(0, ACCOUNT_FUTURES), 0);
+	ck_assert_uint_gt(next_us, fake.now_us);
+}
+END_TEST
+
 SUITE_MAIN_WITH("core", core_setup, core_teardown, a_submit_is_charged_and_found,
 	a_refusal_names_limit_value_and_max, waiting_jobs_leave_room_for_a_result,
 	no_births_without_pool_ids_or_time, without_memory_nothing_is_held,
@@ -384,4 +405,5 @@ SUITE_MAIN_WITH("core", core_setup, core_teardown, a_submit_is_charged_and_found
 	a_waiter_that_left_is_not_told, who_watches_is_told_of_each_state_and_then_the_end,
 	a_watcher_of_what_is_over_is_told_at_once,
 	a_released_job_goes_on_and_is_forgotten_at_its_end, what_is_pinned_stays_in_memory,
-	what_runs_out_of_time_leaves_a_tombstone, what_was_released_by_hand_leaves_none)
+	what_runs_out_of_time_leaves_a_tombstone, what_was_released_by_hand_leaves_none,
+	what_is_due_at_once_is_done_in_several_turns)
