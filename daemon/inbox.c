@@ -40,6 +40,13 @@ void inbox_init(struct inbox *i, struct account *account)
 	fdqueue_init(&i->fds, QUEUED_FDS);
 }
 
+static void give_fds(struct inbox *i, unsigned n)
+{
+	n = n < i->charged_fds ? n : i->charged_fds;
+	account_give_one(i->account, ACCOUNT_FDS, n);
+	i->charged_fds -= n;
+}
+
 static void drop_kept(struct inbox *i)
 {
 	buf_deinit(&i->kept);
@@ -50,7 +57,15 @@ static void drop_kept(struct inbox *i)
 void inbox_deinit(struct inbox *i)
 {
 	fdqueue_deinit(&i->fds);
+	give_fds(i, i->charged_fds);
 	drop_kept(i);
+}
+
+static int refused(const struct refusal *why, struct inbox_fault *ret_fault)
+{
+	return fault(ret_fault, why->of_uid ? "quota" : "full",
+		"%s of a message's buffer: %llu of %llu", account_kind_name(why->kind),
+		(unsigned long long)why->value, (unsigned long long)why->max);
 }
 
 /* The first FREE_BYTES are the connection's: so that one whose uid has no bytes left can still be told
@@ -63,10 +78,21 @@ static int charge(struct inbox *i, size_t size, struct inbox_fault *ret_fault)
 	if (size <= i->charged)
 		return 0;
 	if (account_take_one(i->account, ACCOUNT_BYTES, size - i->charged, &why) != 0)
-		return fault(ret_fault, why.of_uid ? "quota" : "full",
-			"%s of a message's buffer: %llu of %llu", account_kind_name(why.kind),
-			(unsigned long long)why.value, (unsigned long long)why.max);
+		return refused(&why, ret_fault);
 	i->charged = size;
+	return 0;
+}
+
+/* Those that wait for the rest of their message; then they are charged to what it asks for. */
+static int charge_fds(struct inbox *i, struct inbox_fault *ret_fault)
+{
+	struct refusal why;
+
+	if (i->fds.n <= i->charged_fds)
+		return 0;
+	if (account_take_one(i->account, ACCOUNT_FDS, i->fds.n - i->charged_fds, &why) != 0)
+		return refused(&why, ret_fault);
+	i->charged_fds = i->fds.n;
 	return 0;
 }
 
@@ -127,6 +153,7 @@ static int take_fds(struct inbox *i, struct inbox_message *m, struct inbox_fault
 	if (n > PROTO_MESSAGE_FDS)
 		return fault(ret_fault, "bad_fd", "a message with %u fds: at most %u", n,
 			PROTO_MESSAGE_FDS);
+	give_fds(i, n);
 	if (!fdqueue_take(&i->fds, m->fds, n))
 		return fault(ret_fault, "bad_fd", "a message names %u fds, but %u came with it", n,
 			i->fds.n);
@@ -191,7 +218,7 @@ int inbox_settle(struct inbox *i, struct inbox_fault *ret_fault)
 		buf_consume(&i->kept, done);
 	}
 	if (buf_used(&i->kept))
-		return 0;
+		return charge_fds(i, ret_fault);
 	drop_kept(i);
 	/* fds come with bytes, so no message will take these */
 	if (i->fds.n)

@@ -14,6 +14,7 @@ struct inbox {
 	struct account *account; /* whose bytes these are */
 	struct buf kept;	 /* the rest of a message that is not complete, or was held back */
 	size_t charged;
+	unsigned charged_fds; /* of the message that is not complete */
 	size_t n_shared; /* bytes of the shared buffer that are ours, between receive and settle */
 	size_t done;	 /* of what lies here, handled */
 	struct scan scan;

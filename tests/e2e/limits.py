@@ -99,6 +99,30 @@ class Limits(unittest.TestCase):
             c.call("release", ids)
             self.await_zero(c)
 
+    def test_fds_of_messages_that_are_not_complete(self):
+        folder = self.start("fds = 10")
+        with Client(folder.socket) as c:
+            fd = sealed(b"y")
+            put = pack([0, 1, "put", [[fd_ext(i) for i in range(4)]]])
+            others = [Client(folder.socket) for _ in range(3)]
+            for n, other in enumerate(others[:2], 1):
+                other.send_raw(put[:10], [fd] * 4)
+                while c.call("stats")["limits"]["fds"]["used"] < 4 * n:
+                    pass
+            others[2].send_raw(put[:10], [fd] * 4)
+            fatal = others[2].until_closed()
+            self.assertEqual(fatal[0], "quota")
+            self.assertIn("fds", fatal[1])
+            # When the rest comes they are the value's.
+            others[0].send_raw(put[10:])
+            self.assertGreater(others[0].answer(1), 0)
+            self.assertEqual(c.call("stats")["limits"]["fds"]["used"], 8)
+            c.call("release", [f["id"] for f in c.call("list")])
+            os.close(fd)
+            for other in others:
+                other.close()
+            self.await_zero(c)
+
     def test_a_job_that_lacks_room_for_the_fds_of_its_result_says_so(self):
         folder = self.start("fds = 10")
         with Client(folder.socket) as c:
