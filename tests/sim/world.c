@@ -255,6 +255,8 @@ static void check_zero(struct world *w)
 /* As the daemon does it, in more or less haste. */
 static void drain(struct world *w)
 {
+	const struct future *f;
+
 	core_drain(w->core, w->fake.now_us);
 	for (unsigned i = 0; i < w->n_pools; i++)
 		check_nobody_waits(w, w->pools[i]);
@@ -265,9 +267,10 @@ static void drain(struct world *w)
 	if (!world_once_in(w, 3))
 		return;
 	core_stop_running(w->core, CANCEL_KILL, w->fake.now_us);
-	for (unsigned i = 0; i < w->n_pools; i++)
-		if (w->pools[i]->n_by_state[SLOT_BUSY] || w->pools[i]->n_by_state[SLOT_RINGING])
-			world_fail(w, "a worker at work survives a stop in haste");
+	TAILQ_FOREACH (f, &w->core->all, in_all)
+		if (f->slot && f->slot->state != SLOT_LEAVING)
+			world_fail(w, "the worker of %llu survives a stop in haste",
+				(unsigned long long)f->id);
 	check_always(w);
 }
 
