@@ -9,7 +9,8 @@
 #include "client/poolctl/opt.h"
 #include "proto/base.h"
 
-/* For an answer that the daemon need not wait for: one that takes longer hangs. */
+/* For an answer that the daemon need not wait for: one that takes longer hangs. $POOLD_TIMEOUT is in
+ * its place. */
 #define CTL_PATIENCE_US 30000000u
 
 struct ctl {
@@ -22,6 +23,7 @@ struct ctl {
 	bool version;
 	bool for_job;	       /* the verb hands the exit code of one job on */
 	poold *client;	       /* NULL until ctl_connect() */
+	uint64_t patience_us;  /* likewise */
 	int signal_fd;	       /* of loop_catch_signals(); -1 */
 	uint64_t signal_at_us; /* when the last one came */
 	bool has_pong;	       /* of loop_ping() */

@@ -31,6 +31,18 @@ int job_tell_refusal(struct ctl *ctl, poold_future *f)
 	return ctl_fail(e.exit, e.code, details, "%s", why);
 }
 
+/* Admission may take its time, and so may sending a large input; but a daemon that does not answer a ping
+ * either hangs. */
+static int await_id(struct ctl *ctl, poold_future *f)
+{
+	int r;
+
+	do
+		r = poold_future_wait_id(f, ctl->patience_us);
+	while (r == 0 && (r = loop_ping(ctl)) == 0);
+	return r;
+}
+
 int job_hand_in(struct ctl *ctl, const char *function, struct input *in,
 	const poold_options *options, poold_future **ret)
 {
@@ -44,7 +56,7 @@ int job_hand_in(struct ctl *ctl, const char *function, struct input *in,
 		return code;
 	if (r < 0)
 		return ctl_call_failed(ctl, r);
-	r = poold_future_wait_id(f, POOLD_FOREVER);
+	r = await_id(ctl, f);
 	if (r < 0)
 		code = ctl_call_failed(ctl, r);
 	else if (poold_future_get_state(f) == POOLD_REFUSED)

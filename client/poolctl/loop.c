@@ -127,7 +127,7 @@ static int on_pong(poold_reply *reply, void *userdata)
 
 int loop_ping(struct ctl *ctl)
 {
-	uint64_t until_us = loop_until(CTL_PATIENCE_US);
+	uint64_t until_us = loop_until(ctl->patience_us);
 	int r, came = 0;
 
 	ctl->has_pong = false;

@@ -7,6 +7,7 @@
 #include "client/poolctl/json.h"
 #include "client/poolctl/output.h"
 #include "proto/limits.h"
+#include "proto/quantity.h"
 
 static inline void reply_freep(poold_reply **reply)
 {
@@ -43,6 +44,16 @@ static int connection_failed(struct ctl *ctl, poold *p, int r)
 		strerror(-r), hint ? "; " : "", hint ? hint : "");
 }
 
+static int find_patience(struct ctl *ctl)
+{
+	const char *text = getenv("POOLD_TIMEOUT");
+
+	ctl->patience_us = CTL_PATIENCE_US;
+	if (text && *text && (!quantity_time(text, &ctl->patience_us) || !ctl->patience_us))
+		return ctl_usage(ctl, "$POOLD_TIMEOUT: \"%s\" is no time above 0", text);
+	return 0;
+}
+
 int ctl_connect(struct ctl *ctl)
 {
 	poold *p;
@@ -50,6 +61,9 @@ int ctl_connect(struct ctl *ctl)
 
 	if (ctl->client)
 		return 0;
+	code = find_patience(ctl);
+	if (code)
+		return code;
 	r = poold_new(&p);
 	if (r < 0)
 		return ctl_own_failure(ctl, r, NULL);
@@ -139,7 +153,7 @@ int ctl_ask(struct ctl *ctl, const char *method, json_t *params, json_t **ret)
 	if (code == 0) {
 		args.params = buf_head(&b);
 		args.params_len = buf_used(&b);
-		r = poold_request(ctl->client, method, &args, CTL_PATIENCE_US, &reply);
+		r = poold_request(ctl->client, method, &args, ctl->patience_us, &reply);
 		code = r < 0 ? ctl_call_failed(ctl, r) : take_answer(ctl, reply, ret);
 	}
 	buf_deinit(&b);
@@ -151,7 +165,7 @@ int ctl_hello(struct ctl *ctl, json_t **ret)
 	cleanup(reply_freep) poold_reply *reply = NULL;
 	int r;
 
-	r = poold_hello(ctl->client, CTL_PATIENCE_US, &reply);
+	r = poold_hello(ctl->client, ctl->patience_us, &reply);
 	return r < 0 ? ctl_call_failed(ctl, r) : take_answer(ctl, reply, ret);
 }
 

@@ -4,7 +4,7 @@
 
 set -eu
 build=${POOLD_TEST_BUILDDIR:?}
-unset XDG_RUNTIME_DIR TRACEPARENT NO_COLOR CLICOLOR_FORCE || :
+unset XDG_RUNTIME_DIR POOLD_TIMEOUT TRACEPARENT NO_COLOR CLICOLOR_FORCE || :
 LC_ALL=C.UTF-8
 export LC_ALL
 for program in client/poolctl/poolctl daemon/poold daemon/worker/poold-worker; do
