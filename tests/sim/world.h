@@ -20,7 +20,7 @@ enum {
 enum worker_kind {
 	KIND_GOOD,
 	KIND_FRAGILE, /* dies of the bell, as a program without a handler does */
-	KIND_DEAF,    /* hears no bell, sees no end of file */
+	KIND_DEAF,    /* hears no bell, sees no end of file, receives late */
 	KIND_OLD,     /* asks to be replaced now and then */
 	KIND_SILENT,  /* never answers */
 	/* From here on it breaks the protocol. */
