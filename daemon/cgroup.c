@@ -1,7 +1,8 @@
 /* Where they lie:
  *
- *	DELEGATED/main                  the daemon and its zygotes, if memory is limited at all
+ *	DELEGATED/main                  the daemon, and zygotes, if memory is limited at all
  *	DELEGATED/pool.NAME             memory.max
+ *	DELEGATED/pool.NAME/zygote      its zygote, if its memory is limited: what it loads counts
  *	DELEGATED/pool.NAME/wN          a worker
  *	DELEGATED/pool.NAME/wN/job      its command and all that descends from it
  *
@@ -13,9 +14,11 @@
  */
 #include "daemon/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +58,27 @@ static bool read_file(int at, const char *name, char *text, size_t size)
 
 	text[n > 0 ? n : 0] = '\0';
 	return n >= 0;
+}
+
+/* -1: none. */
+static int open_procs(int dir)
+{
+	return dir < 0 ? -1 : openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+}
+
+static bool was_oom(int dir, uint64_t *n_told)
+{
+	char events[EVENTS_BYTES];
+	uint64_t n = 0, before = *n_told;
+	const char *at;
+
+	if (dir < 0 || !read_file(dir, "memory.events", events, sizeof(events)))
+		return false;
+	at = strstr(events, "oom_kill ");
+	if (at)
+		n = strtoull(at + strlen("oom_kill "), NULL, 10);
+	*n_told = n;
+	return n > before;
 }
 
 /* ---- the delegated one ---- */
@@ -141,40 +165,118 @@ void cgroups_deinit(struct cgroups *g)
 	g->fd = fd_close(g->fd);
 }
 
-int cgroups_add_pool(struct cgroups *g, const char *pool, uint64_t memory_max)
-{
-	char name[NAME_MAX + 1], max[32];
-	int fd = -1;
+/* ---- a pool's ---- */
 
+/* Of a daemon that was killed, where no service manager cleans up behind it. What is busy until it has
+ * died stays, empty. */
+static void clear_pool(int pool)
+{
+	int fd = open_dir(pool, ".");
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *e;
+
+	if (!d) {
+		fd_close(fd);
+		return;
+	}
+	while ((e = readdir(d))) {
+		cleanup_fd int dir = -1;
+
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		dir = open_dir(pool, e->d_name);
+		(void)write_file(dir, "cgroup.kill", "1");
+		(void)unlinkat(dir, "job", AT_REMOVEDIR);
+		(void)unlinkat(pool, e->d_name, AT_REMOVEDIR);
+	}
+	closedir(d);
+}
+
+static void limit_memory(
+	const struct cgroups *g, struct cgroup_pool *p, const char *pool, uint64_t memory_max)
+{
+	char max[32];
+
+	if (!memory_max) {
+		(void)write_file(p->dir, "memory.max", "max"); /* of an earlier daemon */
+		return;
+	}
+	snprintf(max, sizeof(max), "%llu", (unsigned long long)memory_max);
+	if (p->dir < 0 || !g->has_memory) {
+		log_warning("pool %s: memory_max is not kept: %s", pool, g->why);
+		return;
+	}
+	if (write_file(p->dir, "memory.max", max) &&
+		write_file(p->dir, "cgroup.subtree_control", "+memory"))
+		p->zygote = make_dir(p->dir, "zygote");
+	if (p->zygote < 0)
+		log_warning("pool %s: memory_max is not kept: %m", pool);
+}
+
+void cgroups_add_pool(struct cgroups *g, const char *pool, uint64_t memory_max, const char *user,
+	struct cgroup_pool *ret)
+{
+	const struct passwd *owner = user ? getpwnam(user) : NULL;
+	char name[NAME_MAX + 1];
+
+	*ret = (struct cgroup_pool){.dir = -1, .zygote = -1, .uid = (uid_t)-1};
+	if (owner) {
+		ret->uid = owner->pw_uid;
+		ret->gid = owner->pw_gid;
+	}
 	snprintf(name, sizeof(name), "pool.%s", pool);
 	if (g->fd >= 0)
-		fd = make_dir(g->fd, name);
-	if (g->fd >= 0 && fd < 0)
+		ret->dir = make_dir(g->fd, name);
+	if (g->fd >= 0 && ret->dir < 0)
 		log_warning("pool %s: no cgroup: %m", pool);
-	if (!memory_max)
-		return fd;
-	snprintf(max, sizeof(max), "%llu", (unsigned long long)memory_max);
-	if (fd < 0 || !g->has_memory)
-		log_warning("pool %s: memory_max is not kept: %s", pool, g->why);
-	else if (!write_file(fd, "memory.max", max) ||
-		 !write_file(fd, "cgroup.subtree_control", "+memory"))
-		log_warning("pool %s: memory_max is not kept: %m", pool);
-	return fd;
+	if (ret->dir >= 0)
+		clear_pool(ret->dir);
+	limit_memory(g, ret, pool, memory_max);
+}
+
+void cgroup_pool_deinit(struct cgroup_pool *p)
+{
+	p->zygote = fd_close(p->zygote);
+	p->dir = fd_close(p->dir);
+}
+
+int cgroup_pool_open_procs(const struct cgroup_pool *p)
+{
+	return open_procs(p->zygote);
+}
+
+bool cgroup_pool_was_oom(struct cgroup_pool *p)
+{
+	return was_oom(p->zygote, &p->n_oom_told);
 }
 
 /* ---- a worker's ---- */
 
-void cgroup_init(struct cgroup *c, int pool)
+/* So that a worker of another user can give its command a group of its own; and no more groups than
+ * that, which would outlive it. */
+static bool give_to(const struct cgroup *c, uid_t uid, gid_t gid)
+{
+	return write_file(c->dir, "cgroup.max.descendants", "1") && fchown(c->dir, uid, gid) == 0 &&
+	       fchownat(c->dir, "cgroup.procs", uid, gid, 0) == 0 &&
+	       fchown(c->job, uid, gid) == 0 &&
+	       fchownat(c->job, "cgroup.procs", uid, gid, 0) == 0 &&
+	       fchownat(c->job, "cgroup.kill", uid, gid, 0) == 0;
+}
+
+void cgroup_init(struct cgroup *c, const struct cgroup_pool *p)
 {
 	static unsigned n;
 
-	*c = (struct cgroup){.pool = pool, .dir = -1, .job = -1};
-	if (pool < 0)
+	*c = (struct cgroup){.pool = p->dir, .dir = -1, .job = -1};
+	if (p->dir < 0)
 		return;
-	snprintf(c->name, sizeof(c->name), "w%u", ++n);
-	c->dir = make_dir(pool, c->name);
+	/* in one that there was before, somebody may still be dying */
+	do
+		snprintf(c->name, sizeof(c->name), "w%u", ++n);
+	while (mkdirat(p->dir, c->name, 0755) < 0 && errno == EEXIST);
+	c->dir = open_dir(p->dir, c->name);
 	c->job = c->dir >= 0 ? make_dir(c->dir, "job") : -1;
-	if (c->job < 0) {
+	if (c->job < 0 || (p->uid != (uid_t)-1 && !give_to(c, p->uid, p->gid))) {
 		log_warning("a worker has no cgroup: %m");
 		cgroup_deinit(c);
 	}
@@ -193,7 +295,7 @@ void cgroup_deinit(struct cgroup *c)
 
 int cgroup_open_procs(const struct cgroup *c)
 {
-	return c->dir < 0 ? -1 : openat(c->dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	return open_procs(c->dir);
 }
 
 void cgroup_kill(const struct cgroup *c)
@@ -204,15 +306,5 @@ void cgroup_kill(const struct cgroup *c)
 
 bool cgroup_was_oom(struct cgroup *c)
 {
-	char events[EVENTS_BYTES];
-	uint64_t n = 0, before = c->n_oom_told;
-	const char *at;
-
-	if (c->dir < 0 || !read_file(c->dir, "memory.events", events, sizeof(events)))
-		return false;
-	at = strstr(events, "oom_kill ");
-	if (at)
-		n = strtoull(at + strlen("oom_kill "), NULL, 10);
-	c->n_oom_told = n;
-	return n > before;
+	return was_oom(c->dir, &c->n_oom_told);
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "proto/base.h"
 
@@ -14,9 +15,18 @@ struct cgroups {
 	bool has_memory;
 };
 
+/* A pool's. */
+struct cgroup_pool {
+	int dir;    /* -1: none */
+	int zygote; /* directory of its zygote's, if its memory is limited; -1: none */
+	uid_t uid;  /* of its processes, if they are not the daemon's; -1 */
+	gid_t gid;
+	uint64_t n_oom_told; /* as of a worker's */
+};
+
 /* A worker's. */
 struct cgroup {
-	int pool; /* borrowed */
+	int pool; /* borrowed: its directory */
 	int dir;  /* -1: none */
 	int job;  /* directory of its command's */
 	char name[16];
@@ -26,11 +36,17 @@ struct cgroup {
 /* path: NULL: what the service manager delegated. wants_memory: some pool has a limit. */
 void cgroups_init(struct cgroups *g, const char *path, bool wants_memory);
 void cgroups_deinit(struct cgroups *g);
-/* The directory of a pool's: -1 if there are none. memory_max: 0: no limit. */
-int cgroups_add_pool(struct cgroups *g, const char *pool, uint64_t memory_max);
+/* memory_max: 0: no limit. user: who its processes run as, NULL: as the daemon. What an earlier daemon
+ * left in it is killed. */
+void cgroups_add_pool(struct cgroups *g, const char *pool, uint64_t memory_max, const char *user,
+	struct cgroup_pool *ret);
+void cgroup_pool_deinit(struct cgroup_pool *p);
+/* A file to write its zygote into it with; -1: none. The caller's. */
+int cgroup_pool_open_procs(const struct cgroup_pool *p);
+/* Was its zygote killed for lack of memory since this was asked? */
+bool cgroup_pool_was_oom(struct cgroup_pool *p);
 
-/* pool: -1: there will be none. */
-void cgroup_init(struct cgroup *c, int pool);
+void cgroup_init(struct cgroup *c, const struct cgroup_pool *p);
 /* Removes it: nobody is in it any more. */
 void cgroup_deinit(struct cgroup *c);
 /* A file to write a process into it with; -1: none. The caller's. */

@@ -107,8 +107,8 @@ static void on_late(evutil_socket_t fd, short what, void *arg)
 	worker_link_kill(l);
 }
 
-int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit, int cgroup,
-	struct worker_link **ret, int *ret_output)
+int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit,
+	const struct cgroup_pool *cgroup, struct worker_link **ret, int *ret_output)
 {
 	struct worker_link *l;
 	int fds[2], r;

@@ -211,6 +211,7 @@ static int add_pool(struct workers *w, const struct config_pool *c)
 		.poison = c->poison,
 	};
 	struct zygote *z = &w->zygotes[w->n_zygotes];
+	struct cgroup_pool cgroup;
 	struct pool *p;
 	int r;
 
@@ -218,8 +219,8 @@ static int add_pool(struct workers *w, const struct config_pool *c)
 	if (r < 0)
 		return r;
 	w->n_zygotes++;
-	return zygote_init(z, &w->links, c, w->config->worker,
-		cgroups_add_pool(&w->cgroups, c->name, c->memory_max_bytes), p);
+	cgroups_add_pool(&w->cgroups, c->name, c->memory_max_bytes, c->user, &cgroup);
+	return zygote_init(z, &w->links, c, w->config->worker, &cgroup, p);
 }
 
 int workers_new(struct event_base *base, const struct config *config, struct core *core,

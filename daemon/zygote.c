@@ -133,7 +133,7 @@ bool zygote_fork(struct zygote *z, struct slot *s)
 
 	if (z->state != ZYGOTE_READY || z->is_dead || z->n_forks == ZYGOTE_FORKS_MAX)
 		return false;
-	r = worker_link_new(z->links, s, &z->limit, z->cgroup, &l, &output);
+	r = worker_link_new(z->links, s, &z->limit, &z->cgroup, &l, &output);
 	if (r == 0)
 		r = zygote_request_fork(z, msgid, l, output);
 	if (r < 0) {
@@ -270,6 +270,19 @@ static void come_back(struct zygote *z, const char *why)
 	zygote_set_timer(z, back_off_us(z));
 }
 
+static void describe_end(struct zygote *z, int status, char *why, size_t size)
+{
+	int n = 0;
+
+	if (z->breach[0]) {
+		snprintf(why, size, "%s", z->breach);
+		return;
+	}
+	if (cgroup_pool_was_oom(&z->cgroup))
+		n = snprintf(why, size, "memory_max leaves it too little memory: ");
+	output_describe_end(&z->output, status, why + n, size - (size_t)n);
+}
+
 bool zygote_bury(struct zygote *z)
 {
 	char why[REASON_BYTES];
@@ -285,10 +298,7 @@ bool zygote_bury(struct zygote *z)
 	event_del(z->timer);
 	while (z->n_forks > 0)
 		worker_link_fail(z->forks[--z->n_forks].link);
-	if (z->breach[0])
-		snprintf(why, sizeof(why), "%s", z->breach);
-	else
-		output_describe_end(&z->output, status, why, sizeof(why));
+	describe_end(z, status, why, sizeof(why));
 	close_process(z);
 	if (z->state == ZYGOTE_LEAVING)
 		zygote_set_state(z, ZYGOTE_GONE);
@@ -335,7 +345,7 @@ void zygote_weigh(struct zygote *z, uint64_t rss_kib)
 }
 
 int zygote_init(struct zygote *z, struct links *links, const struct config_pool *config,
-	const char *program, int cgroup, struct pool *p)
+	const char *program, const struct cgroup_pool *cgroup, struct pool *p)
 {
 	*z = (struct zygote){
 		.config = config,
@@ -344,7 +354,7 @@ int zygote_init(struct zygote *z, struct links *links, const struct config_pool 
 		.pool = p,
 		.process.pidfd = -1,
 		.control = -1,
-		.cgroup = cgroup,
+		.cgroup = *cgroup,
 		.output.fd = -1,
 		.limit = {.level = LOG_INFO, .what = "output of pool", .of = config->name},
 	};
@@ -360,5 +370,5 @@ void zygote_deinit(struct zygote *z)
 	close_process(z);
 	if (z->timer)
 		event_free(take_ptr(z->timer));
-	z->cgroup = fd_close(z->cgroup);
+	cgroup_pool_deinit(&z->cgroup);
 }

@@ -33,7 +33,7 @@ struct zygote {
 	const char *program;		  /* borrowed: path of poold-worker */
 	struct links *links;
 	struct pool *pool;
-	int cgroup; /* directory of the pool's; -1: none */
+	struct cgroup_pool cgroup;
 	enum zygote_state state;
 	bool is_dead;	   /* its pidfd told so: zygote_bury() is due */
 	bool is_short;	   /* no fds or memory for another worker: said once */
@@ -57,7 +57,7 @@ struct zygote {
 
 /* Starts it at the next turn of the loop. p's shell is the zygote; cgroup is taken over. */
 must_check int zygote_init(struct zygote *z, struct links *links, const struct config_pool *config,
-	const char *program, int cgroup, struct pool *p);
+	const char *program, const struct cgroup_pool *cgroup, struct pool *p);
 /* Its process was reaped, or never was. */
 void zygote_deinit(struct zygote *z);
 /* Asks for a worker. False: not now. */

@@ -36,7 +36,8 @@ static void pack_limits(struct bufpack *p, const struct config_pool *c)
 	}
 }
 
-static void pack_setup(struct bufpack *p, const struct config_pool *c)
+/* procs: it is to join its cgroup by this file; -1: none. */
+static void pack_setup(struct bufpack *p, const struct config_pool *c, int procs)
 {
 	size_t n_env = 0;
 
@@ -44,7 +45,7 @@ static void pack_setup(struct bufpack *p, const struct config_pool *c)
 		n_env++;
 	rpc_pack_request(p, ZYGOTE_SETUP_MSGID, "setup");
 	bufpack_array(p, 1);
-	bufpack_map(p, 10);
+	bufpack_map(p, 10u + (procs >= 0));
 	pack_text(p, "pool", c->name);
 	pack_text(p, "handler", c->handler == HANDLER_EXEC ? "exec" : "module");
 	pack_text(p, "module", c->module);
@@ -62,6 +63,10 @@ static void pack_setup(struct bufpack *p, const struct config_pool *c)
 	bufpack_array(p, n_env);
 	for (size_t i = 0; i < n_env; i++)
 		bufpack_text(p, c->env[i]);
+	if (procs < 0)
+		return;
+	bufpack_text(p, "cgroup");
+	bufpack_ext_fd(p, 0);
 }
 
 static int send_packed(struct zygote *z, const struct bufpack *p, const int *fds, unsigned n_fds)
@@ -78,12 +83,13 @@ static int send_packed(struct zygote *z, const struct bufpack *p, const int *fds
 
 int zygote_request_setup(struct zygote *z)
 {
+	cleanup_fd int procs = cgroup_pool_open_procs(&z->cgroup);
 	struct bufpack p;
 
 	buf_clear(&z->links->send);
 	bufpack_init(&p, &z->links->send);
-	pack_setup(&p, z->config);
-	return send_packed(z, &p, NULL, 0);
+	pack_setup(&p, z->config, procs);
+	return send_packed(z, &p, &procs, procs >= 0);
 }
 
 int zygote_request_fork(struct zygote *z, uint32_t msgid, const struct worker_link *l, int output)

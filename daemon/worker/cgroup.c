@@ -3,7 +3,11 @@
 #include "daemon/worker/cgroup.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdint.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "proto/base.h"
@@ -11,23 +15,30 @@
 static int job_dir = -1;
 static int job_kill = -1;
 
-static void open_job(int dir)
+pid_t cgroup_fork_above(int job)
 {
-	job_kill = openat(dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
-	job_dir = job_kill < 0 ? fd_close(dir) : dir;
+	cleanup_fd int dir = openat(job, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)dir,
+	};
+
+	return dir < 0 ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-bool cgroup_join(int procs, int job)
+bool cgroup_join(int procs)
 {
 	bool is_in = write(procs, "0", 1) == 1;
 
 	fd_close(procs);
-	if (!is_in) {
-		fd_close(job);
-		return false;
-	}
-	open_job(job);
-	return true;
+	return is_in;
+}
+
+void cgroup_set_job(int dir)
+{
+	job_kill = openat(dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+	job_dir = job_kill < 0 ? fd_close(dir) : dir;
 }
 
 int cgroup_job(void)
@@ -52,5 +63,5 @@ void cgroup_renew_job(void)
 		return;
 	dir = openat(above, "job", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0)
-		open_job(dir);
+		cgroup_set_job(dir);
 }

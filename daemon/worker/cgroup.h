@@ -3,9 +3,15 @@
 
 #include <stdbool.h>
 
-/* Joins it, by a file of it (consumed), before any code of others runs. job: directory of the one for
- * its command, taken over. False: it cannot; then there is none. */
-bool cgroup_join(int procs, int job);
+#include <sys/types.h>
+
+/* A fork() whose child is born in the group above this one. Nothing of the C library knows of it: the
+ * child may fork() and _exit(). -1: it cannot. */
+pid_t cgroup_fork_above(int job);
+/* Joins one, by its file cgroup.procs, which is closed. That takes milliseconds. */
+bool cgroup_join(int procs);
+/* Directory of the one for the worker's command: taken over. */
+void cgroup_set_job(int dir);
 /* -1: none. */
 int cgroup_job(void);
 /* Kills all that is in the command's. False: there is none. */

@@ -68,6 +68,16 @@ static int place_fds(int link, int output)
 	return 0;
 }
 
+static void enter_cgroup(const struct worker_config *c, const int *fds)
+{
+	if (fds[WORKER_FD_PROCS] >= 0 && !cgroup_join(fds[WORKER_FD_PROCS])) {
+		fprintf(stderr, "poold-worker: pool %s: not in a cgroup: %m\n", c->pool);
+		fd_close(fds[WORKER_FD_JOB]);
+	} else if (fds[WORKER_FD_JOB] >= 0) {
+		cgroup_set_job(fds[WORKER_FD_JOB]);
+	}
+}
+
 static int set_up(const struct worker_config *c, pid_t forker, const int *fds)
 {
 	int r;
@@ -77,9 +87,8 @@ static int set_up(const struct worker_config *c, pid_t forker, const int *fds)
 		r = confine_to_parent(c->daemon);
 	if (r == 0)
 		r = place_fds(fds[WORKER_FD_LINK], fds[WORKER_FD_OUTPUT]);
-	if (r == 0 && fds[WORKER_FD_PROCS] >= 0 &&
-		!cgroup_join(fds[WORKER_FD_PROCS], fds[WORKER_FD_JOB]))
-		fprintf(stderr, "poold-worker: pool %s: not in a cgroup: %m\n", c->pool);
+	if (r == 0)
+		enter_cgroup(c, fds);
 	if (r == 0)
 		r = bell_init();
 	if (r == 0)

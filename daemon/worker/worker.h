@@ -19,7 +19,8 @@ enum {
 };
 
 /* What it is given: its link becomes fd 3, the write end of its output pipe fds 1 and 2; a file to join
- * its control group with, and the directory of the group for its command: -1: none. */
+ * its control group with (-1: none, or it is in it), and the directory of the group for its command
+ * (-1: none). */
 enum {
 	WORKER_FD_LINK,
 	WORKER_FD_OUTPUT,

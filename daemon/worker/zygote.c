@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "daemon/worker/cgroup.h"
 #include "daemon/worker/confine.h"
 #include "daemon/worker/exec.h"
 #include "daemon/worker/link.h"
@@ -97,6 +98,21 @@ static int set_up(struct cursor *params, const char **ret_code, char *message)
 	return modules_load(s->module, &zygote.config.module, message);
 }
 
+/* Before anything is loaded, so that it counts. */
+static int join_cgroup(const struct message *m)
+{
+	int fds[PROTO_PACKET_FDS];
+	int r;
+
+	r = link_take_fds(&zygote.link, m, fds);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < m->n_fds; i++)
+		if (!cgroup_join(fds[i]))
+			fprintf(stderr, "poold-worker: not in a cgroup: %m\n");
+	return 0;
+}
+
 /* -ECANCELED: refused, and told so. */
 static int handle_setup(const struct message *m)
 {
@@ -107,6 +123,9 @@ static int handle_setup(const struct message *m)
 
 	if (zygote.config.module)
 		return answer_error(m->rpc.msgid, code, "setup was done already");
+	r = join_cgroup(m);
+	if (r < 0)
+		return r;
 	r = m->rpc.n_params < 1;
 	if (r != 0)
 		snprintf(message, sizeof(message), "The parameters of setup are [map]");
@@ -119,11 +138,13 @@ static int handle_setup(const struct message *m)
 	return r < 0 ? r : -ECANCELED;
 }
 
-static void __attribute__((noreturn)) be_the_middle(const int *fds)
+static void __attribute__((noreturn)) be_the_middle(int *fds, bool is_in_cgroup)
 {
 	pid_t self = getpid();
 	pid_t pid;
 
+	if (is_in_cgroup)
+		fds[WORKER_FD_PROCS] = fd_close(fds[WORKER_FD_PROCS]);
 	pid = fork();
 	if (pid == 0)
 		worker_main(&zygote.config, self, fds);
@@ -133,16 +154,16 @@ static void __attribute__((noreturn)) be_the_middle(const int *fds)
 }
 
 /* The worker's pid, or -errno. */
-static pid_t fork_worker(const int *fds)
+static pid_t try_fork(int *fds, bool into_cgroup)
 {
 	pid_t middle;
 	int status;
 
 	*zygote.birth = (struct birth){.pid = -1, .error = EAGAIN};
 	fflush(NULL);
-	middle = fork();
+	middle = into_cgroup ? cgroup_fork_above(fds[WORKER_FD_JOB]) : fork();
 	if (middle == 0)
-		be_the_middle(fds);
+		be_the_middle(fds, into_cgroup);
 	if (middle < 0)
 		return -errno;
 	while (waitpid(middle, &status, 0) < 0) {
@@ -150,6 +171,16 @@ static pid_t fork_worker(const int *fds)
 			return -errno;
 	}
 	return zygote.birth->pid > 0 ? zygote.birth->pid : -zygote.birth->error;
+}
+
+/* Born into its cgroup where that is permitted: to join it takes milliseconds. */
+static pid_t fork_worker(int *fds)
+{
+	pid_t pid = -1;
+
+	if (fds[WORKER_FD_JOB] >= 0)
+		pid = try_fork(fds, true);
+	return pid > 0 ? pid : try_fork(fds, false);
 }
 
 static int handle_fork(const struct message *m)
