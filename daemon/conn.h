@@ -10,6 +10,7 @@
 #include "daemon/core/account.h"
 #include "daemon/inbox.h"
 #include "daemon/log_limit.h"
+#include "daemon/namespace.h"
 #include "daemon/outbox.h"
 #include "daemon/pending.h"
 #include "proto/base.h"
@@ -68,6 +69,7 @@ struct conns {
 	/* On requests of this uid, and of those that share its place. */
 	uint64_t spent_us[CONNS_SHARES];
 	uint64_t n_accepted, n_refused, n_fatal;
+	struct namespace namespace;
 };
 
 struct conn {

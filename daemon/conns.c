@@ -27,6 +27,8 @@
 
 bool conn_is_member(const struct conn *c, gid_t gid)
 {
+	if (gid == c->conns->namespace.anybody_gid)
+		return false;
 	if (c->gid == gid)
 		return true;
 	for (size_t i = 0; i < c->n_groups; i++)
@@ -49,6 +51,7 @@ void conns_init(struct conns *cs, struct event_base *base, struct core *core,
 		.userdata = userdata,
 		.next_number = 1,
 		.look_at_us = HEAP_NEVER,
+		.namespace = namespace_look(),
 		.lines = {
 			[CONNS_REFUSED] = {.level = LOG_NOTICE, .what = "refused connections"},
 			[CONNS_FATAL] = {.level = LOG_INFO, .what = "connections ended by fatal"},
@@ -233,21 +236,27 @@ static int identify(struct conn *c)
 }
 
 /* Says why on a socket that gets no connection; what does not fit at once is not said. */
-static void refuse(struct conns *cs, int fd, uid_t uid, const struct refusal *why)
+static void refuse(struct conns *cs, int fd, uid_t uid, const char *code, const char *message)
 {
 	struct buf b = BUF_INIT(1024);
+
+	if (conns_may_log(cs, CONNS_REFUSED))
+		log_notice("connection of uid %u refused: %s", uid, message);
+	conn_pack_fatal(&b, code, message);
+	if (buf_used(&b) && send(fd, buf_head(&b), buf_used(&b), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("the refused peer is gone already");
+	buf_deinit(&b);
+	cs->n_refused++;
+}
+
+static void refuse_more(struct conns *cs, int fd, uid_t uid, const struct refusal *why)
+{
 	char message[128];
 
 	snprintf(message, sizeof(message), "%s: %llu of at most %llu%s",
 		account_kind_name(why->kind), (unsigned long long)why->value,
 		(unsigned long long)why->max, why->of_uid ? " for your uid" : " in all");
-	if (conns_may_log(cs, CONNS_REFUSED))
-		log_notice("connection of uid %u refused: %s", uid, message);
-	conn_pack_fatal(&b, why->of_uid ? "quota" : "full", message);
-	if (buf_used(&b) && send(fd, buf_head(&b), buf_used(&b), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_debug("the refused peer is gone already");
-	buf_deinit(&b);
-	cs->n_refused++;
+	refuse(cs, fd, uid, why->of_uid ? "quota" : "full", message);
 }
 
 static int admit(struct conns *cs, struct conn *c)
@@ -256,12 +265,18 @@ static int admit(struct conns *cs, struct conn *c)
 	struct refusal why;
 	int r;
 
+	if (c->uid == cs->namespace.anybody_uid) {
+		refuse(cs, c->fd, c->uid, "not_allowed",
+			"poold runs in a user namespace that does not know your user, so it cannot "
+			"tell you from others");
+		return -EACCES;
+	}
 	r = account_get(&cs->core->accounts, c->uid, &account);
 	if (r < 0)
 		return r;
 	r = account_take_one(account, ACCOUNT_CONNECTIONS, 1, &why);
 	if (r) {
-		refuse(cs, c->fd, c->uid, &why);
+		refuse_more(cs, c->fd, c->uid, &why);
 		account_unref(account);
 		return -EDQUOT;
 	}
@@ -287,7 +302,7 @@ void conns_accept(struct conns *cs, int fd, gid_t admin_gid)
 			conn_free(c);
 	}
 	if (r < 0) {
-		if (r != -EDQUOT && conns_may_log(cs, CONNS_FAILED))
+		if (r != -EDQUOT && r != -EACCES && conns_may_log(cs, CONNS_FAILED))
 			log_warning("cannot take a connection: %s", strerror(-r));
 		return;
 	}
