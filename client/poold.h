@@ -539,7 +539,8 @@ poold_input poold_input_encoded_fds(
  * poold_input_file() - the content of a file as a byte string
  * @fd:  file, pipe, …, read from its current offset to its end
  *
- * The submit copies it once, in the kernel where that works, into a sealed memfd.
+ * The submit copies it once, in the kernel where that works, into a sealed memfd. A file that is one,
+ * and stands at its beginning, is not copied: so the fd of a result can be an input.
  *
  * Blocks:   no, but the submit does while it reads.
  * Owner:    @fd is borrowed until the submit returned.
@@ -645,8 +646,9 @@ typedef struct poold_options {
  * Returns:  0.
  * Errors:   -EAGAIN too much waits to be sent: run the pump (poold_flush()) and try again;
  *           -ENOTCONN, -EPROTO connection lost; -EBADMSG the encoded input is none; -EMSGSIZE
- *           larger than a message may be; -E2BIG more than 4 fds; -EFBIG file larger than the
- *           limit; -EMFILE and others of making a memfd.
+ *           larger than a message may be; -E2BIG more than 4 fds; -EFBIG over RLIMIT_FSIZE, which
+ *           holds for memfds, too; -EBUSY a buffer is mapped for writing somewhere else; -EMFILE
+ *           and others of making a memfd.
  * Since:    0.1
  */
 int poold_submit(poold *p, const char *function, poold_input input, const poold_options *options,
@@ -1101,10 +1103,13 @@ size_t poold_set_get_size(const poold_set *s);
  * @ret_buffer:  the buffer
  * @size:        in bytes
  *
+ * Zeros at first. Pages are taken when they are written, so a generous size costs nothing if
+ * poold_buffer_set_size() cuts it; what is not cut counts against the user's quota, written or not.
+ *
  * Blocks:   no.
  * Owner:    the caller gets it.
  * Returns:  0.
- * Errors:   -EMFILE and others of making a memfd and mapping it.
+ * Errors:   -EFBIG over RLIMIT_FSIZE; -EMFILE and others of making a memfd and mapping it.
  * Since:    0.1
  */
 int poold_buffer_new(poold_buffer **ret_buffer, size_t size);

@@ -165,11 +165,13 @@ static int copy_pieces(int fd, const struct iovec *iov, size_t n_iov, size_t n)
 	return r;
 }
 
-/* Seals a finished memfd and hands it out. */
+/* Seals a finished memfd and hands it out, at its beginning: somebody may read it as a file. */
 static int seal_and_take(int *fd)
 {
 	int r = shm_seal(*fd);
 
+	if (r == 0 && lseek(*fd, 0, SEEK_SET) < 0)
+		r = -errno;
 	return r < 0 ? r : take_fd(fd);
 }
 
@@ -290,9 +292,37 @@ static int copy_all(int to, int file, size_t max, size_t *ret_len)
 	return 0;
 }
 
-int shm_from_file(const char *name, int file, size_t max, size_t *ret_len)
+/* Nothing is copied of what cannot change any more. */
+static int share_sealed(int file, size_t len)
+{
+	int fd = fcntl(file, F_DUPFD_CLOEXEC, 3);
+
+	if (fd >= 0)
+		(void)lseek(file, (off_t)len, SEEK_SET);
+	return fd < 0 ? -errno : fd;
+}
+
+/* at: where the file stands, -1 if it is none. */
+static int copy_file(const char *name, int file, off_t size, off_t at, size_t max, size_t *ret_len)
 {
 	cleanup_fd int fd = -1;
+	int r;
+
+	/* the byte too much that tells whether the file goes on is written, too */
+	if (max >= shm_max())
+		max = shm_max() > 0 ? shm_max() - 1 : 0;
+	/* too large is known before the first byte is copied */
+	if (at >= 0 && size > at && (uint64_t)(size - at) > max)
+		return -EFBIG;
+	fd = shm_new(name, 0);
+	if (fd < 0)
+		return fd;
+	r = copy_all(fd, file, max, ret_len);
+	return r < 0 ? r : seal_and_take(&fd);
+}
+
+int shm_from_file(const char *name, int file, size_t max, size_t *ret_len)
+{
 	struct stat st;
 	off_t at;
 	size_t len = 0;
@@ -300,20 +330,12 @@ int shm_from_file(const char *name, int file, size_t max, size_t *ret_len)
 
 	if (fstat(file, &st) < 0)
 		return -errno;
-	/* the byte too much that tells whether the file goes on is written, too */
-	if (max >= shm_max())
-		max = shm_max() > 0 ? shm_max() - 1 : 0;
-	/* too large is known before the first byte is copied */
 	at = S_ISREG(st.st_mode) ? lseek(file, 0, SEEK_CUR) : -1;
-	if (at >= 0 && st.st_size > at && (uint64_t)(st.st_size - at) > max)
-		return -EFBIG;
-	fd = shm_new(name, 0);
-	if (fd < 0)
-		return fd;
-	r = copy_all(fd, file, max, &len);
-	if (r < 0)
-		return r;
-	r = seal_and_take(&fd);
+	r = at == 0 ? shm_check(file, max, &len) : SHM_E_KIND;
+	if (r == 0)
+		r = share_sealed(file, len);
+	else
+		r = copy_file(name, file, st.st_size, at, max, &len);
 	if (r >= 0)
 		*ret_len = len;
 	return r;

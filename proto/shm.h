@@ -24,8 +24,8 @@ must_check int shm_from_bytes(const char *name, const void *bytes, size_t n);
 /* The same in pieces, together at most SSIZE_MAX. */
 must_check int shm_from_iov(const char *name, const struct iovec *iov, size_t n_iov);
 /* A sealed memfd with the content of a file from its current offset to its end, copied in the
- * kernel (copy_file_range, sendfile, or read where neither works: pipes). Returns the fd or -errno;
- * -EFBIG over max. *ret_len: its size. */
+ * kernel (copy_file_range, sendfile, or read where neither works: pipes). A file that is such a memfd, and stands at its
+ * beginning, is shared instead. Returns the fd or -errno; -EFBIG over max. *ret_len: its size. */
 must_check int shm_from_file(const char *name, int file, size_t max, size_t *ret_len);
 /* Seals write, grow, shrink, seal. -EBUSY while somebody has it mapped writable. */
 must_check int shm_seal(int fd);

@@ -19,6 +19,7 @@
 #include "daemon/worker/exec_spawn.h"
 #include "daemon/worker/exec_spec.h"
 #include "daemon/worker/exec_stream.h"
+#include "proto/shm.h"
 
 /* What the result takes besides the streams. */
 #define RESULT_BYTES 1024u
@@ -369,6 +370,6 @@ static const struct poold_module handler = {
 
 const struct poold_module *exec_handler(uint64_t bytes)
 {
-	output_bytes = bytes;
+	output_bytes = bytes < shm_max() ? bytes : shm_max();
 	return &handler;
 }

@@ -288,8 +288,8 @@ POOLD_MODULE_API int poold_job_map(
  * Blocks:   no.
  * Owner:    copied.
  * Returns:  0.
- * Errors:   -EFBIG over the job's largest result: the job fails with the code "too_large";
- *           -ENOMEM.
+ * Errors:   -EFBIG over the job's largest result, or RLIMIT_FSIZE: the job fails with the code
+ *           "too_large"; -ENOMEM.
  * Since:    0.1
  */
 POOLD_MODULE_API int poold_job_result_bytes(poold_job *job, const void *bytes, size_t len);
@@ -330,13 +330,13 @@ POOLD_MODULE_API int poold_job_result_encoded(poold_job *job, const void *encode
  * @ret:  where to write; zeros at first
  *
  * Above 64 KiB this is shared memory from the beginning: what is written there reaches the
- * client without a copy.
+ * client without a copy. Pages are taken when they are written.
  *
  * Blocks:   no.
  * Owner:    the job's; writable until run() returns or another result call is made.
  * Returns:  0.
- * Errors:   -EFBIG over the job's largest result: the job fails with the code "too_large";
- *           -ENOMEM.
+ * Errors:   -EFBIG over the job's largest result, or RLIMIT_FSIZE: the job fails with the code
+ *           "too_large"; -ENOMEM.
  * Since:    0.1
  */
 POOLD_MODULE_API int poold_job_result_buffer(poold_job *job, size_t len, void **ret);

@@ -136,6 +136,16 @@ static int begin(poold_job *job, size_t len)
 	return 0;
 }
 
+/* A byte string that is written here, and not only passed on. */
+static int begin_bytes(poold_job *job, size_t len)
+{
+	int r = begin(job, len);
+
+	if (r == 0 && len > PROTO_INLINE_BIN_BYTES && len > shm_max())
+		r = result_too_large(job, "RLIMIT_FSIZE", len, shm_max());
+	return r;
+}
+
 /* len: of the encoding. */
 static int begin_inline(poold_job *job, size_t len)
 {
@@ -172,7 +182,7 @@ static int set_bin(struct result *res, const void *bytes, size_t len)
 
 poold_public int poold_job_result_bytes(poold_job *job, const void *bytes, size_t len)
 {
-	int r = begin(job, len);
+	int r = begin_bytes(job, len);
 
 	if (r < 0)
 		return r;
@@ -237,7 +247,7 @@ static int begin_shm(struct result *res, size_t len)
 poold_public int poold_job_result_buffer(poold_job *job, size_t len, void **ret)
 {
 	struct result *res = &job->result;
-	int r = begin(job, len);
+	int r = begin_bytes(job, len);
 
 	if (r < 0)
 		return r;

@@ -44,6 +44,15 @@ class Library(DaemonCase):
         self.assertEqual(got.returncode, 1)
         self.assertIn("unknown_function", got.stdout)
 
+    def test_shared_buffer_example(self):
+        lines = b"".join(b"%07d\n" % i for i in range(2 << 17))
+        wanted = {f"{hashlib.new(name, lines).hexdigest()}  {name}" for name in ("md5", "sha1", "sha256")}
+        got = self.run_program(os.path.join(EXAMPLES, "shared_buffer"), "2", "md5", "sha1", "sha256")
+        self.assertEqual((got.returncode, set(got.stdout.splitlines())), (0, wanted))
+        got = self.run_program(os.path.join(EXAMPLES, "shared_buffer"), "2", "nothing")
+        self.assertEqual(got.returncode, 1)
+        self.assertIn("unknown_function", got.stdout)
+
     def test_loop_example(self):
         loop = os.path.join(EXAMPLES, "loop_epoll")
         got = self.run_program(loop, text="echo one\n\necho two; exit 3\nseq 30000 | wc -c\n")

@@ -379,6 +379,39 @@ START_TEST(a_file_is_copied_from_its_offset_by_whatever_works)
 }
 END_TEST
 
+START_TEST(a_sealed_memfd_is_shared_and_not_copied)
+{
+	static const uint8_t bytes[100000] = {3, 2, 1};
+	cleanup_fd int whole = shm_from_bytes("check", bytes, sizeof(bytes)), open_one = -1;
+	cleanup_fd int shared = -1, part = -1, copy = -1;
+	size_t len = 0;
+
+	kernel.write_error = EIO;
+	kernel.range_error = kernel.sendfile_error = EINVAL;
+	shared = shm_from_file("check", whole, sizeof(bytes), &len);
+	ck_assert_int_ge(shared, 0);
+	ck_assert_int_ne(shared, whole);
+	ck_assert_int_eq(fcntl(shared, F_GETFD), FD_CLOEXEC);
+	ck_assert_uint_eq(len, sizeof(bytes));
+	expect_content(shared, bytes, sizeof(bytes));
+	/* it was read to its end */
+	ck_assert_int_eq(lseek(whole, 0, SEEK_CUR), sizeof(bytes));
+	ck_assert_int_eq(lseek(whole, 0, SEEK_SET), 0);
+	ck_assert_int_eq(shm_from_file("check", whole, sizeof(bytes) - 1, &len), -EFBIG);
+	kernel.write_error = 0;
+	ck_assert_int_eq(lseek(whole, 99999, SEEK_SET), 99999);
+	part = shm_from_file("check", whole, 1, &len);
+	ck_assert_int_ge(part, 0);
+	expect_content(part, bytes + 99999, 1);
+	/* what can still change is copied */
+	open_one = shm_new("check", 10);
+	copy = shm_from_file("check", open_one, 10, &len);
+	ck_assert_int_ge(copy, 0);
+	ck_assert_int_eq(pwrite(open_one, "x", 1, 0), 1);
+	expect_content(copy, "\0\0\0\0\0\0\0\0\0\0", 10);
+}
+END_TEST
+
 START_TEST(a_file_over_the_limit_is_refused)
 {
 	static const int errors[] = {0, EXDEV};
@@ -501,7 +534,7 @@ SUITE_MAIN("shm", bytes_become_a_sealed_memfd, pieces_become_one_sealed_memfd,
 	a_new_one_is_written_through_a_mapping_and_sealed_after_it, nothing_has_a_valid_pointer_too,
 	errors_come_back_as_such, a_kernel_without_noexec_is_asked_once,
 	a_kernel_with_noexec_seals_execution, an_interrupted_call_is_made_again,
-	a_file_is_copied_from_its_offset_by_whatever_works, a_file_over_the_limit_is_refused,
-	an_error_of_the_medium_is_no_reason_to_try_another_way,
+	a_file_is_copied_from_its_offset_by_whatever_works, a_sealed_memfd_is_shared_and_not_copied,
+	a_file_over_the_limit_is_refused, an_error_of_the_medium_is_no_reason_to_try_another_way,
 	a_file_of_proc_is_copied_though_its_size_is_0, a_directory_is_no_file_to_copy,
 	a_pipe_is_copied_to_its_end, a_pipe_over_the_limit_is_refused)

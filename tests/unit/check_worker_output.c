@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -285,6 +286,23 @@ START_TEST(many_commands_leave_no_fd_behind)
 }
 END_TEST
 
+/* As the pool's own limit. */
+START_TEST(output_over_the_limit_of_files_is_cut)
+{
+	struct reply r;
+	struct stat st;
+
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){50000, 50000}), 0);
+	start();
+	r = run_shell("head -c 1000000 /dev/zero && echo written >&2");
+	expect_part(&r, "\"stderr\": b\"written\\x0a\", \"stdout_truncated\": true, ");
+	ck_assert_int_eq(fstat(r.fds[0], &st), 0);
+	ck_assert_int_eq(st.st_size, 50000);
+	peer_forget(&r);
+	stop();
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("worker_output");
@@ -306,6 +324,7 @@ static Suite *suite(void)
 
 	tcase_set_timeout(limit, 60);
 	tcase_add_test(limit, output_over_a_limit_is_cut_and_says_so);
+	tcase_add_test(limit, output_over_the_limit_of_files_is_cut);
 	suite_add_tcase(s, limit);
 	return s;
 }

@@ -1,6 +1,7 @@
 /* Values of the worker protocol: in the packet, in shared memory, by reference; results over limits. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "tests/unit/worker_run.h"
@@ -255,6 +256,34 @@ START_TEST(results_over_a_limit_fail_the_job)
 }
 END_TEST
 
+/* Beyond RLIMIT_FSIZE a write would be a signal, and the end of the worker. What is only passed on is not written. */
+START_TEST(results_over_the_limit_of_files_fail_the_job)
+{
+	static uint8_t bytes[300000];
+	int fd = peer_memfd(bytes, sizeof(bytes));
+	static const char *const functions[] = {"bytes", "half"};
+	struct reply r;
+
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){200000, 200000}), 0);
+	start_proof();
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		expect_failure("too_large",
+			"{\"limit\": \"RLIMIT_FSIZE\", \"value\": 200001, \"max\": 200000}",
+			functions[i], "i", 200001);
+		r = peer_run(&w, functions[i], "i", 200000);
+		ck_assert_str_eq(r.value, "fd(0)");
+		peer_forget(&r);
+	}
+	stop();
+	start_bench();
+	peer_add(&w, "[iis[sF{si}]]", 0, 1, "run", "echo", 0, "id", 1);
+	peer_send(&w, &fd, 1);
+	peer_expect_value(&w, 1, "fd(0)");
+	fd_close(fd);
+	stop();
+}
+END_TEST
+
 START_TEST(an_echo_of_shared_memory_counts_with_its_bytes)
 {
 	int fd = peer_memfd("0123456789", 10);
@@ -285,7 +314,7 @@ END_TEST
 static Suite *suite(void)
 {
 	Suite *s = suite_create("worker_values");
-	TCase *bench = with_worker("bench", start_bench),
+	TCase *bench = with_worker("bench", start_bench), *limit = tcase_create("limit"),
 	      *proof = with_worker("proof", start_proof);
 
 	tcase_add_test(bench, byte_strings_in_shared_memory_go_back_as_they_are);
@@ -303,6 +332,10 @@ static Suite *suite(void)
 	tcase_add_test(proof, results_over_a_limit_fail_the_job);
 	tcase_add_test(proof, encoded_results_are_checked);
 	suite_add_tcase(s, proof);
+
+	tcase_set_timeout(limit, 60);
+	tcase_add_test(limit, results_over_the_limit_of_files_fail_the_job);
+	suite_add_tcase(s, limit);
 	return s;
 }
 
