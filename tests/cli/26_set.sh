@@ -15,10 +15,11 @@ run_ctl 1 set --priority 1 "$over"
 expect_err_line 'done'
 
 mkfifo "$dir/up"
+exec 7<>"$dir/up" # who opens it a second time meets nobody's end
 blockers=
 for _ in 1 2; do
 	blockers="$blockers $(submit -- sh -c "echo up >'$dir/up'; exec sleep 60")"
-	read -r _ <"$dir/up"
+	read -r _ <&7
 done
 for n in 1 2 3 4; do submit -- true >"$dir/$n"; done
 last=$(cat "$dir/4")

@@ -134,7 +134,9 @@ class Operators(SizingCase):
     def test_pause_takes_all_inboxes_back(self):
         fifo = self.folder.at("fifo")
         os.mkfifo(fifo)
-        running = self.c.call("submit_many", "run/exec", [["sh", "-c", "echo on; cat " + fifo]] * 2)
+        gate = os.open(fifo, os.O_RDWR)  # so that what is in it stays
+        self.addCleanup(os.close, gate)
+        running = self.c.call("submit_many", "run/exec", [["sh", "-c", "echo on; read x <" + fifo]] * 2)
         for id in running:
             self.c.call("read", id, 0, 3, {"stream": "stdout", "timeout": 60})
         waiting = self.c.call("submit_many", "run/exec", [["true"]] * 50)
@@ -142,8 +144,7 @@ class Operators(SizingCase):
         self.assertEqual((self.pool("run")["state"], self.pool("run")["paused"]), ("paused", True))
         self.assertEqual((self.pool("run")["handed_ahead"], self.pool("run")["queued"]), (0, 50))
         waiting += [self.c.call("submit", "run/exec", ["true"])]
-        with open(fifo, "w"):
-            pass
+        os.write(gate, b"\n\n")
         self.assertEqual({s for _, s in self.c.call("wait", running)}, {"done"})
         self.assertEqual(self.c.call("call", "b/echo", 1), 1)  # others go on
         self.assertEqual(self.c.call("wait", waiting, {"timeout": 0}), [])
