@@ -50,7 +50,8 @@ class Sizes(SizingCase):
         self.await_that(lambda: (self.count("spare", "busy"), self.count("spare", "idle")) == (2, 1))
         ids += self.c.call("submit_many", "spare/sleep", [60_000_000] * 4, {"attached": True})
         self.await_that(lambda: self.count("spare", "busy") == 4)
-        self.assertEqual(self.pool("spare")["queued"] + self.pool("spare")["handed_ahead"], 2)
+        spare = self.pool("spare")  # one answer: between two, what was handed ahead may come back
+        self.assertEqual(spare["queued"] + spare["handed_ahead"], 2)
         self.c.call("cancel", ids)
         self.c.call("wait", ids)
         self.await_that(lambda: 1 <= self.count("spare", "idle") <= 2 and
