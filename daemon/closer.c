@@ -2,11 +2,14 @@
  * fds, and touches no other memory of the daemon. What it has not closed yet is of no account any more;
  * when that becomes much, the loop closes for itself, and so waits.
  *
+ * Files that clients gave commands are closed here too.
+ *
  * Nobody can tell which reference is the last: one memfd may go with thousands of jobs. To wake the thread
  * for each would cost more than most closes, so after a batch it naps, and what comes meanwhile is the next.
  */
 #include "daemon/closer.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -114,12 +117,22 @@ static void close_soon(int fd)
 		fd_close(fd);
 }
 
+/* A file system that is no memory may have to write first, or be a process of the client's own that never
+ * answers: so it is not even asked for the size. */
+static bool may_take_long(int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_BLOCKS, &st) < 0)
+		return false;
+	if (S_ISREG(st.stx_mode))
+		return fcntl(fd, F_GET_SEALS) < 0 || st.stx_blocks >= LARGE_BYTES / BLOCK_BYTES;
+	return S_ISDIR(st.stx_mode);
+}
+
 void closer_close(int fd)
 {
-	struct stat st;
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		st.st_blocks >= (blkcnt_t)(LARGE_BYTES / BLOCK_BYTES))
+	if (fd >= 0 && may_take_long(fd))
 		close_soon(fd);
 	else
 		fd_close(fd);

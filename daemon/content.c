@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "proto/limits.h"
+#include "proto/shm.h"
 
 static void add_text(struct siphash *h, const char *text)
 {
@@ -38,7 +38,7 @@ int content_of(const struct core *core, const struct function *function, const s
 	const struct cursor *value, const int *fds, unsigned n_fds, uint64_t *ret)
 {
 	struct siphash h;
-	struct stat st;
+	size_t size;
 	int r;
 
 	siphash_begin(&h, &core->seed);
@@ -49,9 +49,10 @@ int content_of(const struct core *core, const struct function *function, const s
 		return r;
 	siphash_add(&h, value->p, cursor_len(value));
 	for (unsigned i = 0; i < n_fds; i++) {
-		if (fstat(fds[i], &st) < 0)
-			return -errno;
-		add_number(&h, (uint64_t)st.st_size);
+		r = shm_check(fds[i], SIZE_MAX, &size);
+		if (r < 0)
+			return r;
+		add_number(&h, r == 0 ? size : UINT64_MAX);
 	}
 	*ret = siphash_end(&h);
 	return 0;

@@ -23,6 +23,7 @@ struct future_extra {
 	uint64_t progress_done, progress_total;
 	char *progress_text;	    /* NULL: none */
 	int output_fd[_STREAM_MAX]; /* memfds that grow while a command runs; -1 */
+	bool is_own[_STREAM_MAX];   /* the stream goes to a file of the client's own */
 	int32_t worker_pid;	    /* of its last run; 0 */
 	struct pending *hold;	    /* of the connection that keeps this object; goes with it */
 	char texts[];

@@ -141,6 +141,24 @@ static void take_output(struct worker_link *l, struct rpc *m, struct message_fds
 	final_hook_news(f, NEWS_OUTPUT);
 }
 
+/* The command has its client's own files. Kept here they would keep readers waiting for the end of a
+ * pipe that the command has closed; they go, unless there may be another run. What still lies in the
+ * inbox could be this job, whatever its worker says, and come back: then they stay until the job's
+ * end. */
+static void take_taken(struct worker_link *l, struct rpc *m)
+{
+	struct future *f;
+	uint64_t id;
+
+	if (m->n_params != 1 || !cursor_uint(&m->params, &id)) {
+		worker_link_break(l, "its `taken` is not [id]");
+		return;
+	}
+	f = current(l, id);
+	if (f && f->is_input_lent && !core_may_run_again(f) && worker_link_inbox_is_empty(l))
+		payload_close_own(f->input);
+}
+
 static void take_notification(struct worker_link *l, struct rpc *m, struct message_fds *fds)
 {
 	bool is_ready = text_equal(m->method, m->method_len, "ready");
@@ -154,6 +172,8 @@ static void take_notification(struct worker_link *l, struct rpc *m, struct messa
 		take_progress(l, m);
 	else if (text_equal(m->method, m->method_len, "output"))
 		take_output(l, m, fds);
+	else if (text_equal(m->method, m->method_len, "taken"))
+		take_taken(l, m);
 	else if (text_equal(m->method, m->method_len, "recycle"))
 		core_worker_recycles(l->slot, clock_now_us());
 	else

@@ -16,6 +16,7 @@
 #include "daemon/content.h"
 #include "daemon/extra.h"
 #include "daemon/payload.h"
+#include "daemon/stdio.h"
 
 static bool is_allowed(const struct conn *c, const struct config_allow *allow)
 {
@@ -125,14 +126,42 @@ void order_undo(struct order *o, struct future *f)
 		core_release(&o->r->server->core, f);
 }
 
+static bool is_command(const struct order *o)
+{
+	return o->pool && workers_config(o->pool)->handler == HANDLER_EXEC;
+}
+
+/* Of the streams that go to the client's own files nothing will ever be known here. */
+static int note_own_streams(struct future *f, const uint8_t *roles, unsigned n_fds)
+{
+	struct future_extra *e;
+	unsigned all = 0;
+
+	for (unsigned i = 0; i < n_fds; i++)
+		all |= roles[i];
+	f->is_input_lent = f->input && f->input->own;
+	if (!(all & (STDIO_OUT | STDIO_ERR)))
+		return 0;
+	e = extra_of(f);
+	if (!e)
+		return -ENOMEM;
+	e->is_own[STREAM_STDOUT] = all & STDIO_OUT;
+	e->is_own[STREAM_STDERR] = all & STDIO_ERR;
+	return 0;
+}
+
 /* What was charged: the value, and what else it keeps. Consumes the fds. 0, PAYLOAD_E_FD with
  * *ret_reason, -errno. */
 static int fill_future(struct order *o, struct future *f, struct cursor value, const int *fds,
 	unsigned n_fds, uint64_t charged_bytes, const char **ret_reason)
 {
 	struct payload **into = o->pool ? &f->input : &f->value;
-	int e = payload_new(value.p, cursor_len(&value), fds, n_fds, into, ret_reason);
+	uint8_t roles[PROTO_MESSAGE_FDS] = {};
+	int e;
 
+	if (n_fds && is_command(o))
+		stdio_find(value, roles);
+	e = payload_new_command(value.p, cursor_len(&value), fds, n_fds, roles, into, ret_reason);
 	if (e)
 		return e;
 	/* An fd that was not sealed yet when it was measured. */
@@ -141,7 +170,8 @@ static int fill_future(struct order *o, struct future *f, struct cursor value, c
 		return PAYLOAD_E_FD;
 	}
 	f->in = payload_moved(*into);
-	return extra_new(&o->spec, &f->extra);
+	e = extra_new(&o->spec, &f->extra);
+	return e ? e : note_own_streams(f, roles, n_fds);
 }
 
 /* Behind the conditions of the core. */

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "daemon/closer.h"
+#include "daemon/stdio.h"
 #include "proto/cursor.h"
 #include "proto/shm.h"
 
@@ -27,26 +27,45 @@ static void close_fds(const int *fds, unsigned n_fds)
 		closer_close(fds[i]);
 }
 
+/* roles: of an fd of a command; 0: a value. *ret_own: it is no value. 0 and its size, PAYLOAD_E_FD,
+ * -errno. */
+static int check_fd(
+	int fd, unsigned roles, size_t *ret_size, bool *ret_own, const char **ret_reason)
+{
+	int r = shm_check(fd, SIZE_MAX, ret_size);
+
+	*ret_own = false;
+	if (r < 0 || (r == 0 && !(roles & (STDIO_OUT | STDIO_ERR))))
+		return r;
+	if (r > 0 && (!roles || roles & STDIO_VALUE)) {
+		*ret_reason = shm_strerror(r);
+		return PAYLOAD_E_FD;
+	}
+	*ret_size = 0;
+	*ret_own = true;
+	*ret_reason = stdio_check(fd, roles);
+	return *ret_reason ? PAYLOAD_E_FD : 0;
+}
+
 /* Moves the fds in, each checked. */
-static int take_fds(struct payload *p, const int *fds, unsigned n_fds, const char **ret_reason)
+static int take_fds(struct payload *p, const int *fds, unsigned n_fds, const uint8_t *roles,
+	const char **ret_reason)
 {
 	for (unsigned i = 0; i < n_fds; i++) {
 		size_t size;
+		bool is_own;
 		int r;
 
-		r = shm_check(fds[i], SIZE_MAX, &size);
-		if (r < 0)
+		r = check_fd(fds[i], roles ? roles[i] : 0, &size, &is_own, ret_reason);
+		if (r != 0)
 			return r;
-		if (r > 0) {
-			*ret_reason = shm_strerror(r);
-			return PAYLOAD_E_FD;
-		}
+		p->own |= (uint8_t)(is_own << i);
 		p->fd_bytes[i] = size;
 		p->memfd_bytes = add_bytes(p->memfd_bytes, size);
 	}
 	if (n_fds > 0)
 		memcpy(p->fds, fds, n_fds * sizeof(*fds));
-	p->n_fds = n_fds;
+	p->n_fds = (uint8_t)n_fds;
 	return 0;
 }
 
@@ -82,8 +101,8 @@ static int set_encoding(struct payload *p, const uint8_t *encoding, size_t len)
 	return p->spill_fd < 0 ? p->spill_fd : 0;
 }
 
-int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_fds,
-	struct payload **ret, const char **ret_reason)
+int payload_new_command(const uint8_t *encoding, size_t len, const int *fds, unsigned n_fds,
+	const uint8_t *roles, struct payload **ret, const char **ret_reason)
 {
 	struct payload *p = NULL;
 	int r = PAYLOAD_E_FD;
@@ -99,7 +118,7 @@ int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_
 	*p = (struct payload){.spill_fd = -1};
 	r = set_encoding(p, encoding, len);
 	if (r == 0)
-		r = take_fds(p, fds, n_fds, ret_reason);
+		r = take_fds(p, fds, n_fds, roles, ret_reason);
 	if (r != 0)
 		goto fail;
 	p->expanded_bytes = n_fds ? expand(p, encoding, len) : len;
@@ -109,6 +128,19 @@ fail:
 	close_fds(fds, n_fds);
 	payload_free(p);
 	return r;
+}
+
+int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_fds,
+	struct payload **ret, const char **ret_reason)
+{
+	return payload_new_command(encoding, len, fds, n_fds, NULL, ret, ret_reason);
+}
+
+void payload_close_own(struct payload *p)
+{
+	for (unsigned i = 0; i < p->n_fds; i++)
+		if (p->own >> i & 1)
+			closer_close(take_fd(&p->fds[i]));
 }
 
 static int share_fd(int fd, int *ret)
@@ -185,12 +217,13 @@ int payload_measure(
 	uint64_t bytes = sizeof(struct payload) + len;
 
 	for (unsigned i = 0; i < n_fds; i++) {
-		struct stat st;
+		size_t size;
+		int r = shm_check(fds[i], SIZE_MAX, &size);
 
-		if (fstat(fds[i], &st) < 0)
-			return -errno;
-		if (st.st_size > 0)
-			bytes = add_bytes(bytes, (uint64_t)st.st_size);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			bytes = add_bytes(bytes, size);
 	}
 	*ret_bytes = bytes;
 	*ret_fds = (uint16_t)(n_fds + (len > PROTO_INLINE_BYTES));

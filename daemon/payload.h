@@ -10,9 +10,10 @@
 #include "proto/limits.h"
 
 struct payload {
-	unsigned n_fds; /* of fds[]: what ext 1 index i of the encoding stands for */
-	size_t len;	/* bytes of the encoding */
-	int spill_fd;	/* ≥ 0: the encoding lies in this sealed memfd, not in bytes[] (above
+	uint8_t n_fds; /* of fds[]: what ext 1 index i of the encoding stands for */
+	uint8_t own;   /* bit per index: no value, but a file of the client's own; -1 once closed */
+	size_t len;    /* bytes of the encoding */
+	int spill_fd;  /* ≥ 0: the encoding lies in this sealed memfd, not in bytes[] (above
 			   inline_bytes) */
 	uint64_t memfd_bytes; /* sum of the sizes behind fds[] */
 	uint64_t
@@ -32,6 +33,12 @@ enum {
  * -errno. */
 must_check int payload_new(const uint8_t *encoding, size_t len, const int *fds, unsigned n_fds,
 	struct payload **ret, const char **ret_reason);
+/* The same for the input of a command: an fd that is for standard input, output or error (roles[i],
+ * stdio.h) may be a file of the client's own. Such a one has no size, and nothing reads it here. */
+must_check int payload_new_command(const uint8_t *encoding, size_t len, const int *fds,
+	unsigned n_fds, const uint8_t *roles, struct payload **ret, const char **ret_reason);
+/* Whoever runs the command has the client's own files by now: closes them. */
+void payload_close_own(struct payload *p);
 /* Another of the same value: the bytes are copied, the memfds are shared. -ENOMEM, -errno. */
 must_check int payload_copy(const struct payload *p, struct payload **ret);
 /* Closes the fds. Takes NULL, returns NULL. */
@@ -44,6 +51,7 @@ const uint8_t *payload_encoding(const struct payload *p, uint8_t **ret_loaded);
 uint64_t payload_charge_bytes(const struct payload *p);
 uint16_t payload_charge_fds(const struct payload *p);
 struct moved payload_moved(const struct payload *p);
-/* The same before it is made, so that it can be charged first: sizes by fstat(). */
+/* The same before it is made, so that it can be charged first; what is no sealed memfd counts for
+ * nothing, and will be refused or is a client's own file. */
 must_check int payload_measure(
 	size_t len, const int *fds, unsigned n_fds, uint64_t *ret_bytes, uint16_t *ret_fds);

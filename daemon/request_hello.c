@@ -15,12 +15,17 @@ static const char *const method_names[] = {
 
 static void pack_features(struct bufpack *p)
 {
+	/* of their keys, those that not every version had */
+	static const char *const of_commands[] = {"stdout", "stderr", "ctty"};
+
 	bufpack_text(p, "features");
-	bufpack_array(p, ARRAY_SIZE(method_names) + _JOBSPEC_MAX);
+	bufpack_array(p, ARRAY_SIZE(method_names) + _JOBSPEC_MAX + ARRAY_SIZE(of_commands));
 	for (size_t i = 0; i < ARRAY_SIZE(method_names); i++)
 		bufpack_text(p, method_names[i]);
 	for (int o = 0; o < _JOBSPEC_MAX; o++)
 		bufpack_text(p, jobspec_option_name((enum jobspec_option)o));
+	for (size_t i = 0; i < ARRAY_SIZE(of_commands); i++)
+		bufpack_text(p, of_commands[i]);
 }
 
 static void pack_hello_limits(struct bufpack *p, const struct account_limits *limits)

@@ -182,8 +182,10 @@ static bool is_repeatable(struct request *r, const struct future *f)
 			outcome_state_name((enum outcome_state)f->state));
 	else if (!f->pool || !f->input)
 		request_fail(r, OUTCOME_E_BAD_REQUEST,
-			f->pool ? "job %llu is done: there is nothing to run again"
-				: "future %llu is no job",
+			!f->pool	   ? "future %llu is no job"
+			: f->is_input_lent ? "job %llu had files of its client's own as its "
+					     "streams, which are closed: submit it again"
+					   : "job %llu is done: there is nothing to run again",
 			id);
 	else if (f->function->is_gone)
 		request_fail(r, OUTCOME_E_UNKNOWN_FUNCTION, "pool %s has no function \"%s\" now",

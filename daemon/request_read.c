@@ -319,6 +319,11 @@ void request_read(struct request *r)
 	if (o.stream >= 0 && (!f->pool || workers_config(f->pool)->handler != HANDLER_EXEC))
 		request_fail(r, OUTCOME_E_BAD_REQUEST,
 			"future %llu is no command: it has no streams", (unsigned long long)id);
+	else if (o.stream >= 0 && f->extra && f->extra->is_own[o.stream])
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"%s of job %llu went to a file of its client's own: there is nothing of it "
+			"here",
+			o.stream == STREAM_STDOUT ? "stdout" : "stderr", (unsigned long long)id);
 	else if (has_something(f, &o) || (o.stream >= 0 && o.timeout_us == 0))
 		answer_piece_of(reply_to_request(r), f, &o);
 	else if (o.timeout_us == 0)

@@ -355,6 +355,13 @@ static bool is_deaf(const struct worker_link *l, uint32_t msgid)
 	return f && f->msgid == msgid && f->head_us && clock_now_us() - f->head_us >= POOL_DEAF_US;
 }
 
+bool worker_link_inbox_is_empty(const struct worker_link *l)
+{
+	int unread;
+
+	return l->twin >= 0 && ioctl(l->twin, SIOCINQ, &unread) == 0 && unread == 0;
+}
+
 /* A receive can wait while the worker's own receive copies into a page that faults; the number of
  * unread bytes can be asked for without waiting. Only the first bytes of a packet are wanted;
  * without room for its fds the kernel closes them. */

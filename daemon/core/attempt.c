@@ -61,6 +61,13 @@ static bool may_run_again(const struct future *f, enum future_state state)
 	return !is_closing(f) && (has_retry(f, state) || runs_by_itself(f, state));
 }
 
+bool core_may_run_again(const struct future *f)
+{
+	const struct terms *t = f->terms;
+
+	return f->function->is_pure || (t && t->n_retries < t->wishes.retries);
+}
+
 bool attempt_may_follow(const struct future *f)
 {
 	return f->ending == ENDING_TIMEOUT && may_run_again(f, FUTURE_TIMEOUT);

@@ -219,6 +219,8 @@ enum cancel_outcome core_cancel(
  * one. 0, CORE_E_NOT_RUNNING, CORE_E_OVER, -errno of the shell. */
 __attribute__((warn_unused_result)) int core_signal(
 	struct core *c, struct future *f, int signo, uint64_t now_us);
+/* Some end of the run that it is in, or waits for, would be followed by another run. */
+bool core_may_run_again(const struct future *f);
 /* Nobody finds it from now on; it goes at its end, or at once. */
 void core_release(struct core *c, struct future *f);
 

@@ -101,7 +101,7 @@ struct future {
 	struct account *account;
 	struct pool *pool;	   /* NULL: an object */
 	struct function *function; /* NULL: an object */
-	struct payload *input;	   /* gone when it is done */
+	struct payload *input;	   /* gone when it is done; one that is lent, at any end */
 	struct payload *value;	   /* result, or details of a failure */
 	struct future_extra *extra;
 	struct terms *terms;	 /* NULL: an ordinary job, or an object */
@@ -113,11 +113,12 @@ struct future {
 	enum future_failure failure : 8;
 	enum future_ending ending : 8;
 	enum cancel_mode cancel_mode : 8;
-	bool is_released : 1; /* nobody finds it any more; it goes when its last waiter is told */
-	bool is_reserved : 1; /* room for its result is taken */
-	bool is_settling : 1; /* final, and not all dependents know: pinned */
-	bool is_ranked : 1;   /* in its lane's heap when it waits, not in the list */
-	bool is_watched : 1;  /* its first waiter watches */
+	bool is_released : 1;	/* nobody finds it any more; it goes when its last waiter is told */
+	bool is_reserved : 1;	/* room for its result is taken */
+	bool is_settling : 1;	/* final, and not all dependents know: pinned */
+	bool is_ranked : 1;	/* in its lane's heap when it waits, not in the list */
+	bool is_watched : 1;	/* its first waiter watches */
+	bool is_input_lent : 1; /* the client has use for it too: kept no longer than it may run */
 	enum future_clock clock : 2; /* that ended it, or the run being stopped */
 	uint16_t attempt;
 	uint32_t n_pins; /* the shell still sends from it */

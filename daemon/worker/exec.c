@@ -78,7 +78,9 @@ static void pass_bell_on(struct command *c)
 	} else if (poold_job_cancelled(c->job)) {
 		c->is_told_to_end = true;
 		kill(-c->child.pid, SIGTERM);
-		kill(-c->child.pid, SIGCONT); /* one that was stopped is to hear it too */
+		if (c->spec->has_ctty)
+			kill(-c->child.pid, SIGHUP); /* shells at a terminal heed no SIGTERM */
+		kill(-c->child.pid, SIGCONT);	     /* one that was stopped is to hear it too */
 	}
 }
 
@@ -121,7 +123,8 @@ static int drain(struct command *c)
 	int r;
 
 	for (unsigned i = 0; i < N_STREAMS; i++)
-		exec_stream_close_end(&c->streams[i]);
+		if (!c->streams[i].is_own)
+			exec_stream_close_end(&c->streams[i]);
 	for (unsigned i = 0; i < DRAIN_READS; i++) {
 		struct pollfd fds[] = {
 			{.fd = c->streams[OUT].pipe, .events = POLLIN},
@@ -156,12 +159,20 @@ static void abandon(struct command *c)
 	reap(c);
 }
 
+/* A sealed memfd is a value, and read from its beginning; any other file is the client's own, and
+ * passed on as it is. */
 static int open_stdin(struct command *c, int *ret)
 {
-	int r;
+	int own, r;
+	size_t n;
 
 	if (cursor_at_end(&c->spec->stdin))
 		return 0;
+	own = job_named_fd(c->job, c->spec->stdin);
+	if (own >= 0 && shm_check(own, SIZE_MAX, &n) > 0) {
+		*ret = fcntl(own, F_DUPFD_CLOEXEC, 3);
+		return *ret < 0 ? -errno : 0;
+	}
 	r = job_open_bytes(c->job, c->spec->stdin);
 	if (r >= 0) {
 		*ret = r;
@@ -169,10 +180,49 @@ static int open_stdin(struct command *c, int *ret)
 	}
 	if (r == -EINVAL || r == -EBADF || r == -ENOENT)
 		return poold_job_fail(c->job, "bad_request",
-			"stdin: neither a byte string nor a sealed memfd, other files are not "
-			"supported "
-			"in this version");
+			"stdin: neither a byte string nor a file descriptor (ext 1)");
 	return r;
+}
+
+static int open_streams(struct command *c, int *ret_in)
+{
+	int r = open_stdin(c, ret_in);
+
+	for (unsigned i = 0; i < N_STREAMS && r == 0; i++) {
+		if (cursor_at_end(&c->spec->out[i]))
+			r = exec_stream_open(&c->streams[i]);
+		else
+			r = exec_stream_open_own(
+				&c->streams[i], job_named_fd(c->job, c->spec->out[i]));
+	}
+	return r;
+}
+
+static bool has_own(const struct command *c)
+{
+	size_t n;
+	int in = job_named_fd(c->job, c->spec->stdin);
+
+	return c->streams[OUT].is_own || c->streams[ERR].is_own ||
+	       (in >= 0 && shm_check(in, SIZE_MAX, &n) > 0);
+}
+
+/* The command alone has its client's files now: a pipe that it closes is at its end, and one whose
+ * reader is gone breaks. */
+static int let_go(struct command *c)
+{
+	struct link *l = c->job->link;
+	struct bufpack p;
+
+	job_close_fds(c->job);
+	for (unsigned i = 0; i < N_STREAMS; i++)
+		if (c->streams[i].is_own)
+			exec_stream_close_end(&c->streams[i]);
+	bufpack_init(&p, &l->out);
+	rpc_pack_notification(&p, "taken");
+	bufpack_array(&p, 1);
+	bufpack_uint(&p, c->job->id);
+	return bufpack_error(&p) < 0 ? bufpack_error(&p) : link_flush(l, 0);
 }
 
 static int start(struct command *c)
@@ -180,9 +230,7 @@ static int start(struct command *c)
 	cleanup_fd int in = -1;
 	int r;
 
-	r = open_stdin(c, &in);
-	for (unsigned i = 0; i < N_STREAMS && r == 0; i++)
-		r = exec_stream_open(&c->streams[i]);
+	r = open_streams(c, &in);
 	if (r < 0)
 		return r;
 	return exec_spawn(
@@ -214,6 +262,10 @@ static int check_start(struct command *c)
 		return 0;
 	switch (f->step) {
 	case EXEC_STEP_EXEC: return tell_not_started(c);
+	case EXEC_STEP_CTTY:
+		return poold_job_fail(c->job, "bad_request", "ctty: %s",
+			f->error == ENOTTY ? "none of its standard fds is a terminal"
+					   : strerror(f->error));
 	case EXEC_STEP_CWD:
 		return poold_job_fail(
 			c->job, "bad_request", "cwd: %.400s: %s", c->spec->cwd, strerror(f->error));
@@ -314,7 +366,10 @@ static int run_command(struct command *c)
 	r = start(c);
 	if (r < 0)
 		return r;
-	r = await_end(c);
+	if (has_own(c) && !c->child.failure->error)
+		r = let_go(c);
+	if (r == 0)
+		r = await_end(c);
 	if (r < 0) {
 		abandon(c);
 		return r;

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -39,7 +40,8 @@ struct start {
 
 in_child static int set_up(const struct start *st)
 {
-	if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if ((st->spec->has_ctty ? setsid() : setpgid(0, 0)) < 0 ||
+		prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -1;
 	if (getppid() != st->parent) {
 		errno = ESRCH;
@@ -52,12 +54,29 @@ in_child static int set_up(const struct start *st)
 	return close_range(3, ~0u, 0);
 }
 
+/* The first of its standard fds that is a terminal; its process group is in the foreground then. A
+ * terminal that controls another session stays that one's: EPERM, unless root took it away. */
+in_child static int take_terminal(void)
+{
+	for (int i = 0; i < 3; i++) {
+		if (ioctl(i, TIOCSCTTY, 0) == 0)
+			return 0;
+		if (errno != ENOTTY && errno != EINVAL)
+			return -1;
+	}
+	errno = ENOTTY;
+	return -1;
+}
+
 in_child static int apply(struct start *st)
 {
 	const struct exec_spec *s = st->spec;
 
 	st->failure->step = EXEC_STEP_SET_UP;
 	if (set_up(st) < 0)
+		return -1;
+	st->failure->step = EXEC_STEP_CTTY;
+	if (s->has_ctty && take_terminal() < 0)
 		return -1;
 	if (s->umask >= 0)
 		umask((mode_t)s->umask);

@@ -7,6 +7,7 @@
 
 enum exec_step {
 	EXEC_STEP_SET_UP, /* process group, standard fds */
+	EXEC_STEP_CTTY,
 	EXEC_STEP_NICE,
 	EXEC_STEP_LIMIT,
 	EXEC_STEP_CWD,

@@ -101,8 +101,6 @@ static int parse_keys(poold_job *job, struct cursor c, struct keys *ret)
 				text_escape(text, sizeof(text), name, len));
 		if (cursor_peek(&value) == CURSOR_NIL)
 			continue;
-		if (key == KEY_STDOUT || key == KEY_STDERR || key == KEY_CTTY)
-			return refuse_key(job, key, "not supported in this version");
 		ret->of[key] = value;
 	}
 	return is_given(ret, KEY_ARGV) ? 0 : refuse_key(job, KEY_ARGV, "missing");
@@ -189,6 +187,19 @@ static int parse_cwd(struct exec_spec *s, poold_job *job, struct keys *k)
 	return s->cwd && s->cwd[0]
 		       ? 0
 		       : refuse_key(job, KEY_CWD, "no text, empty, or a NUL byte inside");
+}
+
+static int parse_streams(struct exec_spec *s, poold_job *job, struct keys *k)
+{
+	s->stdin = k->of[KEY_STDIN];
+	for (enum key key = KEY_STDOUT; key <= KEY_STDERR; key++) {
+		s->out[key - KEY_STDOUT] = k->of[key];
+		if (is_given(k, key) && job_named_fd(job, k->of[key]) < 0)
+			return refuse_key(job, key, "no file descriptor (ext 1)");
+	}
+	if (!parse_flag(k, KEY_CTTY, &s->has_ctty))
+		return refuse_key(job, KEY_CTTY, "neither true nor false");
+	return 0;
 }
 
 static int parse_numbers(struct exec_spec *s, poold_job *job, struct keys *k)
@@ -302,6 +313,7 @@ int exec_spec_parse(struct exec_spec *s, poold_job *job)
 		r = parse_numbers(s, job, &k);
 	if (r == 0)
 		r = parse_limits(s, job, &k);
-	s->stdin = k.of[KEY_STDIN];
+	if (r == 0)
+		r = parse_streams(s, job, &k);
 	return r;
 }

@@ -21,7 +21,10 @@ struct exec_spec {
 	const char *path;    /* $PATH of envp, NULL if it has none */
 	const char *cwd;     /* NULL: the worker's */
 	struct cursor stdin; /* at its end: /dev/null */
-	int umask;	     /* -1: the worker's */
+	struct cursor out
+		[2];   /* standard output and error: a file of the client's own; at its end: kept */
+	bool has_ctty; /* its terminal is its controlling one */
+	int umask;     /* -1: the worker's */
 	bool has_nice;
 	int nice;
 	struct exec_limit limits[EXEC_LIMITS_MAX];

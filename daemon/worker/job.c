@@ -245,6 +245,19 @@ int job_bytes(struct poold_job *job, struct cursor c, const void **ret, size_t *
 	return poold_job_map(job, (unsigned)index, ret, ret_len);
 }
 
+int job_named_fd(const struct poold_job *job, struct cursor c)
+{
+	const uint8_t *index = cursor_fd_index(&c);
+
+	return index ? poold_job_fd(job, *index) : -EINVAL;
+}
+
+void job_close_fds(struct poold_job *job)
+{
+	for (unsigned i = 0; i < job->n_fds; i++)
+		job->fds[i] = fd_close(job->fds[i]);
+}
+
 /* The offset of a memfd belongs to all who got it: so it is opened once more. */
 static int reopen(int fd)
 {

@@ -59,6 +59,10 @@ void job_end(struct poold_job *job);
 /* The byte string that the value at c stands for. 0, -EINVAL if it is none, as poold_job_bytes().
  */
 must_check int job_bytes(struct poold_job *job, struct cursor c, const void **ret, size_t *ret_len);
+/* The fd that the ext 1 at c names, which is the job's, or -EINVAL, -ENOENT. */
+must_check int job_named_fd(const struct poold_job *job, struct cursor c);
+/* Whoever is to have the job's fds has them: closes those that are left here. */
+void job_close_fds(struct poold_job *job);
 /* A file descriptor that reads that byte string from its beginning; the caller owns it. As
  * job_bytes(); -EBADF if it is no sealed memfd. */
 must_check int job_open_bytes(struct poold_job *job, struct cursor c);

@@ -161,20 +161,40 @@ END_TEST
 
 START_TEST(stdin_that_is_none_is_refused)
 {
-	int pair[2];
-	struct reply r;
-
 	expect_refusal("stdin", "{s[s]si}", "argv", "cat", "stdin", 1);
 	expect_refusal("stdin", "{s[s]sI}", "argv", "cat", "stdin", (uint64_t)3);
-	ck_assert_int_eq(pipe(pair), 0);
-	peer_add(&w, "[iis[s{s[s]sF}{si}]]", 0, 1, "run", "exec", "argv", "cat", "stdin", 0, "id",
-		1);
-	peer_send(&w, pair, 1);
-	r = receive_answer();
-	ck_assert_str_eq(r.word, "bad_request");
+}
+END_TEST
+
+START_TEST(files_of_the_client_are_the_command_s_alone)
+{
+	int in[2], out[2], fds[2];
+	char bytes[16];
+	struct reply r;
+
+	ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
+	peer_add(&w, "[iis[s{sssFsFst}{si}]]", 0, 5, "run", "exec", "argv", "cat; echo err >&2",
+		"stdin", 0, "stdout", 1, "shell", 1, "id", 1);
+	fds[0] = fcntl(in[0], F_DUPFD_CLOEXEC, 3);
+	fds[1] = fcntl(out[1], F_DUPFD_CLOEXEC, 3);
+	peer_send(&w, fds, 2);
+	fd_close(in[0]);
+	fd_close(out[1]);
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+	r = peer_receive(&w);
+	ck_assert_str_eq(r.word, "taken");
+	ck_assert_str_eq(r.value, "1");
 	peer_forget(&r);
-	close(pair[0]);
-	close(pair[1]);
+	ck_assert_int_eq(write(in[1], "through", 7), 7);
+	fd_close(in[1]);
+	ck_assert_int_eq(read(out[0], bytes, sizeof(bytes)), 7);
+	ck_assert_int_eq(read(out[0], bytes, sizeof(bytes)), 0);
+	r = receive_answer();
+	expect_part(&r, "\"stdout\": nil, \"stderr\": b\"err\\x0a\", \"stdout_truncated\": false");
+	peer_forget(&r);
+	fd_close(out[0]);
 }
 END_TEST
 
@@ -191,12 +211,10 @@ START_TEST(inputs_that_are_wrong_are_refused_by_name)
 	expect_refusal("shell: ", "{s[s]si}", "argv", "true", "shell", 1);
 	expect_refusal("unknown key \"argvv\"", "{s[s]}", "argvv", "true");
 	expect_refusal("unknown key \"\\x1b[\"", "{sn}", "\x1b[");
-	expect_refusal(
-		"stdout: not supported in this version", "{s[s]ss}", "argv", "true", "stdout", "x");
-	expect_refusal(
-		"stderr: not supported in this version", "{s[s]ss}", "argv", "true", "stderr", "x");
-	expect_refusal(
-		"ctty: not supported in this version", "{s[s]st}", "argv", "true", "ctty", 1);
+	expect_refusal("stdout: no file", "{s[s]ss}", "argv", "true", "stdout", "x");
+	expect_refusal("stderr: no file", "{s[s]ss}", "argv", "true", "stderr", "x");
+	expect_refusal("ctty: neither", "{s[s]ss}", "argv", "true", "ctty", "yes");
+	expect_refusal("ctty: none of its standard fds", "{s[s]st}", "argv", "true", "ctty", 1);
 	expect_refusal("env: ", "{s[s]s[s]}", "argv", "true", "env", "A=b");
 	expect_refusal("env: ", "{s[s]s{si}}", "argv", "true", "env", "A", 1);
 	expect_refusal("env: ", "{s[s]s{ss}}", "argv", "true", "env", "A=", "b");
@@ -264,6 +282,7 @@ static Suite *suite(void)
 	tcase_add_test(t, limits_hold);
 	tcase_add_test(t, stdin_is_bytes_or_a_memfd_or_empty);
 	tcase_add_test(t, stdin_that_is_none_is_refused);
+	tcase_add_test(t, files_of_the_client_are_the_command_s_alone);
 	tcase_add_test(t, inputs_that_are_wrong_are_refused_by_name);
 	tcase_add_test(t, a_command_gets_three_fds_and_default_signals);
 	suite_add_tcase(s, t);
