@@ -1,5 +1,5 @@
-/* The input of a function of handler exec: the map {argv, shell, env, env_clear, cwd, stdin, umask,
- * nice, limits}. What is set is kept encoded, so that a submit only puts the pieces together. */
+/* The input of a function of handler exec: the map {argv, shell, env, env_clear, cwd, stdin, stdout,
+ * stderr, ctty, umask, nice, limits}. What is set is kept encoded, so that a submit only puts the pieces together. */
 #include <errno.h>
 #include <string.h>
 
@@ -29,8 +29,9 @@ struct poold_command {
 	char *cwd;
 	struct pairs env;
 	struct pairs limits;
-	struct buf stdin_value; /* encoded; empty: none, or stdin_fd */
-	int stdin_fd;
+	struct buf stdin_value; /* encoded; empty: none, or an fd */
+	int fds[3];		/* its standard input, output, error; -1 */
+	bool has_ctty;
 };
 
 static void free_pairs(struct pairs *pairs)
@@ -100,7 +101,8 @@ poold_public int poold_command_new(poold_command **ret_command)
 		return -ENOMEM;
 	buf_init(&c->argv, PIECE_BYTES);
 	buf_init(&c->stdin_value, PIECE_BYTES);
-	c->stdin_fd = -1;
+	for (unsigned i = 0; i < ARRAY_SIZE(c->fds); i++)
+		c->fds[i] = -1;
 	*ret_command = c;
 	return 0;
 }
@@ -110,7 +112,8 @@ poold_public poold_command *poold_command_free(poold_command *c)
 	if (c) {
 		buf_deinit(&c->argv);
 		buf_deinit(&c->stdin_value);
-		fd_close(c->stdin_fd);
+		for (unsigned i = 0; i < ARRAY_SIZE(c->fds); i++)
+			fd_close(c->fds[i]);
 		free(c->cwd);
 		free_pairs(&c->env);
 		free_pairs(&c->limits);
@@ -226,16 +229,16 @@ poold_public int poold_command_set_stdin(poold_command *c, poold_input input)
 	if (!c)
 		return -EINVAL;
 	buf_clear(&c->stdin_value);
-	c->stdin_fd = fd_close(c->stdin_fd);
+	c->fds[0] = fd_close(c->fds[0]);
 	r = cl_payload_store(&input, &c->stdin_value, &fd);
 	if (r < 0)
 		buf_clear(&c->stdin_value);
 	else if (r > 0)
-		c->stdin_fd = fd;
+		c->fds[0] = fd;
 	return r < 0 ? too_long(r) : 0;
 }
 
-poold_public int poold_command_set_stdin_fd(poold_command *c, int fd)
+static int set_fd(poold_command *c, unsigned which, int fd)
 {
 	int copy;
 
@@ -244,9 +247,35 @@ poold_public int poold_command_set_stdin_fd(poold_command *c, int fd)
 	copy = cl_dup(fd);
 	if (copy < 0)
 		return copy;
-	buf_clear(&c->stdin_value);
-	fd_close(c->stdin_fd);
-	c->stdin_fd = copy;
+	fd_close(c->fds[which]);
+	c->fds[which] = copy;
+	return 0;
+}
+
+poold_public int poold_command_set_stdin_fd(poold_command *c, int fd)
+{
+	int r = set_fd(c, 0, fd);
+
+	if (r == 0)
+		buf_clear(&c->stdin_value);
+	return r;
+}
+
+poold_public int poold_command_set_stdout_fd(poold_command *c, int fd)
+{
+	return set_fd(c, 1, fd);
+}
+
+poold_public int poold_command_set_stderr_fd(poold_command *c, int fd)
+{
+	return set_fd(c, 2, fd);
+}
+
+poold_public int poold_command_set_ctty(poold_command *c)
+{
+	if (!c)
+		return -EINVAL;
+	c->has_ctty = true;
 	return 0;
 }
 
@@ -286,36 +315,58 @@ poold_public int poold_command_set_limit(poold_command *c, const char *name, uin
 	return bufpack_error(&p);
 }
 
-static int pack_stdin(struct cl_draft *d, const poold_command *c)
+static int pack_fd(struct cl_draft *d, int fd)
 {
-	int fd, r;
+	int copy, r;
 
-	bufpack_text(&d->pk, "stdin");
-	if (c->stdin_fd < 0) {
-		bufpack_raw(&d->pk, buf_head(&c->stdin_value), buf_used(&c->stdin_value));
-		return 0;
-	}
 	r = cl_draft_check_fd(d);
 	if (r < 0)
 		return r;
-	fd = cl_dup(c->stdin_fd);
-	if (fd < 0)
-		return fd;
-	r = cl_draft_add_fd(d, fd);
+	copy = cl_dup(fd);
+	if (copy < 0)
+		return copy;
+	r = cl_draft_add_fd(d, copy);
 	if (r < 0)
-		fd_close(fd);
+		fd_close(copy);
 	return r;
+}
+
+static int pack_streams(struct cl_draft *d, const poold_command *c)
+{
+	static const char *const names[] = {"stdin", "stdout", "stderr"};
+	int r = 0;
+
+	if (buf_used(&c->stdin_value) > 0) {
+		bufpack_text(&d->pk, names[0]);
+		bufpack_raw(&d->pk, buf_head(&c->stdin_value), buf_used(&c->stdin_value));
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
+		if (c->fds[i] < 0)
+			continue;
+		bufpack_text(&d->pk, names[i]);
+		r = pack_fd(d, c->fds[i]);
+	}
+	return r;
+}
+
+static unsigned count_streams(const poold_command *c)
+{
+	unsigned n = buf_used(&c->stdin_value) > 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(c->fds); i++)
+		n += c->fds[i] >= 0;
+	return n;
 }
 
 int cl_command_pack(struct cl_draft *d, const poold_command *c)
 {
-	bool has_stdin = c->stdin_fd >= 0 || buf_used(&c->stdin_value) > 0;
 	struct bufpack *p = &d->pk;
 
 	if (c->n_argv == 0)
 		return -EINVAL;
 	bufpack_map(p, 1u + c->is_shell + c->is_env_clear + c->has_umask + c->has_nice +
-			       (c->cwd != NULL) + (c->env.n > 0) + (c->limits.n > 0) + has_stdin);
+			       (c->cwd != NULL) + (c->env.n > 0) + (c->limits.n > 0) + c->has_ctty +
+			       count_streams(c));
 	bufpack_text(p, "argv");
 	if (!c->is_shell)
 		bufpack_array(p, c->n_argv);
@@ -340,7 +391,11 @@ int cl_command_pack(struct cl_draft *d, const poold_command *c)
 		bufpack_text(p, "nice");
 		bufpack_int(p, c->nice);
 	}
+	if (c->has_ctty) {
+		bufpack_text(p, "ctty");
+		bufpack_bool(p, true);
+	}
 	pack_pairs(p, "env", &c->env);
 	pack_pairs(p, "limits", &c->limits);
-	return has_stdin ? pack_stdin(d, c) : 0;
+	return pack_streams(d, c);
 }

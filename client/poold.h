@@ -1333,6 +1333,52 @@ int poold_command_set_stdin(poold_command *c, poold_input input);
 int poold_command_set_stdin_fd(poold_command *c, int fd);
 
 /**
+ * poold_command_set_stdout_fd() - an fd as its standard output
+ * @c:   command
+ * @fd:  regular file, pipe, terminal or /dev/null, open for writing
+ *
+ * The command writes to it itself; poold keeps nothing of it, and the result has no output. poold lets
+ * go of it when the command has it, or when the job is over. Anything else, a socket say, is refused
+ * (bad_fd): relay it through a pipe. For one file as output and error, give it twice.
+ *
+ * Blocks:   no.
+ * Owner:    duplicated.
+ * Returns:  0.
+ * Errors:   -EBADF; -EMFILE.
+ * Since:    0.1
+ */
+int poold_command_set_stdout_fd(poold_command *c, int fd);
+
+/**
+ * poold_command_set_stderr_fd() - an fd as its standard error
+ * @c:   command
+ * @fd:  as poold_command_set_stdout_fd()
+ *
+ * Blocks:   no.
+ * Owner:    duplicated.
+ * Returns:  0.
+ * Errors:   -EBADF; -EMFILE.
+ * Since:    0.1
+ */
+int poold_command_set_stderr_fd(poold_command *c, int fd);
+
+/**
+ * poold_command_set_ctty() - a terminal of its own
+ * @c:  command
+ *
+ * It becomes the leader of a new session, and the first of its standard fds that is a terminal becomes
+ * the controlling one of that. The terminal must control no other session: the end of a new pty, say,
+ * not the one where the caller sits.
+ *
+ * Blocks:   no.
+ * Owner:    nothing changes hands.
+ * Returns:  0.
+ * Errors:   -EINVAL.
+ * Since:    0.1
+ */
+int poold_command_set_ctty(poold_command *c);
+
+/**
  * poold_command_set_umask() - its umask
  * @c:     command
  * @mask:  0 … 0777

@@ -325,8 +325,20 @@ START_TEST(what_a_command_reads)
 	ck_assert_int_eq(poold_command_set_stdin(c, poold_input_encoded("\xc0", 1)), -EINVAL);
 	ck_assert_int_eq(poold_command_set_stdin_fd(c, -1), -EBADF);
 	ck_assert_int_eq(poold_command_set_stdin_fd(c, STDIN_FILENO), 0);
-	text = command_text(&d, p, c, 1);
+	ck_assert_int_eq(poold_command_set_stdout_fd(c, -1), -EBADF);
+	ck_assert_int_eq(poold_command_set_stdout_fd(c, STDOUT_FILENO), 0);
+	ck_assert_int_eq(poold_command_set_stderr_fd(NULL, STDERR_FILENO), -EINVAL);
+	ck_assert_int_eq(poold_command_set_stderr_fd(c, STDOUT_FILENO), 0);
+	ck_assert_int_eq(poold_command_set_ctty(c), 0);
+	text = command_text(&d, p, c, 3);
+	ck_assert_str_eq(text,
+		"[\"f\", {\"argv\": \"cat\", \"shell\": true, \"ctty\": true, \"stdin\": fd(0), "
+		"\"stdout\": fd(1), \"stderr\": fd(2)}, {\"deliver\": true}]");
 	free(text);
+	poold_command_free(c);
+	ck_assert_int_eq(poold_command_new(&c), 0);
+	ck_assert_int_eq(poold_command_set_shell(c, "cat"), 0);
+	ck_assert_int_eq(poold_command_set_stdin_fd(c, STDIN_FILENO), 0);
 	ck_assert_int_eq(poold_command_set_stdin(c, poold_input_nil()), 0);
 	text = command_text(&d, p, c, 0);
 	ck_assert_str_eq(text, "[\"f\", {\"argv\": \"cat\", \"shell\": true, \"stdin\": nil}, "
