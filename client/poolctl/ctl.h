@@ -26,6 +26,7 @@ struct ctl {
 	uint64_t patience_us;  /* likewise */
 	int signal_fd;	       /* of loop_catch_signals(); -1 */
 	uint64_t signal_at_us; /* when the last one came */
+	int signo;	       /* which it was */
 	bool has_pong;	       /* of loop_ping() */
 };
 

@@ -99,7 +99,13 @@ static bool print_command(const struct value *v)
 	const void *bytes;
 	size_t len;
 
-	if (!value_find(v, "stdout", &text) || !value_bytes(&text, &bytes, &len))
+	if (!value_find(v, "stdout", &text))
+		return false;
+	if (cursor_peek(&text.c) == CURSOR_NIL) {
+		output_say("its standard output went to a file of its submitter's own");
+		return false;
+	}
+	if (!value_bytes(&text, &bytes, &len))
 		return false;
 	output_bytes(bytes, len);
 	ending_warn_truncated(v);

@@ -332,15 +332,25 @@ static int set_shell(poold_command *c, char *const *argv)
 	return poold_command_set_shell(c, text);
 }
 
-static int set_stdin(poold_command *c, const char *path)
+static int set_streams(poold_command *c, const struct stdio *io)
 {
-	cleanup_fd int fd = open_input(path);
+	int r = 0;
 
-	return fd < 0 ? fd : poold_command_set_stdin(c, poold_input_file(fd));
+	if (io->is_copied)
+		r = poold_command_set_stdin(c, poold_input_file(io->fds[0]));
+	else if (io->fds[0] >= 0)
+		r = poold_command_set_stdin_fd(c, io->fds[0]);
+	if (r >= 0 && io->fds[1] >= 0)
+		r = poold_command_set_stdout_fd(c, io->fds[1]);
+	if (r >= 0 && io->fds[2] >= 0)
+		r = poold_command_set_stderr_fd(c, io->fds[2]);
+	if (r >= 0 && io->has_ctty)
+		r = poold_command_set_ctty(c);
+	return r;
 }
 
 int input_command(
-	struct input *ret, const struct commandargs *a, char *const *argv, const char *stdin_path)
+	struct input *ret, const struct commandargs *a, char *const *argv, const struct stdio *io)
 {
 	cleanup(command_freep) poold_command *c = NULL;
 	int r;
@@ -353,8 +363,8 @@ int input_command(
 		r = set_environment(c, a);
 	if (r >= 0)
 		r = set_directory(c, a);
-	if (r >= 0 && stdin_path)
-		r = set_stdin(c, stdin_path);
+	if (r >= 0 && io)
+		r = set_streams(c, io);
 	if (r < 0)
 		return r;
 	*ret = (struct input){.value = poold_input_command(c), .fd = -1};
@@ -362,10 +372,10 @@ int input_command(
 	return 0;
 }
 
-int input_of_command(struct ctl *ctl, const struct commandargs *c, const struct inputargs *a,
+int input_of_command(struct ctl *ctl, const struct commandargs *c, const struct stdio *io,
 	char *const *argv, struct input *ret)
 {
-	int r = input_command(ret, c, argv, a->file);
+	int r = input_command(ret, c, argv, io);
 
-	return r < 0 ? ctl_own_failure(ctl, r, a->file ? a->file : argv[0]) : 0;
+	return r < 0 ? ctl_own_failure(ctl, r, io->is_copied ? "input" : argv[0]) : 0;
 }

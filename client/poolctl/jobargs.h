@@ -2,7 +2,7 @@
  * made of them. */
 #pragma once
 
-#include "client/poolctl/ctl.h"
+#include "client/poolctl/stdio.h"
 #include "proto/buf.h"
 #include "proto/limits.h"
 
@@ -103,11 +103,11 @@ must_check int input_of_function(
 	struct ctl *ctl, const struct inputargs *a, int argc, char **argv, struct input *ret);
 /* What a command is; argv ends with NULL. 0 or the exit code. */
 must_check int input_of_command(struct ctl *ctl, const struct commandargs *c,
-	const struct inputargs *a, char *const *argv, struct input *ret);
+	const struct stdio *io, char *const *argv, struct input *ret);
 /* The content of a file, or one text. 0 or -errno. */
 must_check int input_file(struct input *ret, const char *path);
 must_check int input_text(struct input *ret, const char *text);
 /* The same as input_of_command() without a word said. 0 or -errno. */
 must_check int input_command(
-	struct input *ret, const struct commandargs *a, char *const *argv, const char *stdin_path);
+	struct input *ret, const struct commandargs *a, char *const *argv, const struct stdio *io);
 void input_deinit(struct input *in);

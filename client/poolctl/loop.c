@@ -9,11 +9,13 @@
 
 #define SIGNAL_PAIR_US 500000
 
-int loop_catch_signals(struct ctl *ctl)
+static int catch_signals(struct ctl *ctl, bool with_stops)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
+	if (with_stops)
+		sigaddset(&set, SIGTSTP);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
@@ -23,6 +25,16 @@ int loop_catch_signals(struct ctl *ctl)
 	if (ctl->signal_fd < 0)
 		return ctl_own_failure(ctl, -errno, "signals");
 	return 0;
+}
+
+int loop_catch_signals(struct ctl *ctl)
+{
+	return catch_signals(ctl, false);
+}
+
+int loop_catch_signals_and_stops(struct ctl *ctl)
+{
+	return catch_signals(ctl, true);
 }
 
 uint64_t loop_now(void)
@@ -67,6 +79,9 @@ static bool take_signal(struct ctl *ctl)
 
 	if (read(ctl->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return false;
+	ctl->signo = (int)info.ssi_signo;
+	if (ctl->signo == SIGTSTP)
+		return true;
 	ctl->signal_at_us = now_us;
 	return last_us == 0 || now_us - last_us > SIGNAL_PAIR_US;
 }

@@ -12,6 +12,8 @@ enum {
 /* From here on these signals are read by loop_turn() instead of ending the process. 0 or the exit
  * code. */
 must_check int loop_catch_signals(struct ctl *ctl);
+/* And SIGTSTP, which shows as ctl->signo. */
+must_check int loop_catch_signals_and_stops(struct ctl *ctl);
 /* Monotonic microseconds. */
 uint64_t loop_now(void);
 /* Unix seconds. */

@@ -7,6 +7,7 @@ struct args {
 	struct jobargs job;
 	struct commandargs command;
 	struct inputargs input;
+	struct stdioargs output;
 	const char *function;
 	const char *key;
 	bool wait;
@@ -24,6 +25,7 @@ static const struct opt options[] = {
 		OPT_TEXT, offsetof(struct args, key)},
 	INPUTARGS_FILE_OPTION(struct args, input),
 	INPUTARGS_JSON_OPTION(struct args, input),
+	STDIOARGS_OPTIONS(struct args, output),
 	COMMANDARGS_OPTIONS(struct args, command),
 	JOBARGS_OPTIONS(struct args, job),
 	{0},
@@ -70,6 +72,8 @@ static int check_usage(struct ctl *ctl, const struct args *a, int argc)
 		return ctl_usage(ctl, "a command, or --function, is missing");
 	if (a->function && commandargs_given(&a->command))
 		return ctl_usage(ctl, "%s is for commands", commandargs_given(&a->command));
+	if (a->function && (a->output.out || a->output.err))
+		return ctl_usage(ctl, "--stdout and --stderr are for commands");
 	if (!a->function && a->input.json)
 		return ctl_usage(ctl, "--json-arg is for functions");
 	if (a->key && !*a->key)
@@ -82,10 +86,21 @@ static int check_usage(struct ctl *ctl, const struct args *a, int argc)
 static int make_command(
 	struct ctl *ctl, struct args *a, char **argv, char *function, struct input *ret)
 {
-	int code;
+	struct stdio io;
+	int code, r = 0;
 
 	code = commandargs_check(ctl, &a->command, function);
-	return code ? code : input_of_command(ctl, &a->command, &a->input, argv, ret);
+	if (code)
+		return code;
+	stdio_init(&io);
+	if (a->input.file)
+		r = stdio_open_input(&io, a->input.file, true, a->job.retries.set);
+	code = r < 0 ? ctl_own_failure(ctl, r, a->input.file)
+		     : stdio_open_output(ctl, &io, &a->output);
+	if (code == 0)
+		code = input_of_command(ctl, &a->command, &io, argv, ret);
+	stdio_deinit(&io);
+	return code;
 }
 
 static int hand_in(struct ctl *ctl, struct args *a, int argc, char **argv, poold_future **ret)

@@ -12,7 +12,7 @@ awk -F'\t' '$2 != "verb" {
 # An entry is a line behind an empty one.
 awk '/^# EXIT STATUS/ { exit } /^\*-/ && last == "" { print } { last = $0 }' "$page" |
 	sed 's/_, \*-/_\n*-/g; s/\*, \*-\([^-]\)\*, /*\n*-\1*, /g' |
-	sed 's/\*, \*--stderr/*\n*--stderr/' |
+	sed 's/stdout\*, \*--stderr/stdout*\n*--stderr/' |
 	sed 's/[*_,]//g; s/ \+/ /g; s/ $//' | sort -u >"$dir/of_page"
 if ! diff "$dir/of_tables" "$dir/of_page" >"$dir/out"; then
 	fail "options differ: < tables, > manual"
