@@ -254,6 +254,33 @@ int account_check_result(
 	return r;
 }
 
+static uint64_t times(const struct amounts *used, const struct amounts *want,
+	const struct amounts *max, uint64_t most)
+{
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+		uint64_t free = max->n[k] > used->n[k] ? max->n[k] - used->n[k] : 0;
+
+		if (want->n[k] && free / want->n[k] < most)
+			most = free / want->n[k];
+	}
+	return most;
+}
+
+unsigned account_n_results(const struct account *a, const struct amounts *want, unsigned most)
+{
+	uint64_t n;
+
+	if (account_check_result(a, want, NULL) != 0)
+		return 0;
+	n = times(&a->used, want, &a->all->limits.uid, most);
+	return n ? (unsigned)n : 1;
+}
+
+unsigned accounts_n_results(const struct accounts *all, const struct amounts *want, unsigned most)
+{
+	return (unsigned)times(&all->used, want, &all->limits.all, most);
+}
+
 void account_take_result(struct account *a, const struct amounts *want)
 {
 	a->n_results++;

@@ -103,6 +103,9 @@ __attribute__((warn_unused_result)) int account_take_job(struct account *a,
  * has it all the same as long as no other one has: else none of them would ever end. */
 __attribute__((warn_unused_result)) int account_check_result(
 	const struct account *a, const struct amounts *want, struct refusal *ret_refusal);
+/* How many times, up to `most`: as far as the uid's own limits go, and as far as those of all do. */
+unsigned account_n_results(const struct account *a, const struct amounts *want, unsigned most);
+unsigned accounts_n_results(const struct accounts *all, const struct amounts *want, unsigned most);
 /* Takes it, after that was asked; gives it back. */
 void account_take_result(struct account *a, const struct amounts *want);
 void account_give_result(struct account *a, const struct amounts *back);

@@ -11,6 +11,7 @@
 #include "daemon/core/edge.h"
 #include "daemon/core/reservation.h"
 #include "daemon/core/sizing.h"
+#include "daemon/core/trial.h"
 
 static bool has_worker(const struct pool *p)
 {
@@ -27,6 +28,16 @@ static void explain_no_worker(struct explanation *e, uint64_t now_us)
 		e->kind = EXPLAIN_DEGRADED;
 		e->reason = e->pool->reason;
 	}
+}
+
+/* Others run, perhaps, but no more than one is risked. */
+static void explain_trial(struct explanation *e, uint64_t now_us)
+{
+	uint64_t next_us = trial_next_try_us(e->pool);
+
+	e->kind = EXPLAIN_DEGRADED;
+	e->until_us = next_us > now_us ? next_us : 0;
+	e->reason = e->pool->reason;
 }
 
 static bool has_room(const struct future *f, struct refusal *ret_refusal)
@@ -55,6 +66,8 @@ static void explain_queued(
 		e->kind = EXPLAIN_QUOTA;
 	else if (!has_worker(p))
 		explain_no_worker(e, now_us);
+	else if (trial_is_wary(p))
+		explain_trial(e, now_us);
 	else
 		e->kind = EXPLAIN_WORKER;
 }

@@ -12,6 +12,7 @@
 #include "daemon/core/reservation.h"
 #include "daemon/core/recall.h"
 #include "daemon/core/sizing.h"
+#include "daemon/core/trial.h"
 
 /* The next job that can start as far as its owner's account goes, or that can never start. What one
  * result takes is the same for all jobs of a pool: without room in an account all of that uid stand
@@ -43,14 +44,15 @@ static bool is_refusing(const struct slot *s)
 	return s->refused_turn == s->pool->core->n_turns;
 }
 
-static struct slot *slot_idle(struct pool *p)
+static struct slot *slot_idle(struct pool *p, uint64_t now_us)
 {
+	bool may_try = now_us >= trial_next_try_us(p);
 	struct slot *s;
 
 	if (p->n_lines >= p->config.n_workers)
 		return NULL; /* those that leave still run as many */
 	TAILQ_FOREACH_REVERSE(s, &p->by_state[SLOT_IDLE], slots, in_state)
-	if (!is_refusing(s))
+	if (!is_refusing(s) && (s->n_done || may_try))
 		return s; /* the last one: its caches are the warmest */
 	return NULL;
 }
@@ -91,8 +93,10 @@ static void hand_over(struct slot *s, struct future *f, uint64_t now_us)
 	queue_pop(&p->queue, f, f->function->mean_run_us);
 	s->next_msgid++;
 	line_append(s, f, now_us);
-	if (s->state == SLOT_IDLE)
-		slot_set_state(s, SLOT_BUSY, now_us);
+	if (s->state != SLOT_IDLE)
+		return;
+	s->busy_us = now_us;
+	slot_set_state(s, SLOT_BUSY, now_us);
 }
 
 /* True if some job ended in place of starting. */
@@ -118,7 +122,7 @@ static bool assign(struct pool *p, uint64_t now_us)
 			has_ended = true;
 			continue;
 		}
-		s = slot_idle(p);
+		s = slot_idle(p, now_us);
 		if (!s)
 			s = slot_for_ahead(p, f->function, now_us);
 		if (!s)
@@ -154,14 +158,26 @@ void handover_abort(struct pool *p, enum future_failure why, uint64_t now_us)
 	}
 }
 
-/* Jobs of this pool that wait for nothing but a worker; more than workers is as good as that. */
+/* Jobs of this pool that wait for nothing but a worker; more than workers is as good as that. Of
+ * more lanes than workers some may be overlooked until others had their turn. */
 static unsigned n_waiting(struct pool *p)
 {
-	unsigned most = p->config.n_workers;
+	struct amounts want = reservation_of(p);
+	unsigned most = p->config.n_workers, n = 0, room;
 
 	if (p->config.sizing == SIZING_STATIC || p->is_paused || !first_with_room(p))
 		return 0;
-	return p->queue.n < most ? (unsigned)p->queue.n : most;
+	for (uint32_t i = 0; i < p->queue.ready.n && i < most && n < most; i++) {
+		uint64_t n_jobs;
+		const struct future *f = queue_of_lane(&p->queue, i, &n_jobs);
+
+		n += account_n_results(
+			f->account, &want, n_jobs < most - n ? (unsigned)n_jobs : most - n);
+	}
+	room = accounts_n_results(&p->core->accounts, &want, most);
+	if (n > room)
+		n = room;
+	return n ? n : 1;
 }
 
 static void take_and_assign(struct pool *p, uint64_t now_us)
@@ -173,7 +189,7 @@ static void take_and_assign(struct pool *p, uint64_t now_us)
 	if (p->queue.n)
 		(void)assign(p, now_us);
 	do {
-		if (!p->n_ahead || !slot_idle(p))
+		if (!p->n_ahead || !slot_idle(p, now_us))
 			break;
 		recall_for_idle(p, now_us);
 	} while (assign(p, now_us)); /* what was stolen may have been overdue */

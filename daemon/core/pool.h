@@ -83,6 +83,7 @@ struct slot {
 	uint64_t n_done_most;	/* retires then; 0: never */
 	uint64_t rss_kib;	/* after its last job; 0: not known */
 	uint64_t since_us;	/* in this state */
+	uint64_t busy_us;	/* when it last had nothing to do, and got a job */
 	struct heap_node timer; /* leaving: when to kill; else: when it is too old */
 	TAILQ_ENTRY(slot) in_state;
 };
@@ -132,9 +133,12 @@ struct pool {
 	uint64_t n_aside;
 	bool is_proven;		  /* a worker of this zygote was ready once */
 	unsigned n_failed_starts; /* in a row */
-	unsigned n_own_failures;  /* of these, those that nobody else killed */
+	unsigned blame;		  /* points for these */
 	bool is_failing_in_job;	  /* the last of them died in its first job */
+	bool may_try;		  /* then: somebody is there for one job */
+	uint64_t failed_us;	  /* when that was known */
 	uint64_t failed_serial;	  /* workers up to this one were forked before that */
+	uint64_t old_serial;	  /* workers up to this one run other code */
 	uint64_t recover_at_us;	  /* the worker on trial has proved itself; HEAP_NEVER */
 	uint64_t spawn_at_us;	  /* not before: back-off */
 	uint64_t rate_us;	  /* when the spawns so far were due at the bounded rate */

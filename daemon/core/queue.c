@@ -385,6 +385,14 @@ struct future *queue_any(const struct queue *q)
 	return f || TAILQ_EMPTY(&q->aside) ? f : lane_first(TAILQ_FIRST(&q->aside));
 }
 
+struct future *queue_of_lane(const struct queue *q, uint32_t number, uint64_t *ret_n)
+{
+	const struct lane *l = of_node(q->ready.entries[number].node);
+
+	*ret_n = l->n;
+	return lane_first(l);
+}
+
 void queue_stand_aside(struct queue *q, struct future *f)
 {
 	struct lane *l = f->lane;

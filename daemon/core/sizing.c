@@ -9,6 +9,8 @@
  * there are enough without it. Then it gets nothing more, and leaves when it is through. Meanwhile
  * there are more workers than wanted, by a bounded number; more jobs than n_workers never run at
  * once (handover.c), also while a worker ends a job after its successor came.
+ *
+ * Workers that die before they are of any use are in trial.c.
  */
 #include "daemon/core/sizing.h"
 
@@ -125,20 +127,24 @@ void sizing_shrink(struct pool *p, unsigned n_waiting, uint64_t now_us)
 	struct slot *s;
 
 	p->wake_us = HEAP_NEVER;
-	trial_turn(p, now_us);
+	trial_look(p, now_us);
 	while (serving(p) > want && (s = first_of(p, FATE_RETIRES)))
 		let_go(s, now_us);
 	while (serving(p) > most && (s = first_of(p, FATE_STAYS)))
 		let_go(s, now_us);
 }
 
-/* ---- more ---------------------------------------------------------------------------------------
- */
-
 /* The spawns of one second may come at once. */
 static uint64_t rate_interval_us(const struct pool *p)
 {
 	return p->config.spawns_per_s ? SECOND_US / p->config.spawns_per_s : 0;
+}
+
+static uint64_t at_rate_us(const struct pool *p)
+{
+	uint64_t credit_us = SECOND_US - rate_interval_us(p);
+
+	return p->rate_us > credit_us ? p->rate_us - credit_us : 0;
 }
 
 /* Those on their way out may be there too, but not without bound. */
@@ -194,9 +200,7 @@ static bool spawn(struct pool *p, uint64_t now_us)
 
 static uint64_t next_spawn_us(const struct pool *p)
 {
-	uint64_t credit_us = SECOND_US - rate_interval_us(p);
-	uint64_t at_us = p->rate_us > credit_us ? p->rate_us - credit_us : 0;
-	uint64_t trial_us = trial_next_us(p);
+	uint64_t at_us = at_rate_us(p), trial_us = trial_next_start_us(p);
 
 	return at_us > trial_us ? at_us : trial_us;
 }
@@ -213,7 +217,7 @@ static bool may_spawn(struct pool *p, uint64_t now_us)
 
 	if (p->state != POOL_READY || pool_workers(p) >= crowd_of(p))
 		return false;
-	if (trial_is_on(p) && p->n_by_state[SLOT_STARTING])
+	if (trial_is_starting(p))
 		return false;
 	at_us = next_spawn_us(p);
 	if (now_us < at_us)
@@ -230,7 +234,7 @@ void sizing_grow(struct pool *p, unsigned n_waiting, uint64_t now_us)
 		let_idle_go(p, want, now_us);
 	while (staying(p) < want && may_spawn(p, now_us) && spawn(p, now_us))
 		;
-	wake_at(p, p->recover_at_us);
+	wake_at(p, trial_next_us(p, now_us));
 	wake_at(p, p->look_us);
 	if (p->wake_us == HEAP_NEVER)
 		heap_clear(timers, &p->timer);
@@ -268,13 +272,13 @@ void sizing_ready(struct slot *s, uint64_t now_us)
 
 void sizing_answered(struct slot *s, uint64_t rss_kib)
 {
-	struct pool *p = s->pool;
+	uint64_t most_kib = s->pool->config.max_rss_kib;
 
 	trial_answered(s);
+	s->n_done++;
 	if (rss_kib)
 		s->rss_kib = rss_kib;
-	if ((s->n_done_most && s->n_done >= s->n_done_most) ||
-		(p->config.max_rss_kib && s->rss_kib > p->config.max_rss_kib))
+	if ((s->n_done_most && s->n_done >= s->n_done_most) || (most_kib && s->rss_kib > most_kib))
 		retire(s);
 }
 

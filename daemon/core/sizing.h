@@ -22,6 +22,7 @@ void sizing_begin_anew(struct pool *p);
 /* ---- what is learnt from a worker ---- */
 
 void sizing_ready(struct slot *s, uint64_t now_us);
+/* Counts the answer. */
 void sizing_answered(struct slot *s, uint64_t rss_kib);
 /* The slot's time has come. */
 void sizing_due(struct slot *s, uint64_t now_us);

@@ -8,8 +8,9 @@ import time
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
 from clientcase import ClientCase
 from pooldtest import BUILD, PATIENCE, run_cases
-from wire import Client
+from wire import Client, Failure
 
+SECONDS = float(os.environ.get("POOLD_TEST_SECONDS", 2))
 TEST_MODULES = os.path.join(BUILD, "tests", "unit", "modules", ".libs")
 
 
@@ -183,7 +184,7 @@ class Operators(SizingCase):
 class Broken(SizingCase):
     pools = (pool("init", os.path.join(TEST_MODULES, "bad_init_aborts.so"), workers=4) +
              pool("preload", os.path.join(TEST_MODULES, "bad_preload_aborts.so"), workers=4) +
-             pool("job", workers=1))
+             pool("job", workers=1) + pool("many", workers=32))
 
     def test_a_module_that_aborts_in_init(self):
         self.await_that(lambda: self.pool("init")["failed_starts"] >= 5)
@@ -217,6 +218,35 @@ class Broken(SizingCase):
         self.await_ready("job", 1)
         self.assertEqual(self.c.call("call", "job/echo", 1), 1)
         self.assertEqual(self.pool("job")["state"], "ready")
+
+    def test_of_many_workers_few_die_in_first_jobs(self):
+        self.await_ready("many", 32)
+        lost, refused, end = [], 0, time.monotonic() + SECONDS
+        while time.monotonic() < end or not refused:
+            try:
+                lost.append(self.c.call("submit", "many/crash", 6))
+                self.c.call("wait", lost[-1:])
+            except Failure as failure:
+                self.assertIn("a worker died in its first job: signal 6", failure.message)
+                refused += 1
+        self.assertEqual({self.c.call("poll", id) for id in lost}, {"lost"})
+        p = self.pool("many")
+        self.assertLessEqual(p["spawned"] - 32, 20)
+        self.assertLessEqual(len(lost), 20)
+        self.assertGreaterEqual(self.count("many", "idle"), 20)
+        self.assertEqual(p["state"], "degraded")
+        log = [line for line in self.poold.said().splitlines() if "many" in line]
+        self.assertLessEqual(len(log), 100)
+        print(f"{p['spawned'] - 32} forks, {len(lost)} lost, {refused} refused, {len(log)} lines")
+
+        def is_answered():
+            try:
+                return self.c.call("call", "many/echo", 1) == 1
+            except Failure:
+                return False
+        self.await_that(is_answered)  # when the time for the next trial has come
+        self.assertEqual(self.pool("many")["state"], "ready")
+        self.await_ready("many", 32)
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ static int expected(struct world *w, const struct submission *s)
 		[ACCOUNT_FUTURES] = 1,
 		[ACCOUNT_FDS] = s->input_fds};
 
-	if (s->pool && (s->pool->state == POOL_FAILED || sizes_is_broken(w, s->pool)))
+	if (s->pool && (s->pool->state == POOL_FAILED || trials_is_broken(w, s->pool)))
 		return CORE_E_POOL_FAILED;
 	if (w->core->is_closed || (s->pool && w->sizes[world_pool_index(w, s->pool)].is_draining))
 		return CORE_E_DRAINING;

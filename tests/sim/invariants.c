@@ -46,7 +46,7 @@ static bool is_explained(struct world *w, const struct record *r, const struct f
 		return f->failure == FAILURE_INPUT
 			       ? r->n_started == 0 && graph_explains(w, r, f)
 			       : w->core->is_draining || p->state == POOL_FAILED ||
-					 w->sizes[world_pool_index(w, p)].n_own >= 5;
+					 trials_has_broken(w, p);
 	default: return false;
 	}
 }

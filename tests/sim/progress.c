@@ -45,7 +45,8 @@ static bool has_idle(const struct world *w, const struct pool *p)
 		return false;
 	for (unsigned i = 0; i < p->n_slots; i++)
 		if (p->slots[i]->state == SLOT_IDLE &&
-			p->slots[i]->refused_turn != w->core->n_turns)
+			p->slots[i]->refused_turn != w->core->n_turns &&
+			trials_may_serve(w, p->slots[i]))
 			return true;
 	return false;
 }

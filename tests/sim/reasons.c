@@ -29,6 +29,9 @@ static bool is_true_of_queued(
 		return !is_quiet; /* it came back from a worker, and ends with this turn */
 	if (sizes->is_paused || e->kind == EXPLAIN_PAUSED)
 		return sizes->is_paused && e->kind == EXPLAIN_PAUSED;
+	if (trials_is_wary(sizes) && has_worker(f->pool))
+		return !has_room ? e->kind == EXPLAIN_QUOTA
+				 : e->kind == EXPLAIN_DEGRADED && e->reason;
 	if (e->until_us > sizes->no_fork_before_us)
 		sizes->no_fork_before_us = e->until_us;
 	switch (e->kind) {

@@ -3,18 +3,14 @@
 
 typedef unsigned long long ull;
 
-#define SECOND_US 1000000ull
-#define PROOF_US  (10 * SECOND_US)
-#define TRIAL_US  (1500 * 1000ull)
-
-static struct sizes *sizes_of(const struct fake_worker *fw)
+struct sizes *sizes_of(const struct fake_worker *fw)
 {
 	struct world *w = fw->fake->user;
 
 	return &w->sizes[world_pool_index(w, fw->slot->pool)];
 }
 
-static struct sized *sized_of(const struct fake_worker *fw)
+struct sized *sized_of(const struct fake_worker *fw)
 {
 	return &sizes_of(fw)->of[fw->slot->number];
 }
@@ -46,6 +42,8 @@ void sizes_configure(struct world *w, struct pool_config *config)
 		config->max_jobs = 1 + world_below(w, 10);
 	if (world_once_in(w, 3))
 		config->max_age_us = 1 + world_below(w, 20 * w->long_us);
+	if (world_once_in(w, 3))
+		config->max_rss_kib = 1 + world_below(w, WORLD_RSS_KIB);
 }
 
 void sizes_begin(struct world *w, unsigned pool)
@@ -127,36 +125,27 @@ void sizes_close(struct world *w)
 /* ---- births and deaths --------------------------------------------------------------------------
  */
 
-static uint64_t back_off_us(const struct sizes *sizes)
-{
-	if (sizes->n_failed < 2)
-		return 0;
-	return sizes->n_failed < 9 ? 100000ull << (sizes->n_failed - 2) : PROOF_US;
-}
-
-/* Not before that may another worker be tried. */
-static uint64_t next_trial_us(const struct sizes *sizes, const struct pool *p)
-{
-	uint64_t at_us = sizes->failed_us + back_off_us(sizes);
-
-	for (unsigned i = 0; i < p->n_slots && sizes->n_failed >= 2; i++) {
-		const struct sized *sized = &sizes->of[i];
-
-		if ((p->slots[i]->state == SLOT_IDLE || p->slots[i]->state == SLOT_BUSY) &&
-			sized->fork > sizes->failed_fork && sized->ready_us + TRIAL_US > at_us)
-			at_us = sized->ready_us + TRIAL_US;
-	}
-	return at_us;
-}
-
-static bool is_on_trial(const struct sizes *sizes, const struct pool *p)
-{
-	return (sizes->n_failed || !p->is_proven) && p->n_by_state[SLOT_STARTING];
-}
-
 static unsigned crowd_of(const struct pool *p)
 {
 	return p->config.n_workers + 1 + p->config.n_workers / 4;
+}
+
+static unsigned n_waiting(struct world *w, const struct pool *p)
+{
+	struct future *f;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all)
+		n += f->pool == p && f->state == FUTURE_QUEUED && !f->slot &&
+		     check_has_room(w, p, future_uid(f));
+	return n;
+}
+
+static unsigned n_staying(const struct pool *p)
+{
+	const unsigned *n = p->n_by_fate[FATE_STAYS];
+
+	return n[SLOT_STARTING] + n[SLOT_IDLE] + n[SLOT_BUSY];
 }
 
 void sizes_forked(struct world *w, struct fake_worker *fw)
@@ -166,59 +155,15 @@ void sizes_forked(struct world *w, struct fake_worker *fw)
 
 	if (fw->slot->fate != FATE_STAYS)
 		world_fail(w, "a worker of pool %s is old when it is born", p->name);
-	if (is_on_trial(sizes, p))
-		world_fail(w, "a second trial of pool %s", p->name);
-	if (sizes->n_failed && w->fake.now_us < next_trial_us(sizes, p))
-		world_fail(w, "pool %s forks early after %u failures", p->name, sizes->n_failed);
+	trials_forked(w, fw);
+	if (p->config.sizing == SIZING_ONDEMAND &&
+		n_staying(p) >= p->n_by_fate[FATE_STAYS][SLOT_BUSY] + n_waiting(w, p))
+		world_fail(w, "a worker of pool %s is forked for nobody", p->name);
 	if (p->n_slots - p->n_by_state[SLOT_EMPTY] >= crowd_of(p))
 		world_fail(w, "pool %s has a crowd of workers", p->name);
 	if (w->fake.now_us < sizes->no_fork_before_us)
 		world_fail(w, "pool %s forks before the time that was named", p->name);
 	*sized_of(fw) = (struct sized){.fork = ++sizes->n_forks};
-}
-
-static void is_ready(struct fake_worker *fw)
-{
-	struct sizes *sizes = sizes_of(fw);
-
-	sized_of(fw)->ready_us = fw->fake->now_us;
-	if (sizes->n_failed && sized_of(fw)->fork > sizes->failed_fork)
-		sizes->proven_us = fw->fake->now_us + PROOF_US;
-}
-
-static void recover(struct sizes *sizes)
-{
-	sizes->n_failed = sizes->n_own = 0;
-	sizes->proven_us = UINT64_MAX;
-}
-
-static void has_answered(struct fake_worker *fw)
-{
-	sized_of(fw)->has_answered = true;
-	if (sized_of(fw)->fork > sizes_of(fw)->failed_fork)
-		recover(sizes_of(fw));
-}
-
-static void has_died(struct fake_worker *fw)
-{
-	const struct sized *sized = sized_of(fw);
-	struct sizes *sizes = sizes_of(fw);
-	uint64_t now_us = fw->fake->now_us;
-
-	if (sized->fork <= sizes->failed_fork || sized->has_answered)
-		return;
-	if (fw->slot->state == SLOT_BUSY && fw->was_killed)
-		return;
-	if (fw->slot->state != SLOT_STARTING &&
-		((fw->slot->state != SLOT_IDLE && fw->slot->state != SLOT_BUSY) ||
-			now_us - sized->ready_us >= PROOF_US))
-		return;
-	sizes->n_failed++;
-	sizes->n_own += !fw->was_killed;
-	sizes->failed_us = now_us;
-	sizes->failed_in_job = fw->slot->state == SLOT_BUSY;
-	sizes->failed_fork = sizes->n_forks;
-	sizes->proven_us = UINT64_MAX;
 }
 
 /* An idle worker that the daemon wants no more: there are enough without it. */
@@ -240,18 +185,24 @@ static void is_closed(struct fake_worker *fw)
 			fw->slot->number);
 }
 
-void sizes_hooks(struct fake_hooks *hooks)
+static void has_answered(struct fake_worker *fw)
 {
-	hooks->ready = is_ready;
-	hooks->answered = has_answered;
-	hooks->died = has_died;
-	hooks->closed = is_closed;
+	const struct slot *s = fw->slot;
+	uint64_t most_kib = s->pool->config.max_rss_kib;
+
+	trials_answered(fw);
+	if (most_kib && s->rss_kib > most_kib && s->fate == FATE_STAYS &&
+		(s->state == SLOT_IDLE || s->state == SLOT_BUSY))
+		world_fail(fw->fake->user, "worker %s/%u grew to %llu KiB and stays", s->pool->name,
+			s->number, (ull)s->rss_kib);
 }
 
-bool sizes_is_broken(const struct world *w, const struct pool *p)
+void sizes_hooks(struct fake_hooks *hooks)
 {
-	return w->sizes[world_pool_index(w, p)].n_own >= 5 && !p->n_by_state[SLOT_IDLE] &&
-	       !p->n_by_state[SLOT_BUSY];
+	hooks->ready = trials_ready;
+	hooks->answered = has_answered;
+	hooks->died = trials_died;
+	hooks->closed = is_closed;
 }
 
 /* ---- what must hold -----------------------------------------------------------------------------
@@ -262,6 +213,7 @@ void sizes_handed_over(struct world *w, const struct fake_worker *fw)
 	const struct pool *p = fw->slot->pool;
 	unsigned n = 0;
 
+	trials_handed_over(w, fw);
 	if (sizes_of(fw)->is_paused)
 		world_fail(w, "pool %s is paused and hands over", p->name);
 	for (unsigned i = 0; i < p->n_slots; i++)
@@ -284,22 +236,11 @@ void sizes_before_turn(struct world *w)
 		const struct pool *p = w->pools[i];
 		struct sizes *sizes = &w->sizes[i];
 
-		if (w->fake.now_us >= sizes->proven_us && !w->core->is_draining)
-			recover(sizes);
+		if (!w->core->is_draining)
+			trials_before_turn(w, p);
 		for (unsigned k = 0; k < p->n_slots; k++)
 			note_slot(&sizes->of[k], p->slots[k]);
 	}
-}
-
-static bool has_waiting(struct world *w, const struct pool *p)
-{
-	struct future *f;
-
-	TAILQ_FOREACH (f, &w->core->all, in_all)
-		if (f->pool == p && f->state == FUTURE_QUEUED && !f->slot &&
-			check_has_room(w, p, future_uid(f)))
-			return true;
-	return false;
 }
 
 /* At least so many workers shall stay. */
@@ -311,7 +252,7 @@ static unsigned least_of(struct world *w, const struct sizes *sizes, const struc
 		return 0;
 	if (p->config.sizing == SIZING_STATIC)
 		return n;
-	want = p->n_by_fate[FATE_STAYS][SLOT_BUSY] + (!sizes->is_paused && has_waiting(w, p));
+	want = p->n_by_fate[FATE_STAYS][SLOT_BUSY] + (!sizes->is_paused && n_waiting(w, p) > 0);
 	if (p->config.sizing == SIZING_DYNAMIC)
 		want += p->config.min_spare;
 	return want < n ? want : n;
@@ -320,14 +261,12 @@ static unsigned least_of(struct world *w, const struct sizes *sizes, const struc
 static void check_growth(
 	struct world *w, const struct sizes *sizes, const struct pool *p, uint64_t now_us)
 {
-	const unsigned *staying = p->n_by_fate[FATE_STAYS];
-
-	if (p->state != POOL_READY || is_on_trial(sizes, p) ||
+	if (p->state != POOL_READY || trials_is_starting(sizes, p) ||
 		p->n_slots - p->n_by_state[SLOT_EMPTY] >= crowd_of(p) ||
-		staying[SLOT_STARTING] + staying[SLOT_IDLE] + staying[SLOT_BUSY] >=
-			least_of(w, sizes, p))
+		n_staying(p) >= least_of(w, sizes, p))
 		return;
-	if (!p->config.spawns_per_s && (!sizes->n_failed || now_us >= next_trial_us(sizes, p)))
+	if (!p->config.spawns_per_s &&
+		(!sizes->n_failed || now_us >= trials_next_start_us(sizes, p)))
 		world_fail(w, "pool %s lacks a worker and asks for none", p->name);
 	if (!p->timer.pos)
 		world_fail(w, "pool %s waits to start a worker without a timer", p->name);
@@ -371,10 +310,11 @@ void sizes_after_turn(struct world *w, uint64_t now_us, bool is_quiet)
 		const struct pool *p = w->pools[i];
 		const struct sizes *sizes = &w->sizes[i];
 
+		trials_after_turn(w, p);
 		if (is_quiet)
 			check_growth(w, sizes, p, now_us);
 		check_shrinking(w, sizes, p, now_us);
-		if (p->queue.n && sizes_is_broken(w, p) && !sizes->failed_in_job)
+		if (p->queue.n && trials_is_broken(w, p) && !sizes->failed_in_job)
 			world_fail(
 				w, "jobs of pool %s wait for workers that die at start", p->name);
 		check_endings(w, sizes, p);

@@ -43,6 +43,8 @@ static struct fake_answer some_answer(struct world *w, const struct fake_worker 
 	a.value_bytes = world_below(w, max + 1);
 	if (a.is_failure)
 		a.failure = FAILURE_FUNCTION;
+	if (!world_once_in(w, 4))
+		a.rss_kib = 1 + world_below(w, WORLD_RSS_KIB);
 	if (!world_once_in(w, 3)) {
 		a.started_us = fw->held_since_us;
 		a.run_us = fw->fake->now_us - fw->held_since_us;

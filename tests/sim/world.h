@@ -96,13 +96,17 @@ struct shares {
 	bool overtaken[WORLD_UIDS][WORLD_UIDS];
 };
 
+#define WORLD_RSS_KIB 2000
+
 /* What the witness knows of the size of one pool. */
 struct sizes {
 	bool is_paused;
 	bool is_draining;
 	uint64_t n_forks;
 	unsigned n_failed;	    /* starts in a row */
-	unsigned n_own;		    /* of them: nobody killed it */
+	unsigned blame;		    /* points for them */
+	bool is_proved;		    /* before the turn: a first job ran for long */
+	bool may_try;		    /* after it: somebody may get a first job */
 	uint64_t failed_us;	    /* the last one */
 	bool failed_in_job;	    /* likewise */
 	uint64_t failed_fork;	    /* forks up to this one are older */
@@ -111,6 +115,7 @@ struct sizes {
 	struct sized {
 		uint64_t fork; /* which of all */
 		uint64_t ready_us;
+		uint64_t busy_since_us;
 		bool has_answered;
 		bool was_ending;	/* before the turn */
 		uint64_t idle_since_us; /* likewise; UINT64_MAX: it was not */
@@ -257,8 +262,25 @@ void sizes_forked(struct world *w, struct fake_worker *fw);
 void sizes_handed_over(struct world *w, const struct fake_worker *fw);
 void sizes_before_turn(struct world *w);
 void sizes_after_turn(struct world *w, uint64_t now_us, bool is_quiet);
-/* Its workers die at start and none is left. */
-bool sizes_is_broken(const struct world *w, const struct pool *p);
+struct sizes *sizes_of(const struct fake_worker *fw);
+struct sized *sized_of(const struct fake_worker *fw);
+
+/* ---- workers that are of no use (trial.c) ---- */
+
+void trials_before_turn(struct world *w, const struct pool *p);
+void trials_after_turn(struct world *w, const struct pool *p);
+void trials_forked(struct world *w, const struct fake_worker *fw);
+void trials_handed_over(struct world *w, const struct fake_worker *fw);
+void trials_ready(struct fake_worker *fw);
+void trials_answered(struct fake_worker *fw);
+void trials_died(struct fake_worker *fw);
+bool trials_is_starting(const struct sizes *sizes, const struct pool *p);
+uint64_t trials_next_start_us(const struct sizes *sizes, const struct pool *p);
+bool trials_is_wary(const struct sizes *sizes);
+bool trials_may_serve(const struct world *w, const struct slot *s);
+/* They died so often that jobs are refused if none is left; none is. */
+bool trials_has_broken(const struct world *w, const struct pool *p);
+bool trials_is_broken(const struct world *w, const struct pool *p);
 
 /* ---- what is counted (ledger.c) ---- */
 

@@ -1,34 +1,8 @@
-/* How many workers a pool has: growing, shrinking, replacement, failed starts, pauses and drains. */
+/* How many workers a pool has: growing, shrinking, replacement, pauses and drains. */
 #include "daemon/core/sizing.h"
 
 #include "tests/lib/fault.h"
-#include "tests/unit/core_fixture.h"
-
-#define SECOND_US 1000000ull
-
-static unsigned serving(void)
-{
-	return pool->n_by_state[SLOT_IDLE] + pool->n_by_state[SLOT_BUSY];
-}
-
-/* Who starts is ready, whose link is closed leaves; until nothing happens any more. */
-static void settle(void)
-{
-	for (bool is_more = true; is_more;) {
-		is_more = false;
-		fake_turn(&fake);
-		for (unsigned i = 0; i < pool->n_slots; i++) {
-			struct fake_worker *w = fake_worker(pool, i);
-
-			if (fake_ready(w))
-				is_more = true;
-			if (w->life == FAKE_UP && w->is_closed && !w->n_held && !w->n_inbox) {
-				bury(w);
-				is_more = true;
-			}
-		}
-	}
-}
+#include "tests/unit/sizing_case.h"
 
 /* ---- replacement ---- */
 
@@ -216,6 +190,25 @@ START_TEST(an_ondemand_pool_forks_for_work_that_can_start)
 }
 END_TEST
 
+START_TEST(no_worker_is_forked_for_a_job_without_room)
+{
+	pool->config.sizing = SIZING_ONDEMAND;
+	pool->config.ahead_max = 0;
+	core_pool_resize(pool, 4, 0, 0);
+	settle();
+	for (int i = 0; i < 3; i++) /* results of 100 bytes: one fits */
+		submit(0);
+	put(850);
+	fake_turn(&fake);
+	settle();
+	ck_assert_uint_eq(fake.n_forks, 1);
+	for (int i = 0; i < 2; i++) /* and three of the other uid */
+		submit(1);
+	settle();
+	ck_assert_uint_eq(fake.n_forks, 3);
+}
+END_TEST
+
 START_TEST(forks_keep_to_the_rate)
 {
 	uint64_t begin_us = fake.now_us;
@@ -229,145 +222,6 @@ START_TEST(forks_keep_to_the_rate)
 		settle();
 	}
 	ck_assert_uint_eq(fake.now_us - begin_us, 2 * SECOND_US);
-}
-END_TEST
-
-/* ---- failed starts ---- */
-
-/* For 60 s workers die as `die` says; returns how many there were. */
-static unsigned forks_of_a_minute(void (*die)(void))
-{
-	uint64_t end_us = fake.now_us + 60 * SECOND_US;
-	unsigned before = fake.n_forks;
-
-	while (fake.now_us < end_us) {
-		fake_turn(&fake);
-		die();
-		fake.now_us += 20000;
-	}
-	return fake.n_forks - before;
-}
-
-static void die_in_init(void)
-{
-	for (unsigned i = 0; i < pool->n_slots; i++)
-		if (fake_worker(pool, i)->life == FAKE_STARTING)
-			bury(fake_worker(pool, i));
-}
-
-static int try_submit(struct future **ret)
-{
-	struct submission s = {
-		.account = account[0], .pool = pool, .function = pool->functions, .ttl_us = 1000};
-
-	return core_submit(core, &s, fake.now_us, ret, NULL);
-}
-
-/* The worker that now has received a job, or NULL. */
-static struct fake_worker *receiving(void)
-{
-	for (unsigned i = 0; i < pool->n_slots; i++)
-		if (fake_receive(fake_worker(pool, i)))
-			return fake_worker(pool, i);
-	return NULL;
-}
-
-static unsigned n_lost;
-
-static void die_in_first_job(void)
-{
-	struct fake_worker *w;
-	struct future *f;
-
-	for (unsigned i = 0; i < pool->n_slots; i++)
-		fake_ready(fake_worker(pool, i));
-	(void)!try_submit(&f); /* refused: one that waits may do as well */
-	fake_turn(&fake);
-	w = receiving();
-	if (!w)
-		return;
-	bury(w);
-	n_lost++;
-}
-
-START_TEST(a_module_that_aborts_in_init_is_forked_a_dozen_times_a_minute)
-{
-	struct future *waiting, *f;
-
-	core_pool_resize(pool, 4, 0, 0);
-	core_pool_ready(pool);
-	waiting = submit(0);
-	ck_assert_uint_le(forks_of_a_minute(die_in_init), 13);
-	ck_assert_int_eq(waiting->state, FUTURE_ABORTED);
-	ck_assert_int_eq(waiting->failure, FAILURE_POOL);
-	ck_assert_int_eq(try_submit(&f), CORE_E_POOL_FAILED);
-	ck_assert_str_eq(pool->reason, "it died");
-	ck_assert(pool_is_degraded(pool));
-	core_release(core, waiting);
-}
-END_TEST
-
-START_TEST(one_that_aborts_in_its_first_job_too)
-{
-	n_lost = 0;
-	core_pool_resize(pool, 4, 0, 0);
-	ck_assert_uint_le(forks_of_a_minute(die_in_first_job), 16 + 1);
-	ck_assert_uint_le(n_lost, 17);
-	ck_assert(pool_is_degraded(pool));
-	/* a worker that answers ends it */
-	fake.now_us += 10 * SECOND_US;
-	settle();
-	worker[0] = receiving();
-	if (!worker[0])
-		submit_running(&worker[0]);
-	finish(worker[0], 0);
-	ck_assert(!pool_is_degraded(pool));
-	ck_assert_ptr_null(pool->reason);
-	settle();
-	ck_assert_uint_eq(serving(), 4);
-}
-END_TEST
-
-START_TEST(jobs_that_wait_are_not_aborted_for_those_that_kill)
-{
-	struct future *last = NULL;
-	struct fake_worker *w;
-
-	core_pool_resize(pool, 1, 0, 0);
-	for (int i = 0; i < 8; i++)
-		last = submit(0);
-	for (int i = 0; i < 7; i++) {
-		fake.now_us += 10 * SECOND_US;
-		settle();
-		w = receiving();
-		ck_assert_ptr_nonnull(w);
-		bury(w);
-		fake_turn(&fake);
-	}
-	ck_assert_int_eq(last->state, FUTURE_QUEUED);
-	fake.now_us += 10 * SECOND_US;
-	settle();
-	fake_receive(worker_of(last));
-	finish(worker_of(last), 0);
-	ck_assert_int_eq(last->state, FUTURE_DONE);
-}
-END_TEST
-
-START_TEST(workers_that_somebody_kills_break_no_pool)
-{
-	struct future *f;
-
-	core_pool_resize(pool, 1, 0, 0);
-	for (int i = 0; i < 8; i++) {
-		fake.now_us += 10 * SECOND_US;
-		fake_turn(&fake);
-		for (int k = 0; k < 2; k++)
-			worker[k]->was_killed = true;
-		ck_assert_uint_eq(pool->n_by_state[SLOT_STARTING], 1);
-		die_in_init();
-	}
-	ck_assert(pool_is_degraded(pool));
-	ck_assert_int_eq(try_submit(&f), 0);
 }
 END_TEST
 
@@ -417,7 +271,5 @@ SUITE_MAIN_WITH("sizing", core_setup, core_teardown, a_successor_is_ready_before
 	two_never_run_where_one_may, a_renewal_replaces_each_worker_once,
 	age_and_size_retire_a_worker, shrinking_ends_no_job, growing_waits_for_memory,
 	a_dynamic_pool_keeps_some_in_reserve, an_ondemand_pool_forks_for_work_that_can_start,
-	forks_keep_to_the_rate, a_module_that_aborts_in_init_is_forked_a_dozen_times_a_minute,
-	one_that_aborts_in_its_first_job_too, jobs_that_wait_are_not_aborted_for_those_that_kill,
-	workers_that_somebody_kills_break_no_pool, a_pause_takes_inboxes_back,
-	a_drain_lets_workers_go_as_jobs_run_out)
+	no_worker_is_forked_for_a_job_without_room, forks_keep_to_the_rate,
+	a_pause_takes_inboxes_back, a_drain_lets_workers_go_as_jobs_run_out)
