@@ -162,7 +162,7 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 
 const struct verb verb_watch = {
 	.name = "watch",
-	.operands = "[ID…]",
+	.operands = "ID… | --all | --group GROUP",
 	.doc = "Print what becomes of futures as it happens",
 	.more = "Ends when all IDs are final: with 0 if all are done, else with 1. With --group "
 		"or\n"

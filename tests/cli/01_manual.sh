@@ -21,3 +21,18 @@ fi
 awk -F'\t' '$2 == "verb" { print $1; if ($3 != "-") print $3 }' "$dir/tables" | while read -r verb; do
 	grep -qE "^(## |\*|\*poolctl ).*\b$verb\b" "$page" || fail "the manual has no verb $verb"
 done
+
+# The synopsis has the same operands as the help of each verb.
+awk -F'\t' '$2 == "verb" { print $1 }' "$dir/tables" >"$dir/verbs"
+while read -r verb; do
+	poolctl "$verb" --help </dev/null | sed -n '1s/^Usage: //p'
+done <"$dir/verbs" | sed 's/ | -f/\npoolctl submit [OPTION…] -f/' | sort >"$dir/of_tables"
+sed -n '/^# SYNOPSIS/,/^# DESCRIPTION/s/++$//; /^# SYNOPSIS/,/^# DESCRIPTION/p' "$page" |
+	sed -n '/^\*poolctl [a-z]/{s/[*_]//g; s/\.\.\./…/g; p}' |
+	while read -r line; do
+		for verb in $(cat "$dir/verbs"); do
+			line=$(printf '%s' "$line" | sed "s/ | \($verb\( \[\| |\|\$\)\)/ @poolctl \1/")
+		done
+		printf '%s\n' "$line" | sed 's/ @/\n/g'
+	done | sort >"$dir/of_page"
+diff "$dir/of_tables" "$dir/of_page" >"$dir/out" || fail "operands differ: < help, > synopsis"

@@ -45,7 +45,7 @@ kill -CONT "$zygote"
 run_ctl 0 wait "$early"
 
 # The first job of each worker kills it.
-for _ in 1 2 3 4 5 6; do
+for _ in 1 2 3 4 5 6 7 8 9 10; do
 	unlucky=$(submit -f bench/crash --json-arg 6)
 done
 until poolctl info "$unlucky" >"$dir/out" && grep -q 'die at start' "$dir/out"; do :; done

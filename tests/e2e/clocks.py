@@ -183,6 +183,22 @@ class Clocks(ClientCase):
         self.ends(id, "cancelled")
         self.assertEqual(self.runs(path), [1])
 
+    def test_what_is_read_is_of_one_run(self):
+        path, input = self.counting("echo $POOLD_ATTEMPT; test $POOLD_ATTEMPT = 2")
+        id = self.submit("exec", input, retries=2, retry_on=["failed"], delay=0.05)
+
+        def read(offset, attempt, timeout=60):
+            return self.c.call("read", id, offset, 100, {"stream": "stdout", "timeout": timeout, "attempt": attempt})
+
+        self.assertEqual(read(0, 0, timeout=0), [b"", False, 1])
+        self.c.call("wait", [id])
+        self.assertEqual(read(0, 1), [b"", True, 2])
+        self.assertEqual(read(0, 2), [b"2\n", True, 2])
+        self.assertEqual(read(0, 0), [b"2\n", True, 2])
+        self.assertEqual(self.c.call("read", id, 0, 100, {"stream": "stdout"}), [b"2\n", True])
+        self.fails("bad_request", "read", id, 0, 100, {"attempt": 1})
+        self.fails("bad_request", "read", id, 0, 100, {"stream": "stdout", "attempt": "first"})
+
     def test_a_cancel_wins_over_a_retry(self):
         path, input = self.counting("trap '' TERM; echo on; while :; do sleep 1; done")
         id = self.submit("exec", input, retries=3, retry_on=["timeout", "failed", "lost"],

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "daemon/closer.h"
 #include "daemon/payload.h"
 #include "proto/fdpass.h"
 #include "proto/shm.h"
@@ -56,6 +57,7 @@ static void tear_down(void)
 	core_deinit(&core);
 	close(ours);
 	fd_close(peer);
+	closer_stop();
 	ck_assert_uint_eq(suite_open_fds(), fds_before);
 }
 
