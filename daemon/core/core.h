@@ -287,6 +287,8 @@ struct worker_end {
 
 /* The worker is dead, its tree is gone, its answers and its inbox have been read. */
 void core_worker_died(struct slot *s, const struct worker_end *end, uint64_t now_us);
+/* Should the worker have received the first of its line by now? */
+bool slot_is_deaf(const struct slot *s, uint64_t now_us);
 /* The job that this worker has received as far as one can know, or NULL. */
 struct future *slot_first(const struct slot *s);
 

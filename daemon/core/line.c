@@ -9,14 +9,28 @@
 #include "daemon/core/life.h"
 #include "daemon/core/reservation.h"
 
+uint64_t line_deaf_us(const struct slot *s)
+{
+	uint64_t left_us = s->unheard_us < POOL_DEAF_US ? POOL_DEAF_US - s->unheard_us : 0;
+
+	return heap_after(slot_first(s)->head_us, left_us);
+}
+
+bool slot_is_deaf(const struct slot *s, uint64_t now_us)
+{
+	return !s->has_received && slot_first(s) && slot_first(s)->head_us &&
+	       now_us >= line_deaf_us(s);
+}
+
 static void make_first(struct future *f, uint64_t now_us)
 {
 	struct core *c = f->pool->core;
+	struct slot *s = f->slot;
 
 	f->head_us = now_us;
-	f->slot->has_received = false;
-	if (f->pool->look_us == HEAP_NEVER)
-		f->pool->look_us = heap_after(now_us, POOL_DEAF_US);
+	s->has_received = false;
+	if (line_deaf_us(s) < s->pool->look_us)
+		s->pool->look_us = line_deaf_us(s);
 	if (f->state == FUTURE_CANCELLING)
 		return;
 	future_set_state(f, FUTURE_RUNNING);
@@ -109,12 +123,23 @@ void line_moved(struct slot *s, uint64_t now_us)
 	slot_dismiss(s, now_us);
 }
 
+/* A look into its inbox showed whether the worker has received the first of its line. */
+static void note_received(struct slot *s, bool has_received, uint64_t for_us)
+{
+	s->has_received = has_received;
+	s->unheard_us = has_received ? 0 : s->unheard_us + for_us;
+}
+
 void line_take_back(struct slot *s, uint64_t now_us)
 {
 	struct core *c = s->pool->core;
+	const struct future *first = slot_first(s);
+	uint64_t head_us = first ? first->head_us : 0;
 
 	if (s->state == SLOT_RINGING)
 		return; /* in its inbox lies the cancel, and nothing else */
 	c->ops->take_back(c->shell, s);
+	if (head_us)
+		note_received(s, first == slot_first(s), now_us - head_us);
 	line_moved(s, now_us);
 }

@@ -7,6 +7,8 @@
 void line_append(struct slot *s, struct future *f, uint64_t now_us);
 /* After the line lost its first: the next one is it; without one the worker is idle, or goes. */
 void line_moved(struct slot *s, uint64_t now_us);
+/* When the first of the line should have been received. */
+uint64_t line_deaf_us(const struct slot *s);
 /* Takes the worker's inbox back into the queue. */
 void line_take_back(struct slot *s, uint64_t now_us);
 /* f is out of its slot's line for good: the reservation and its place in the queue are given back. Its

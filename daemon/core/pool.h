@@ -17,7 +17,7 @@ enum pool_state {
 /* How much work a worker is given beyond its running job; a job that runs longer than this runs
  * late. */
 #define POOL_AHEAD_US 500
-/* A worker that has not received its job after this is stopped, or hangs. */
+/* A worker in whose inbox a job lay so long, since it last received any, is stopped, or hangs. */
 #define POOL_DEAF_US 1000000
 
 enum slot_state {
@@ -74,7 +74,8 @@ struct slot {
 	/* Handed over, neither answered nor taken back; the first is running. */
 	struct futures line;
 	unsigned n_line;
-	bool has_received; /* the first of the line, as a look into the inbox showed */
+	bool has_received;   /* the first of the line, as a look into the inbox showed */
+	uint64_t unheard_us; /* how long those lay there that came back, since it last received one */
 	uint32_t next_msgid;
 	uint64_t refused_turn;	/* in this turn of the core its link took nothing */
 	uint64_t serial;	/* of this worker in its pool, from 1 */

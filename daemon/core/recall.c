@@ -47,17 +47,12 @@ void recall_unheard(struct pool *p, uint64_t now_us)
 	p->look_us = HEAP_NEVER;
 	for (unsigned i = 0; i < p->n_slots; i++) {
 		struct slot *s = p->slots[i];
-		const struct future *f = slot_first(s); /* none: its worker is being buried */
-		uint64_t at_us;
 
-		if (s->state != SLOT_BUSY || !f || s->has_received)
-			continue;
-		at_us = heap_after(f->head_us, POOL_DEAF_US);
-		if (now_us >= at_us) {
-			s->has_received = true;
+		if (s->state != SLOT_BUSY || !slot_first(s) || s->has_received)
+			continue; /* without a line it is being buried */
+		if (slot_is_deaf(s, now_us))
 			line_take_back(s, now_us);
-		} else if (at_us < p->look_us) {
-			p->look_us = at_us;
-		}
+		else if (line_deaf_us(s) < p->look_us)
+			p->look_us = line_deaf_us(s);
 	}
 }

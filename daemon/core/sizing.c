@@ -190,6 +190,7 @@ static bool spawn(struct pool *p, uint64_t now_us)
 	}
 	s->next_msgid = 0;
 	s->n_done = 0;
+	s->unheard_us = 0;
 	s->rss_kib = 0;
 	s->serial = ++p->n_spawned;
 	s->n_done_most = with_jitter(s, p->config.max_jobs);

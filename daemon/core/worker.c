@@ -77,6 +77,7 @@ int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 			c->ops->drop_payload(c->shell, a->value);
 		return CORE_E_PROTOCOL;
 	}
+	s->unheard_us = 0;
 	sizing_answered(s, a->rss_kib);
 	set_times(f, a, now_us);
 	line_end(f, f->started_us + f->run_us);

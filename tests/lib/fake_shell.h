@@ -77,9 +77,13 @@ struct fake_worker {
 	bool is_deaf;	      /* take_back and read_answers get nothing: found dead too early */
 	unsigned kind;	      /* the test's */
 	bool has_lost_cancel; /* the daemon took it back */
+	bool is_given_up;     /* killed, for it did not receive */
 	bool is_known_dead;   /* the daemon knows, its burial is not over */
 	bool is_retired;      /* the core was told that it wants to be replaced */
 	bool is_old;	      /* likewise */
+	/* How long jobs lay in its inbox since it was last heard of: lain_us, and since then. */
+	uint64_t lain_us;
+	uint64_t lies_since_us;
 };
 
 struct fake_waiter {

@@ -10,6 +10,8 @@ static bool put_packet(struct fake_worker *w, struct fake_packet p)
 {
 	if (w->n_inbox >= w->inbox_size)
 		return false;
+	if (!w->n_inbox)
+		w->lies_since_us = w->fake->now_us;
 	w->inbox[w->n_inbox++] = p;
 	return true;
 }
@@ -33,7 +35,7 @@ int fake_hand_over(void *shell, struct slot *s, struct future *f)
 	struct fake_worker *w = s->shell;
 	struct fake *fake = shell;
 
-	if (w->is_known_dead)
+	if (w->is_known_dead || w->is_given_up)
 		return CORE_E_LATER;
 	if (fake->hooks.may_hand_over && !fake->hooks.may_hand_over(w, f))
 		return CORE_E_LATER;
@@ -54,8 +56,15 @@ static void judge(struct fake_worker *w, int r)
 	w->has_kill = true;
 }
 
+static void heard_of(struct fake_worker *w)
+{
+	w->lain_us = 0;
+	w->lies_since_us = w->fake->now_us;
+}
+
 static void answered(struct fake_worker *w, int r)
 {
+	heard_of(w);
 	judge(w, r);
 	if (r == 0 && w->fake->hooks.answered)
 		w->fake->hooks.answered(w);
@@ -64,6 +73,10 @@ static void answered(struct fake_worker *w, int r)
 void fake_take_back(void *shell, struct slot *s)
 {
 	struct fake_worker *w = s->shell;
+
+	if (w->n_inbox)
+		w->lain_us += w->fake->now_us - w->lies_since_us;
+	w->lies_since_us = w->fake->now_us;
 
 	while (!w->is_deaf) {
 		struct fake_packet p;
@@ -77,6 +90,9 @@ void fake_take_back(void *shell, struct slot *s)
 			continue;
 		}
 		w->fake->n_taken_back++;
+		if (slot_first(s) && slot_first(s)->msgid == p.msgid &&
+			slot_is_deaf(s, w->fake->now_us))
+			w->is_given_up = w->has_kill = true;
 		judge(w, core_taken_back(s, p.msgid));
 	}
 }
@@ -210,6 +226,7 @@ bool fake_receive(struct fake_worker *w)
 	}
 	if (!w->n_held)
 		w->held_since_us = w->fake->now_us;
+	heard_of(w);
 	w->held[w->n_held++] = p;
 	if (w->fake->hooks.received)
 		w->fake->hooks.received(w, &p);

@@ -62,19 +62,20 @@ static void check_idle(struct world *w, const struct pool *p)
 			world_fail(w, "%llu waits though a worker is idle", (ull)f->id);
 }
 
-/* What nobody is about to end is not left with a worker that does not receive. */
+/* What nobody is about to end is not left with a worker that does not receive, also if it comes back and is handed
+ * over again now and then. */
 static void check_received(struct world *w, const struct slot *s, uint64_t now_us, uint64_t next_us)
 {
 	const struct fake_worker *fw = s->shell;
-	const struct future *f = slot_first(s);
-	uint64_t until_us = f ? heap_after(f->head_us, POOL_DEAF_US) : 0;
 
-	if (!f || fw->is_deaf || w->core->is_draining || (now_us < until_us && next_us <= until_us))
+	if (s->state != SLOT_BUSY || !fw->n_inbox || fw->n_held || fw->n_outbox || fw->is_deaf ||
+		w->core->is_draining)
 		return;
-	for (unsigned i = 0; i < fw->n_inbox; i++)
-		if (fw->inbox[i].id == f->id)
-			world_fail(
-				w, "%llu lies in the inbox of a worker that is deaf", (ull)f->id);
+	if (now_us + fw->lain_us > fw->lies_since_us + POOL_DEAF_US)
+		world_fail(
+			w, "%llu lies in the inbox of a worker that is deaf", (ull)fw->inbox[0].id);
+	if (next_us > heap_after(slot_first(s)->head_us, POOL_DEAF_US))
+		world_fail(w, "nobody looks for %llu in time", (ull)fw->inbox[0].id);
 }
 
 static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us, uint64_t next_us)
@@ -84,8 +85,7 @@ static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us
 		const struct fake_worker *fw = s->shell;
 		const struct future *f = s->state == SLOT_BUSY ? waits_in_inbox(s) : NULL;
 
-		if (s->state == SLOT_BUSY)
-			check_received(w, s, now_us, next_us);
+		check_received(w, s, now_us, next_us);
 		if (!f || fw->is_deaf)
 			continue;
 		if (has_idle(w, p))

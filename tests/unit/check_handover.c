@@ -166,6 +166,26 @@ START_TEST(what_is_not_received_for_a_second_comes_back)
 }
 END_TEST
 
+/* What waits behind it comes back at once, and so does it: also if it is handed to the same worker again in every turn. */
+START_TEST(a_worker_that_is_asked_again_and_again_has_no_more_time)
+{
+	core_start_workers();
+	fake_die(worker[1]);
+	fake_reap(worker[1]);
+	submit(0);
+	submit(0);
+	fake_turn(&fake);
+	for (unsigned i = 0; i < POOL_DEAF_US / 1000 - 1; i++) {
+		pass(1000);
+		ck_assert(!worker[0]->has_kill);
+		ck_assert_uint_gt(worker[0]->n_inbox, 0);
+	}
+	pass(1000);
+	ck_assert(worker[0]->has_kill);
+	ck_assert_uint_eq(worker[0]->n_inbox, 0);
+}
+END_TEST
+
 START_TEST(what_was_received_is_looked_for_once)
 {
 	struct fake_worker *w;
@@ -417,9 +437,10 @@ SUITE_MAIN_WITH("handover", core_setup, core_teardown, priority_then_age_and_uid
 	an_idle_worker_gets_what_waits_behind_another_job,
 	nothing_goes_ahead_of_a_late_job_or_a_long_function,
 	the_least_burdened_worker_gets_what_goes_ahead, no_more_is_stolen_than_can_start,
-	what_is_not_received_for_a_second_comes_back, what_was_received_is_looked_for_once,
-	the_next_turn_is_the_first_timer_or_the_next_try, a_full_link_is_tried_again_in_its_turn,
-	a_worker_that_asks_to_be_replaced_gets_nothing_more,
+	what_is_not_received_for_a_second_comes_back,
+	a_worker_that_is_asked_again_and_again_has_no_more_time,
+	what_was_received_is_looked_for_once, the_next_turn_is_the_first_timer_or_the_next_try,
+	a_full_link_is_tried_again_in_its_turn, a_worker_that_asks_to_be_replaced_gets_nothing_more,
 	an_idle_worker_that_asks_to_be_replaced_leaves,
 	a_job_waits_for_room_and_others_do_not_wait_with_it, a_job_whose_result_never_fits_fails,
 	room_that_a_later_pool_gives_back_is_offered,
