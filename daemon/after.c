@@ -39,3 +39,48 @@ bool after_find(struct request *r, const struct jobspec *spec, struct after **re
 	*ret_n = n;
 	return true;
 }
+
+bool after_add_inputs(struct request *r, const struct survey *input, uint64_t end_id,
+	struct after **list, uint32_t n, uint32_t *ret_n)
+{
+	struct after *more;
+
+	if (input->n_ids) {
+		more = reallocarray(*list, (size_t)n + input->n_ids, sizeof(*more));
+		if (!more) {
+			request_fail_errno(r, -ENOMEM);
+			return false;
+		}
+		*list = more;
+	}
+	for (unsigned i = 0; i < input->n_ids; i++) {
+		uint64_t id = input->ids[i];
+		struct future *f = request_find_before(r, id, end_id);
+
+		if (!f)
+			return false;
+		(*list)[n++] = (struct after){.on = f, .is_input = true};
+	}
+	*ret_n = n;
+	return true;
+}
+
+bool after_again(struct request *r, const struct future *f, struct after **ret, uint32_t *ret_n)
+{
+	const struct edge *e = NULL;
+	struct after *list;
+	uint32_t n = 0;
+
+	if (!edges_next_input(f, NULL))
+		return true;
+	list = calloc(f->terms->n_edges, sizeof(*list));
+	if (!list) {
+		request_fail_errno(r, -ENOMEM);
+		return false;
+	}
+	while ((e = edges_next_input(f, e)))
+		list[n++] = (struct after){.on = e->on, .is_input = true};
+	*ret = list;
+	*ret_n = n;
+	return true;
+}

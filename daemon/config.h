@@ -57,6 +57,7 @@ struct config_pool {
 	uint64_t ageing_us;	/* what one step of priority weighs; 0: more than any wait */
 	uint64_t max_result_bytes;
 	uint64_t output_bytes; /* of stdout, of stderr: more is cut */
+	uint64_t cache_bytes;  /* of other futures' values, in each worker */
 	uint64_t grace_us;
 	uint64_t timeout_us;		    /* 0: none */
 	unsigned poison;		    /* workers that may die under one job */

@@ -14,6 +14,7 @@
 #include "daemon/core/edge.h"
 #include "daemon/extra.h"
 #include "daemon/payload.h"
+#include "daemon/run_values.h"
 #include "proto/text.h"
 
 enum outcome_code failure_code(const struct future *f)
@@ -24,6 +25,7 @@ enum outcome_code failure_code(const struct future *f)
 		[FAILURE_EXIT] = OUTCOME_E_EXIT,
 		[FAILURE_SIGNAL] = OUTCOME_E_SIGNAL,
 		[FAILURE_TOO_LARGE] = OUTCOME_E_TOO_LARGE,
+		[FAILURE_INPUTS] = OUTCOME_E_TOO_LARGE,
 		[FAILURE_QUOTA] = OUTCOME_E_QUOTA,
 		[FAILURE_TIMEOUT] = OUTCOME_E_TIMEOUT,
 		[FAILURE_POISON] = OUTCOME_E_POISON,
@@ -125,6 +127,29 @@ static void describe_time_out(const struct future *f, char *text, size_t size)
 	}
 }
 
+/* Its inputs are kept, so they can be looked at once more. */
+static void limit_of_inputs(
+	const struct future *f, const char **ret_limit, uint64_t *ret_value, uint64_t *ret_max)
+{
+	struct run_values v = run_values_of(f);
+
+	if (run_values_exceed(&v, ret_limit, ret_value, ret_max))
+		return;
+	*ret_limit = "job_fds";
+	*ret_value = v.n_fds + 1;
+	*ret_max = PROTO_JOB_FDS;
+}
+
+static void describe_inputs(const struct future *f, char *text, size_t size)
+{
+	const char *limit;
+	uint64_t value, max;
+
+	limit_of_inputs(f, &limit, &value, &max);
+	snprintf(text, size, "its inputs bring %llu %s, at most %llu may be",
+		(unsigned long long)value, limit, (unsigned long long)max);
+}
+
 void failure_describe(const struct future *f, char *text, size_t size)
 {
 	switch (f->failure) {
@@ -141,6 +166,7 @@ void failure_describe(const struct future *f, char *text, size_t size)
 		snprintf(text, size, "the result has %lld bytes, at most %lld may be",
 			detail_int(f->value, "value"), detail_int(f->value, "max"));
 		break;
+	case FAILURE_INPUTS: describe_inputs(f, text, size); break;
 	case FAILURE_QUOTA:
 		snprintf(text, size,
 			"the pool's max_result of %llu bytes does not fit in your quota of %llu",
@@ -156,7 +182,7 @@ void failure_describe(const struct future *f, char *text, size_t size)
 	case FAILURE_SHUTDOWN: snprintf(text, size, "the daemon stopped"); break;
 	case FAILURE_POOL: describe_pool(f, text, size); break;
 	case FAILURE_INPUT:
-		snprintf(text, size, "future %llu, after which it was to run, is not done",
+		snprintf(text, size, "future %llu, which it depended on, is not done",
 			(unsigned long long)edges_root(f));
 		break;
 	case FAILURE_NONE: text[0] = 0; break;
@@ -208,8 +234,15 @@ void failure_pack_details(struct bufpack *p, const struct future *f)
 		[FUTURE_CLOCK_START_WITHIN] = "start_within",
 		[FUTURE_CLOCK_TIMEOUT] = "timeout",
 		[FUTURE_CLOCK_DEADLINE] = "deadline"};
+	uint64_t value, max;
+	const char *limit;
 
 	switch (f->failure) {
+	case FAILURE_INPUTS:
+		limit_of_inputs(f, &limit, &value, &max);
+		bufpack_map(p, 3);
+		outcome_pack_limit(p, limit, value, max);
+		break;
 	case FAILURE_QUOTA:
 		bufpack_map(p, 3);
 		outcome_pack_limit(p, "max_result", f->pool->config.max_result_bytes,

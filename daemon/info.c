@@ -52,7 +52,8 @@ static void pack_bytes(struct bufpack *p, const struct future *f)
 	uint64_t in = f->in.inline_bytes + f->in.memfd_bytes,
 		 out = f->out.inline_bytes + f->out.memfd_bytes;
 
-	bufpack_map(p, 6);
+	bufpack_map(p, 7);
+	bufpack_field_uint(p, "object", f->terms ? f->terms->object_bytes : 0);
 	bufpack_text(p, "in");
 	bufpack_uint(p, in);
 	bufpack_text(p, "out");

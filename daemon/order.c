@@ -16,6 +16,7 @@
 #include "daemon/content.h"
 #include "daemon/extra.h"
 #include "daemon/payload.h"
+#include "daemon/run_values.h"
 #include "daemon/stdio.h"
 
 static bool is_allowed(const struct conn *c, const struct config_allow *allow)
@@ -222,12 +223,15 @@ static struct submission submission_of(const struct order *o)
 	};
 }
 
-/* The same list for all futures of the order. */
+/* The options' are the same for all futures of the order. */
 static bool find_after(struct order *o)
 {
-	if (!o->has_after)
-		o->has_after = after_find(o->r, &o->spec, &o->after, &o->n_after);
-	return o->has_after;
+	if (!o->has_after) {
+		o->end_id = o->r->server->core.next_id;
+		o->has_after = after_find(o->r, &o->spec, &o->after, &o->n_shared);
+	}
+	return o->has_after &&
+	       after_add_inputs(o->r, &o->value, o->end_id, &o->after, o->n_shared, &o->n_after);
 }
 
 /* 0, ORDER_E_REFUSED, a CORE_E_ or -errno. */
@@ -254,10 +258,25 @@ static int charge_future(struct order *o, const struct cursor *value, const int 
 		       : core_put(core, &s, o->r->now_us, ret, ret_why);
 }
 
-struct future *order_make(struct order *o, struct cursor value)
+/* As far as one can know before all of its inputs are there. */
+static bool has_room(struct order *o, const struct future *f)
+{
+	struct run_values v = run_values_of(f);
+	uint64_t value, max;
+	const char *limit;
+
+	if (!run_values_exceed(&v, &limit, &value, &max))
+		return true;
+	request_fail(o->r, OUTCOME_E_TOO_LARGE, "the input brings %llu %s, at most %llu",
+		(unsigned long long)value, limit, (unsigned long long)max);
+	return false;
+}
+
+struct future *order_make(struct order *o)
 {
 	struct request *r = o->r;
-	unsigned from[PROTO_MESSAGE_FDS], n_fds = renumber_fds(value, from);
+	struct cursor value = o->value.value;
+	unsigned from[PROTO_MESSAGE_FDS], n_fds = o->value.has_fds ? renumber_fds(value, from) : 0;
 	const char *reason;
 	struct refusal why;
 	struct future *f;
@@ -283,9 +302,11 @@ struct future *order_make(struct order *o, struct cursor value)
 		return NULL;
 	}
 	e = fill_future(o, f, value, fds, n_fds, input_bytes, &reason);
-	if (e == 0)
+	if (e == 0 && (!o->value.n_ids || has_room(o, f)))
 		return f;
 	order_undo(o, f);
+	if (e == 0)
+		return NULL;
 	if (e == PAYLOAD_E_FD)
 		request_fail(r, OUTCOME_E_BAD_FD, "a passed fd is refused: %s", reason);
 	else
@@ -328,6 +349,8 @@ static struct submission again_of(const struct order *o, const struct future *f)
 
 	if (f->terms)
 		s.wishes = f->terms->wishes;
+	s.wishes.after = o->after;
+	s.wishes.n_after = o->n_after;
 	s.wishes.delay_us = 0;
 	s.wishes.retry_of = f->id;
 	if (f->tags && f->tags->group.name) {
@@ -346,6 +369,8 @@ struct future *order_again(struct order *o, const struct future *f)
 	int e;
 
 	o->spec = spec_of(f);
+	if (!after_again(o->r, f, &o->after, &o->n_after))
+		return NULL;
 	s = again_of(o, f);
 	e = core_submit(core, &s, o->r->now_us, &again, &why);
 	if (e) {

@@ -64,7 +64,6 @@ int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
 		.server = userdata,
 		.conn = c,
 		.n_fds = n_fds,
-		.has_future_ext = scan->has_future_ext,
 		.has_value_ext = scan->has_value_ext,
 		.now_us = now_us,
 	};
@@ -249,10 +248,10 @@ struct future *request_find(struct request *r, uint64_t id, enum outcome_code *r
 	return NULL;
 }
 
-struct future *request_find_or_fail(struct request *r, uint64_t id)
+struct future *request_find_before(struct request *r, uint64_t id, uint64_t end_id)
 {
-	enum outcome_code code;
-	struct future *f = request_find(r, id, &code);
+	enum outcome_code code = OUTCOME_E_UNKNOWN_FUTURE;
+	struct future *f = id < end_id ? request_find(r, id, &code) : NULL;
 
 	if (!f)
 		request_fail(r, code,
@@ -260,6 +259,11 @@ struct future *request_find_or_fail(struct request *r, uint64_t id)
 						  : "no such future: %llu",
 			(unsigned long long)id);
 	return f;
+}
+
+struct future *request_find_or_fail(struct request *r, uint64_t id)
+{
+	return request_find_before(r, id, PROTO_ID_END);
 }
 
 struct future *request_future(struct request *r)

@@ -16,7 +16,7 @@ struct request {
 	uint32_t msgid;
 	struct cursor params;
 	uint32_t n_params; /* left */
-	bool has_future_ext, has_value_ext;
+	bool has_value_ext;
 	unsigned n_fds;
 	int fds[PROTO_MESSAGE_FDS]; /* closed after the handler; it takes what it keeps */
 	uint64_t now_us;
@@ -61,5 +61,7 @@ void request_fail_charge(struct request *r, int error, const struct refusal *why
 struct future *request_find(struct request *r, uint64_t id, enum outcome_code *ret_code);
 /* The same with an error answer; NULL: it was refused. */
 struct future *request_find_or_fail(struct request *r, uint64_t id);
+/* The same, of an ID below end_id: others are unknown. */
+struct future *request_find_before(struct request *r, uint64_t id, uint64_t end_id);
 /* The same of an ID that is the next parameter. */
 struct future *request_future(struct request *r);

@@ -15,27 +15,29 @@ static const char *const method_names[] = {
 
 static void pack_features(struct bufpack *p)
 {
-	/* of their keys, those that not every version had */
-	static const char *const of_commands[] = {"stdout", "stderr", "ctty"};
+	/* what not every version had: futures in an input, and of the keys of a command */
+	static const char *const of_inputs[] = {"inputs", "stdout", "stderr", "ctty"};
 
 	bufpack_text(p, "features");
-	bufpack_array(p, ARRAY_SIZE(method_names) + _JOBSPEC_MAX + ARRAY_SIZE(of_commands));
+	bufpack_array(p, ARRAY_SIZE(method_names) + _JOBSPEC_MAX + ARRAY_SIZE(of_inputs));
 	for (size_t i = 0; i < ARRAY_SIZE(method_names); i++)
 		bufpack_text(p, method_names[i]);
 	for (int o = 0; o < _JOBSPEC_MAX; o++)
 		bufpack_text(p, jobspec_option_name((enum jobspec_option)o));
-	for (size_t i = 0; i < ARRAY_SIZE(of_commands); i++)
-		bufpack_text(p, of_commands[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(of_inputs); i++)
+		bufpack_text(p, of_inputs[i]);
 }
 
 static void pack_hello_limits(struct bufpack *p, const struct account_limits *limits)
 {
 	bufpack_text(p, "limits");
-	bufpack_map(p, 7 + _ACCOUNT_KIND_MAX);
+	bufpack_map(p, 9 + _ACCOUNT_KIND_MAX);
 	bufpack_field_uint(p, "message_bytes", PROTO_MESSAGE_BYTES);
 	bufpack_field_uint(p, "inline_bytes", PROTO_INLINE_BYTES);
 	bufpack_field_uint(p, "message_fds", PROTO_MESSAGE_FDS);
 	bufpack_field_uint(p, "job_fds", PROTO_JOB_FDS);
+	bufpack_field_uint(p, "job_values", PROTO_JOB_VALUES);
+	bufpack_field_uint(p, "values_bytes", PROTO_VALUES_BYTES);
 	bufpack_field_uint(p, "result_fds", PROTO_RESULT_FDS);
 	bufpack_field_uint(p, "depth", PROTO_VALUE_DEPTH);
 	bufpack_field_uint(p, "retries", PROTO_RETRIES_MAX);

@@ -72,20 +72,33 @@ static bool read_options(struct order *o, uint32_t allowed)
 
 /* ---- inputs ---- */
 
-/* The bytes of one value, checked. False: it was refused. */
-static bool read_value(struct order *o, struct cursor *ret)
+/* The order's next value, checked. False: it was refused. */
+static bool read_value(struct order *o)
 {
+	static uint64_t ids[PROTO_JOB_VALUES];
 	struct request *r = o->r;
-	unsigned depth = cursor_depth(&r->params);
 
-	if (depth > PROTO_VALUE_DEPTH) {
-		request_fail(r, OUTCOME_E_TOO_DEEP, "a value nests %u deep, at most %u", depth,
-			PROTO_VALUE_DEPTH);
-		return false;
+	switch (survey_value(&o->value, &r->params, ids)) {
+	case 0:
+		if (o->pool || !o->value.n_ids)
+			return true;
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"a value that is put names no futures (ext type 2)");
+		break;
+	case SURVEY_E_DEEP:
+		request_fail(r, OUTCOME_E_TOO_DEEP, "a value nests %u deep, at most %u",
+			o->value.depth, PROTO_VALUE_DEPTH);
+		break;
+	case SURVEY_E_ID:
+		request_fail(r, OUTCOME_E_BAD_REQUEST,
+			"ext type 2: a future ID is an integer from 0 to 2^53-1");
+		break;
+	case SURVEY_E_MANY:
+		request_fail(r, OUTCOME_E_TOO_LARGE, "an input names more than %u futures",
+			PROTO_JOB_VALUES);
+		break;
+	default: request_fail(r, OUTCOME_E_BAD_REQUEST, "a value is missing"); break;
 	}
-	if (cursor_skip(&r->params, ret))
-		return true;
-	request_fail(r, OUTCOME_E_BAD_REQUEST, "a value is missing");
 	return false;
 }
 
@@ -93,10 +106,7 @@ static bool has_known_exts(struct request *r)
 {
 	if (r->has_value_ext)
 		request_fail(r, OUTCOME_E_BAD_REQUEST, "ext type 3 is the daemon's own");
-	else if (r->has_future_ext)
-		request_fail(r, OUTCOME_E_BAD_REQUEST,
-			"a future as an input (ext type 2) is not supported by this version");
-	return !r->has_value_ext && !r->has_future_ext;
+	return !r->has_value_ext;
 }
 
 /* ---- one ---- */
@@ -114,12 +124,12 @@ static void answer_id(struct request *r, const struct future *f)
 }
 
 /* Made, subscribed to, answered; or refused and gone. */
-static void order_one(struct order *o, struct cursor value, unsigned kinds)
+static void order_one(struct order *o, unsigned kinds)
 {
 	struct future *f;
 
 	o->is_single = true;
-	f = order_make(o, value);
+	f = order_make(o);
 	if (!f)
 		return;
 	if (kinds && !subscription_new(o->r, f, kinds)) {
@@ -135,21 +145,19 @@ static void order_one(struct order *o, struct cursor value, unsigned kinds)
 void request_submit(struct request *r)
 {
 	cleanup(order_deinit) struct order o = {.r = r};
-	struct cursor value;
 
-	if (read_function(&o) && request_next(r) && read_value(&o, &value) && has_known_exts(r) &&
+	if (read_function(&o) && request_next(r) && read_value(&o) && has_known_exts(r) &&
 		read_options(&o, JOBSPEC_FOR_SUBMIT))
-		order_one(&o, value, kinds_of(&o.spec));
+		order_one(&o, kinds_of(&o.spec));
 }
 
 void request_call(struct request *r)
 {
 	cleanup(order_deinit) struct order o = {.r = r};
-	struct cursor value;
 	unsigned kinds = SUBSCRIPTION_CALL;
 
-	if (!read_function(&o) || !request_next(r) || !read_value(&o, &value) ||
-		!has_known_exts(r) || !read_options(&o, JOBSPEC_FOR_CALL))
+	if (!read_function(&o) || !request_next(r) || !read_value(&o) || !has_known_exts(r) ||
+		!read_options(&o, JOBSPEC_FOR_CALL))
 		return;
 	if (!(o.spec.set & JOBSPEC_BIT(ATTACHED)) || o.spec.attached)
 		kinds |= SUBSCRIPTION_ATTACHED;
@@ -157,17 +165,16 @@ void request_call(struct request *r)
 		request_fail(r, OUTCOME_E_BAD_REQUEST,
 			"call delivers its result as its answer: no option deliver");
 	else
-		order_one(&o, value, kinds);
+		order_one(&o, kinds);
 }
 
 void request_put(struct request *r)
 {
 	cleanup(order_deinit) struct order o = {.r = r};
-	struct cursor value;
 
-	if (request_next(r) && read_value(&o, &value) && has_known_exts(r) &&
+	if (request_next(r) && read_value(&o) && has_known_exts(r) &&
 		read_options(&o, JOBSPEC_FOR_PUT))
-		order_one(&o, value, o.spec.attached ? SUBSCRIPTION_HOLD : 0);
+		order_one(&o, o.spec.attached ? SUBSCRIPTION_HOLD : 0);
 }
 
 /* ---- once more ---- */
@@ -198,7 +205,7 @@ static bool is_repeatable(struct request *r, const struct future *f)
 void request_retry(struct request *r)
 {
 	struct future *f = request_future(r);
-	struct order o = {.r = r, .pool = f ? f->pool : NULL};
+	cleanup(order_deinit) struct order o = {.r = r, .pool = f ? f->pool : NULL};
 
 	if (!f || !is_repeatable(r, f) || !order_is_allowed(&o))
 		return;
@@ -232,11 +239,9 @@ static bool batch_make(struct order *o, struct batch *b, uint32_t n)
 	unsigned kinds = kinds_of(&o->spec);
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct cursor value;
-
-		if (!read_value(o, &value))
+		if (!read_value(o))
 			return false;
-		b->futures[b->n] = order_make(o, value);
+		b->futures[b->n] = order_make(o);
 		if (!b->futures[b->n])
 			return false;
 		b->n++;

@@ -5,10 +5,15 @@
 
 #include "daemon/answer.h"
 #include "daemon/extra.h"
+#include "daemon/core/edge.h"
 #include "daemon/payload.h"
+#include "daemon/run_values.h"
 #include "proto/cursor.h"
 #include "proto/fdpass.h"
 #include "proto/rpc.h"
+
+/* With the heads of the map. */
+#define VALUES_BYTES (PROTO_VALUES_BYTES + 64u * PROTO_JOB_VALUES)
 
 static void pack_head(struct bufpack *p, const struct future *f)
 {
@@ -26,11 +31,12 @@ static void pack_spilled_input(struct bufpack *p, const struct payload *input)
 	bufpack_ext(p, PROTO_EXT_VALUE, &index, 1);
 }
 
-static void pack_meta(struct bufpack *p, const struct future *f)
+/* Its last key has no value yet, if there are values. */
+static void pack_meta(struct bufpack *p, const struct future *f, bool has_values)
 {
 	const char *trace = f->extra ? f->extra->trace : NULL;
 
-	bufpack_map(p, 4u + (f->timeout_us > 0) + (trace != NULL));
+	bufpack_map(p, 4u + (f->timeout_us > 0) + (trace != NULL) + has_values);
 	bufpack_text_n(p, "id", 2);
 	bufpack_uint(p, f->id);
 	bufpack_text_n(p, "attempt", 7);
@@ -47,25 +53,48 @@ static void pack_meta(struct bufpack *p, const struct future *f)
 		bufpack_text_n(p, "trace", 5);
 		bufpack_text(p, trace);
 	}
+	if (has_values)
+		bufpack_text_n(p, "values", 6);
 }
 
-static unsigned collect_fds(const struct payload *input, int fds[static PROTO_RESULT_FDS + 1])
+static void collect_fds(const struct payload *input, struct run_fds *fds)
 {
-	unsigned n = 0;
-
-	for (; n < input->n_fds; n++)
-		fds[n] = input->fds[n];
+	for (; fds->n < input->n_fds; fds->n++)
+		fds->fds[fds->n] = input->fds[fds->n];
 	if (input->spill_fd >= 0)
-		fds[n++] = input->spill_fd;
-	return n;
+		fds->fds[fds->n++] = input->spill_fd;
 }
 
-int run_packet_send(int fd, struct buf *b, const struct future *f)
+/* Behind the meta: the values themselves, or what stands for them. */
+static int add_values(struct bufpack *p, struct buf *values, struct future *f, struct run_fds *fds)
 {
 	const struct payload *input = f->input;
-	bool is_inline = input->spill_fd < 0;
-	int fds[PROTO_RESULT_FDS + 1];
-	struct iovec iov[3];
+	size_t others = buf_used(p->buf) + (input->spill_fd < 0 ? input->len : 0);
+	struct run_values v = run_values_of(f);
+	uint64_t number, max;
+	const char *limit;
+	int r;
+
+	if (run_values_exceed(&v, &limit, &number, &max))
+		return RUN_PACKET_E_LARGE;
+	f->terms->object_bytes = v.payload_bytes;
+	r = run_values_pack(values, f, fds);
+	if (r == 0 && others + buf_used(values) > PROTO_PACKET_BYTES) {
+		f->in.copied_bytes += buf_used(values);
+		r = run_values_spill(p, values, fds);
+		buf_clear(values);
+	}
+	return r == -E2BIG ? RUN_PACKET_E_LARGE : r;
+}
+
+int run_packet_send(int fd, struct buf *b, struct future *f)
+{
+	cleanup(buf_deinit) struct buf values = BUF_INIT(VALUES_BYTES);
+	cleanup(run_fds_deinit) struct run_fds fds = {};
+	const struct payload *input = f->input;
+	bool is_inline = input->spill_fd < 0, has_values = edges_next_input(f, NULL);
+	struct iovec iov[4];
+	int r = 0;
 	struct bufpack p;
 	size_t head_len;
 	ssize_t n;
@@ -76,13 +105,17 @@ int run_packet_send(int fd, struct buf *b, const struct future *f)
 	if (!is_inline)
 		pack_spilled_input(&p, input);
 	head_len = buf_used(b);
-	pack_meta(&p, f);
-	if (bufpack_error(&p) < 0)
-		return bufpack_error(&p);
+	pack_meta(&p, f, has_values);
+	collect_fds(input, &fds);
+	if (has_values)
+		r = add_values(&p, &values, f, &fds);
+	if (r != 0 || bufpack_error(&p) < 0)
+		return r != 0 ? r : bufpack_error(&p);
 	iov[0] = (struct iovec){(void *)buf_head(b), head_len};
 	iov[1] = (struct iovec){(void *)input->bytes, is_inline ? input->len : 0};
 	iov[2] = (struct iovec){(void *)(buf_head(b) + head_len), buf_used(b) - head_len};
-	n = fdpass_send(fd, iov, 3, MSG_DONTWAIT, fds, collect_fds(input, fds));
+	iov[3] = (struct iovec){(void *)buf_head(&values), buf_used(&values)};
+	n = fdpass_send(fd, iov, 3 + has_values, MSG_DONTWAIT, fds.fds, fds.n);
 	return n < 0 ? (int)n : 0;
 }
 

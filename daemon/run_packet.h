@@ -5,8 +5,12 @@
 #include "proto/base.h"
 #include "proto/buf.h"
 
-/* Sends `run` for f with msgid f->msgid. b is scratch memory. 0, or -errno. */
-must_check int run_packet_send(int fd, struct buf *b, const struct future *f);
+/* Sends `run` for f with msgid f->msgid, and the values that its input names. b is scratch memory. 0,
+ * RUN_PACKET_E_LARGE, or -errno. */
+must_check int run_packet_send(int fd, struct buf *b, struct future *f);
+enum {
+	RUN_PACKET_E_LARGE = 1, /* more fds or bytes than a run may bring along */
+};
 must_check int cancel_packet_send(int fd, struct buf *b, uint64_t id);
 /* The msgid of a `run` whose first bytes these are. False: it is something else. */
 must_check bool run_packet_msgid(const uint8_t *bytes, size_t len, uint32_t *ret);

@@ -332,6 +332,7 @@ int worker_link_hand_over(struct worker_link *l, struct future *f)
 	r = run_packet_send(l->fd, &l->links->send, f);
 	switch (r) {
 	case 0: break;
+	case RUN_PACKET_E_LARGE: return CORE_E_TOO_LARGE;
 	case -EAGAIN:
 	case -ENOBUFS:
 	case -ENOMEM:

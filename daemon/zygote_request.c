@@ -45,11 +45,12 @@ static void pack_setup(struct bufpack *p, const struct config_pool *c, int procs
 		n_env++;
 	rpc_pack_request(p, ZYGOTE_SETUP_MSGID, "setup");
 	bufpack_array(p, 1);
-	bufpack_map(p, 10u + (procs >= 0));
+	bufpack_map(p, 11u + (procs >= 0));
 	pack_text(p, "pool", c->name);
 	pack_text(p, "handler", c->handler == HANDLER_EXEC ? "exec" : "module");
 	pack_text(p, "module", c->module);
 	bufpack_field_uint(p, "output_bytes", c->output_bytes);
+	bufpack_field_uint(p, "cache_bytes", c->cache_bytes);
 	pack_text(p, "cwd", c->cwd);
 	pack_text(p, "user", c->user);
 	pack_text(p, "cpu_affinity", c->cpu_affinity);

@@ -17,6 +17,10 @@
 #define PROTO_MESSAGE_FDS 4u
 /* fds that one job may take with it to a worker. */
 #define PROTO_JOB_FDS 64u
+/* Futures whose values one input may name, each as often as it likes. */
+#define PROTO_JOB_VALUES 1024u
+/* Their encodings, in one run: what lies in no memfd yet is copied for each. */
+#define PROTO_VALUES_BYTES (16u * 1024u * 1024u)
 /* fds of one result, and fds that may lie unread in one client's socket. */
 #define PROTO_RESULT_FDS 8u
 #define PROTO_UNREAD_FDS 8u

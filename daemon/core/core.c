@@ -40,6 +40,7 @@ int core_init(struct core *c, const struct account_limits *limits, const struct 
 	TAILQ_INIT(&c->all);
 	TAILQ_INIT(&c->freed);
 	TAILQ_INIT(&c->settling);
+	TAILQ_INIT(&c->over);
 	c->tombstones = tombstones_new();
 	r = future_table_init(&c->table);
 	if (r == 0 && c->tombstones)

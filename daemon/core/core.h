@@ -24,12 +24,13 @@ enum {
 	CORE_E_KEY_CONFLICT = 8, /* the key is that of a future with other content */
 	CORE_E_OVER = 9,	 /* it is final */
 	CORE_E_NOT_RUNNING = 10, /* no worker has received it yet */
+	CORE_E_TOO_LARGE = 11,	 /* of hand_over: no run can bring so much along */
 };
 
 /* What the shell does for the core. None of them may free a future, slot or pool. */
 struct core_ops {
-	/* Sends `run` for f (f->msgid). 0; CORE_E_LATER: it stays queued; -errno: as LATER, and the
-	 * shell will report the worker's death. */
+	/* Sends `run` for f (f->msgid). 0; CORE_E_LATER: it stays queued; CORE_E_TOO_LARGE: it
+	 * cannot run; -errno: as LATER, and the shell will report the worker's death. */
 	int (*hand_over)(void *shell, struct slot *s, struct future *f);
 	/* Takes back what lies in the worker's inbox: calls core_taken_back() for each packet, in
 	 * order. */
@@ -84,6 +85,8 @@ struct core {
 	struct futures all;	 /* by ID */
 	struct futures freed;	 /* to be freed at the end of the turn */
 	struct futures settling; /* final, and not all of their dependents know */
+	struct futures over;	 /* to be forgotten right now */
+	bool is_forgetting;
 	struct siphash_key seed;
 	struct tag_table groups;
 	struct tag_table keys;

@@ -8,6 +8,10 @@
  * here calls itself, and a chain of any length or a future with any number of dependents costs a
  * turn no more than EDGES_A_TURN. Submitting a job after one that is final already goes the same
  * way.
+ *
+ * An edge to an input pins that future from the submit until the job's own input is dropped: when the
+ * job is done, or is forgotten. So a value that was released stays, charged to its owner, until the
+ * last job that uses it is through, and a job that ended badly can be tried again with it.
  */
 #include "daemon/core/edge.h"
 
@@ -36,8 +40,16 @@ void edges_tie(struct core *c, struct future *f, const struct after *after)
 	for (uint32_t i = 0; t && i < t->n_edges; i++) {
 		struct edge *e = &t->edges[i];
 
-		*e = (struct edge){.on = after[i].on, .dependent = f, .is_any = after[i].is_any};
+		*e = (struct edge){
+			.on = after[i].on,
+			.dependent = f,
+			.is_any = after[i].is_any,
+			.is_input = after[i].is_input,
+			.is_left = true,
+		};
 		DL_APPEND(e->on->dependents, e);
+		if (e->is_input)
+			core_pin(e->on);
 		if (future_state_is_final(e->on->state))
 			settle_later(c, e->on);
 		t->n_left++;
@@ -47,14 +59,24 @@ void edges_tie(struct core *c, struct future *f, const struct after *after)
 static void cut(struct edge *e)
 {
 	DL_DELETE(e->on->dependents, e);
-	e->on = NULL;
+	e->is_left = false;
+	if (!e->is_input)
+		e->on = NULL;
 	e->dependent->terms->n_left--;
+}
+
+static struct future *take_on(struct edge *e)
+{
+	struct future *on = e->on;
+
+	e->on = NULL;
+	return on;
 }
 
 void edges_cut(struct future *f)
 {
 	for (uint32_t i = 0; edges_left(f) && i < f->terms->n_edges; i++)
-		if (f->terms->edges[i].on)
+		if (f->terms->edges[i].is_left)
 			cut(&f->terms->edges[i]);
 }
 
@@ -79,6 +101,17 @@ void edges_forget(struct core *c, struct future *f)
 	if (f->is_settling)
 		TAILQ_REMOVE(&c->settling, f, in_line);
 	f->is_settling = false;
+}
+
+void edges_drop_inputs(struct core *c, struct future *f)
+{
+	struct edge *e;
+
+	for (uint32_t i = 0; f->terms && i < f->terms->n_edges; i++) {
+		e = &f->terms->edges[i];
+		if (e->is_input && e->on)
+			core_unpin(c, take_on(e));
+	}
 }
 
 /* What `on` itself was aborted for, or else `on`. */
@@ -129,8 +162,18 @@ uint32_t edges_left(const struct future *f)
 const struct future *edges_first(const struct future *f)
 {
 	for (uint32_t i = 0; edges_left(f) && i < f->terms->n_edges; i++)
-		if (f->terms->edges[i].on)
+		if (f->terms->edges[i].is_left)
 			return f->terms->edges[i].on;
+	return NULL;
+}
+
+const struct edge *edges_next_input(const struct future *f, const struct edge *e)
+{
+	uint32_t i = e ? (uint32_t)(e - f->terms->edges) + 1 : 0;
+
+	for (; f->terms && i < f->terms->n_edges; i++)
+		if (f->terms->edges[i].is_input && f->terms->edges[i].on)
+			return &f->terms->edges[i];
 	return NULL;
 }
 

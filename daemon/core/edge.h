@@ -1,4 +1,4 @@
-/* Dependencies: a job that waits for the ends of others. */
+/* Dependencies: a job that waits for the ends of others, or for their values. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,18 +8,22 @@
 struct core;
 struct future;
 
-/* What a submit asks for: after this one, in whatever way it ends, or only if it is done. */
+/* What a submit asks for: after this one, in whatever way it ends, or only if it is done; and then its
+ * value may be a part of the input. */
 struct after {
 	struct future *on;
 	bool is_any;
+	bool is_input;
 };
 
 /* One of them, in the terms of the job that waits. */
 struct edge {
 	struct edge *prev, *next; /* among the dependents of `on` */
-	struct future *on;	  /* NULL: settled */
+	struct future *on; /* NULL: of no more use. One that is an input is pinned until then */
 	struct future *dependent;
 	bool is_any;
+	bool is_input;
+	bool is_left; /* not settled */
 };
 
 /* f, whose terms have room for the edges, waits for these. */
@@ -32,6 +36,10 @@ void edges_final(struct core *c, struct future *f);
 void edges_turn(struct core *c, uint64_t now_us);
 /* f is about to be thrown away, whoever depends on it. */
 void edges_forget(struct core *c, struct future *f);
+/* f does not need the values that its input named any more: who is over but for that may go. */
+void edges_drop_inputs(struct core *c, struct future *f);
+/* The input behind e (NULL: the first), by ID as they were asked for; NULL. Not of a job that is done. */
+const struct edge *edges_next_input(const struct future *f, const struct edge *e);
 /* How many are not settled. */
 uint32_t edges_left(const struct future *f);
 /* The first that is not settled. NULL. */

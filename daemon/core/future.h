@@ -55,6 +55,7 @@ enum future_failure {
 	FAILURE_EXIT,	   /* a command's exit code */
 	FAILURE_SIGNAL,	   /* a command's signal */
 	FAILURE_TOO_LARGE, /* the result */
+	FAILURE_INPUTS,	   /* what its inputs bring along is more than one run may have */
 	FAILURE_QUOTA,	   /* max_result exceeds the owner's whole quota */
 	FAILURE_TIMEOUT,   /* by f->clock */
 	FAILURE_POISON,	   /* too many workers died under it */
@@ -119,9 +120,10 @@ struct future {
 	bool is_ranked : 1;	/* in its lane's heap when it waits, not in the list */
 	bool is_watched : 1;	/* its first waiter watches */
 	bool is_input_lent : 1; /* the client has use for it too: kept no longer than it may run */
+	bool is_over : 1;	/* about to be forgotten */
 	enum future_clock clock : 2; /* that ended it, or the run being stopped */
 	uint16_t attempt;
-	uint32_t n_pins; /* the shell still sends from it */
+	uint32_t n_pins; /* the shell still sends from it, or it is an input of a job */
 	int32_t priority;
 	uint32_t msgid;	     /* on the link of its slot */
 	uint32_t cancel_uid; /* who cancelled it */

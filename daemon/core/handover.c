@@ -77,26 +77,36 @@ static struct slot *slot_for_ahead(struct pool *p, const struct function *fn, ui
 	return best;
 }
 
-static void hand_over(struct slot *s, struct future *f, uint64_t now_us)
+/* False: f ended in place of starting. */
+static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
 {
 	struct pool *p = s->pool;
+	int r;
 
 	reservation_take(f);
 	f->msgid = s->next_msgid;
 	f->attempt = f->terms ? (uint16_t)(f->terms->n_ended + 1) : 1;
-	if (p->core->ops->hand_over(p->core->shell, s, f) != 0) {
+	r = p->core->ops->hand_over(p->core->shell, s, f);
+	if (r != 0)
 		reservation_give(f);
+	if (r == CORE_E_TOO_LARGE) {
+		queue_remove(&p->queue, f);
+		life_finish(p->core, f, FUTURE_FAILED, FAILURE_INPUTS, now_us);
+		return false;
+	}
+	if (r != 0) {
 		s->refused_turn = p->core->n_turns;
 		p->core->want_turn = true;
-		return;
+		return true;
 	}
 	queue_pop(&p->queue, f, f->function->mean_run_us);
 	s->next_msgid++;
 	line_append(s, f, now_us);
-	if (s->state != SLOT_IDLE)
-		return;
-	s->busy_us = now_us;
-	slot_set_state(s, SLOT_BUSY, now_us);
+	if (s->state == SLOT_IDLE) {
+		s->busy_us = now_us;
+		slot_set_state(s, SLOT_BUSY, now_us);
+	}
+	return true;
 }
 
 /* True if some job ended in place of starting. */
@@ -127,7 +137,7 @@ static bool assign(struct pool *p, uint64_t now_us)
 			s = slot_for_ahead(p, f->function, now_us);
 		if (!s)
 			break;
-		hand_over(s, f, now_us);
+		has_ended |= !hand_over(s, f, now_us);
 	}
 	return has_ended;
 }

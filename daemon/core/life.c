@@ -56,16 +56,16 @@ static void give_input(struct core *c, struct future *f)
 	if (f->input)
 		c->ops->drop_payload(c->shell, f->input);
 	f->input = NULL;
+	edges_drop_inputs(c, f);
 	account_give_one(f->account, ACCOUNT_BYTES, f->input_bytes);
 	account_give_one(f->account, ACCOUNT_FDS, f->input_fds);
 	f->input_bytes = 0;
 	f->input_fds = 0;
 }
 
-static void forget(struct core *c, struct future *f)
+static void forget_one(struct core *c, struct future *f)
 {
 	assert(TAILQ_EMPTY(&f->waiters));
-	edges_forget(c, f);
 	heap_clear(&c->timers, &f->timer);
 	c->n_timers--;
 	future_table_remove(&c->table, f);
@@ -87,9 +87,25 @@ static void forget(struct core *c, struct future *f)
 	TAILQ_INSERT_TAIL(&c->freed, f, in_line);
 }
 
+/* Its inputs may have been kept for it alone, and theirs for them: one after the other. */
+static void forget(struct core *c, struct future *f)
+{
+	edges_forget(c, f);
+	f->is_over = true;
+	TAILQ_INSERT_TAIL(&c->over, f, in_line);
+	if (c->is_forgetting)
+		return;
+	c->is_forgetting = true;
+	while ((f = TAILQ_FIRST(&c->over))) {
+		TAILQ_REMOVE(&c->over, f, in_line);
+		forget_one(c, f);
+	}
+	c->is_forgetting = false;
+}
+
 static void forget_if_over(struct core *c, struct future *f)
 {
-	if (f->is_released && future_state_is_final(f->state) && !f->n_pins)
+	if (f->is_released && future_state_is_final(f->state) && !f->n_pins && !f->is_over)
 		forget(c, f);
 }
 
@@ -302,7 +318,8 @@ void life_clear(struct core *c)
 {
 	struct future *f;
 
-	while ((f = TAILQ_FIRST(&c->all)))
+	/* The youngest first: nobody's input goes before him. */
+	while ((f = TAILQ_LAST(&c->all, futures)))
 		drop_all(c, f);
 	sweep(c);
 }

@@ -59,10 +59,11 @@ struct terms {
 	struct wishes wishes;
 	STAILQ_HEAD(, attempt) attempts; /* oldest first */
 	uint16_t n_kept;
-	uint16_t n_ended;   /* runs that were not the end, also those not kept */
-	uint16_t n_retries; /* of them, those that `retries` paid for */
-	uint16_t n_deaths;  /* of them, those that lost a worker */
-	uint64_t root_id;   /* aborted for what it depended on: where that began */
+	uint16_t n_ended;      /* runs that were not the end, also those not kept */
+	uint16_t n_retries;    /* of them, those that `retries` paid for */
+	uint16_t n_deaths;     /* of them, those that lost a worker */
+	uint64_t root_id;      /* aborted for what it depended on: where that began */
+	uint64_t object_bytes; /* of values of other futures that its last run brought along */
 	uint32_t n_edges;
 	uint32_t n_left; /* of them, not settled */
 	struct edge edges[];

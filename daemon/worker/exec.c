@@ -19,6 +19,7 @@
 #include "daemon/worker/exec_spawn.h"
 #include "daemon/worker/exec_spec.h"
 #include "daemon/worker/exec_stream.h"
+#include "daemon/worker/values.h"
 #include "proto/shm.h"
 
 /* What the result takes besides the streams. */
@@ -168,12 +169,12 @@ static int open_stdin(struct command *c, int *ret)
 
 	if (cursor_at_end(&c->spec->stdin))
 		return 0;
-	own = job_named_fd(c->job, c->spec->stdin);
+	own = values_named_fd(c->job, c->spec->stdin);
 	if (own >= 0 && shm_check(own, SIZE_MAX, &n) > 0) {
 		*ret = fcntl(own, F_DUPFD_CLOEXEC, 3);
 		return *ret < 0 ? -errno : 0;
 	}
-	r = job_open_bytes(c->job, c->spec->stdin);
+	r = values_open_bytes(c->job, c->spec->stdin);
 	if (r >= 0) {
 		*ret = r;
 		return 0;
@@ -193,7 +194,7 @@ static int open_streams(struct command *c, int *ret_in)
 			r = exec_stream_open(&c->streams[i]);
 		else
 			r = exec_stream_open_own(
-				&c->streams[i], job_named_fd(c->job, c->spec->out[i]));
+				&c->streams[i], values_named_fd(c->job, c->spec->out[i]));
 	}
 	return r;
 }
@@ -201,7 +202,7 @@ static int open_streams(struct command *c, int *ret_in)
 static bool has_own(const struct command *c)
 {
 	size_t n;
-	int in = job_named_fd(c->job, c->spec->stdin);
+	int in = values_named_fd(c->job, c->spec->stdin);
 
 	return c->streams[OUT].is_own || c->streams[ERR].is_own ||
 	       (in >= 0 && shm_check(in, SIZE_MAX, &n) > 0);
@@ -214,7 +215,7 @@ static int let_go(struct command *c)
 	struct link *l = c->job->link;
 	struct bufpack p;
 
-	job_close_fds(c->job);
+	values_close_fds(c->job);
 	for (unsigned i = 0; i < N_STREAMS; i++)
 		if (c->streams[i].is_own)
 			exec_stream_close_end(&c->streams[i]);

@@ -7,6 +7,7 @@
 
 #include "daemon/worker/exec_env.h"
 #include "daemon/worker/resource.h"
+#include "daemon/worker/values.h"
 
 /* Around argv: room in front, the shell's two words, the NULL behind. */
 #define ARGV_POINTERS 4u
@@ -194,7 +195,7 @@ static int parse_streams(struct exec_spec *s, poold_job *job, struct keys *k)
 	s->stdin = k->of[KEY_STDIN];
 	for (enum key key = KEY_STDOUT; key <= KEY_STDERR; key++) {
 		s->out[key - KEY_STDOUT] = k->of[key];
-		if (is_given(k, key) && job_named_fd(job, k->of[key]) < 0)
+		if (is_given(k, key) && values_named_fd(job, k->of[key]) < 0)
 			return refuse_key(job, key, "no file descriptor (ext 1)");
 	}
 	if (!parse_flag(k, KEY_CTTY, &s->has_ctty))

@@ -1,133 +1,28 @@
-/* What comes in with a run, and the functions of poold-module.h that show it.
- *
- * A value may stand in four places: in the packet itself; in a memfd that ext 3 names (its
- * encoding); for a byte string, in a memfd that ext 1 names (its bytes); and in `values`, where ext
- * 2 points. resolve() leads from any of them to bytes; a memfd is mapped when it is first asked for
- * and unmapped when the run is over. */
+/* What comes in with a run, and the functions of poold-module.h that show it. Where the bytes of a value
+ * lie is values.c's matter. */
 #include "daemon/worker/job.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/worker/bell.h"
-#include "proto/scan.h"
-#include "proto/shm.h"
+#include "daemon/worker/values.h"
 
 #define PROGRESS_US 20000u
 
-void job_init(struct poold_job *job, struct link *link, const char *pool)
+void job_init(struct poold_job *job, struct link *link, const char *pool, uint64_t cache_bytes)
 {
 	*job = (struct poold_job){.link = link, .pool = pool};
+	cache_init(&job->cache, cache_bytes);
 	result_init(&job->result);
 }
 
 void job_deinit(struct poold_job *job)
 {
-	job_end(job);
+	job_end(job, 0);
 	result_deinit(&job->result);
-}
-
-static int map_fd(struct poold_job *job, unsigned index)
-{
-	struct job_map *m = &job->maps[index];
-	int r;
-
-	if (index >= job->n_fds || job->fds[index] < 0)
-		return -ENOENT;
-	if (job->mapped & 1ull << index)
-		return 0;
-	r = shm_check(job->fds[index], SIZE_MAX, &m->len);
-	if (r > 0)
-		return -EBADF;
-	if (r == 0)
-		r = shm_map(job->fds[index], m->len, &m->p);
-	if (r == 0)
-		job->mapped |= 1ull << index;
-	return r;
-}
-
-/* The value whose encoding fds[index] holds. It was checked by the daemon; a worker of another's
- * pool is no daemon, so look again. */
-static int map_value(struct poold_job *job, unsigned index, struct cursor *ret)
-{
-	struct scan s;
-	int r;
-
-	r = map_fd(job, index);
-	if (r < 0)
-		return r;
-	if (!(job->scanned & 1ull << index)) {
-		if (scan_value(job->maps[index].p, job->maps[index].len, PROTO_VALUE_DEPTH + 1,
-			    &s) != 0 ||
-			(job->n_fds < 64 && s.fd_mask >> job->n_fds))
-			return -EBADMSG;
-		job->scanned |= 1ull << index;
-	}
-	*ret = cursor_of(job->maps[index].p, job->maps[index].len);
-	return 0;
-}
-
-static uint64_t get_be64(const uint8_t *p)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < 8; i++)
-		v = v << 8 | p[i];
-	return v;
-}
-
-/* Where c stands: the value itself, or what its ext 3 holds. */
-static int resolve_value(struct poold_job *job, struct cursor c, struct cursor *ret)
-{
-	struct cursor at = c;
-	const void *payload;
-	int8_t type;
-	size_t n;
-
-	if (cursor_ext(&at, &type, &payload, &n) && type == PROTO_EXT_VALUE && n == 1)
-		return map_value(job, *(const uint8_t *)payload, ret);
-	return cursor_skip(&c, ret) ? 0 : -EINVAL;
-}
-
-static int find_value(struct poold_job *job, uint64_t id, struct cursor *ret)
-{
-	struct cursor c = job->values, value;
-	uint64_t key;
-
-	for (uint32_t i = 0; i < job->n_values; i++) {
-		if (!cursor_uint(&c, &key) || !cursor_skip(&c, &value))
-			return -EBADMSG;
-		if (key == id)
-			return resolve_value(job, value, ret);
-	}
-	return -ENOENT;
-}
-
-/* As resolve_value(); an ext 2 leads on to that future's value. */
-static int resolve(struct poold_job *job, struct cursor c, struct cursor *ret)
-{
-	struct cursor at = c;
-	const void *payload;
-	int8_t type;
-	size_t n;
-
-	if (cursor_ext(&at, &type, &payload, &n) && type == PROTO_EXT_FUTURE && n == 8)
-		return find_value(job, get_be64(payload), ret);
-	return resolve_value(job, c, ret);
-}
-
-/* Stands on the first ID; no IDs at all is fine. */
-static bool parse_values(struct poold_job *job, struct cursor *c)
-{
-	struct cursor map, value;
-
-	if (!cursor_skip(c, &value) || resolve_value(job, value, &map) < 0 ||
-		!cursor_map(&map, &job->n_values))
-		return false;
-	job->values = map;
-	return true;
+	cache_clear(&job->cache);
 }
 
 static bool parse_meta_entry(struct poold_job *job, struct cursor *c, bool *has_id)
@@ -143,7 +38,7 @@ static bool parse_meta_entry(struct poold_job *job, struct cursor *c, bool *has_
 		return *has_id;
 	}
 	if (text_equal(key, len, "values"))
-		return parse_values(job, c);
+		return values_parse(job, c);
 	if (text_equal(key, len, "trace") && cursor_text(c, &job->trace, &job->trace_len))
 		return true;
 	if (text_equal(key, len, "max_result") && cursor_uint(c, &v)) {
@@ -189,6 +84,7 @@ int job_begin(struct poold_job *job, const struct message *m)
 	job->n_values = 0;
 	job->msgid = m->rpc.msgid;
 	job->mapped = 0;
+	job->shared = 0;
 	job->scanned = 0;
 	job->is_cancelled = false;
 	job->progress_at_us = 0;
@@ -197,100 +93,18 @@ int job_begin(struct poold_job *job, const struct message *m)
 	if (r < 0)
 		return r;
 	job->n_fds = m->n_fds;
+	memset(job->parts, 0, job->n_fds * sizeof(job->parts[0]));
 	if (m->rpc.n_params < 3 || !cursor_text(&c, &job->function, &job->function_len) ||
 		!cursor_skip(&c, &input) || !parse_meta(job, &c))
 		return JOB_E_PARAMS;
-	return resolve(job, input, &job->input) < 0 ? JOB_E_VALUE : 0;
+	return values_resolve(job, input, &job->input) < 0 ? JOB_E_VALUE : 0;
 }
 
-void job_end(struct poold_job *job)
+void job_end(struct poold_job *job, uint64_t now_us)
 {
-	for (unsigned i = 0; i < job->n_fds; i++) {
-		if (job->mapped & 1ull << i)
-			shm_unmap(job->maps[i].p, job->maps[i].len);
-		fd_close(job->fds[i]);
-	}
-	job->n_fds = 0;
+	values_drop(job);
 	result_reset(&job->result);
-}
-
-/* A byte string: either its bytes, or the index of its memfd. */
-static int find_bytes(
-	struct poold_job *job, struct cursor c, int *ret_index, const void **ret, size_t *ret_len)
-{
-	const uint8_t *fd_index;
-	struct cursor value;
-	int r;
-
-	r = resolve(job, c, &value);
-	if (r < 0)
-		return r;
-	*ret_index = -1;
-	if (cursor_bytes(&value, ret, ret_len))
-		return 0;
-	fd_index = cursor_fd_index(&value);
-	if (!fd_index)
-		return -EINVAL;
-	*ret_index = *fd_index;
-	return 0;
-}
-
-int job_bytes(struct poold_job *job, struct cursor c, const void **ret, size_t *ret_len)
-{
-	int index, r;
-
-	r = find_bytes(job, c, &index, ret, ret_len);
-	if (r < 0 || index < 0)
-		return r;
-	return poold_job_map(job, (unsigned)index, ret, ret_len);
-}
-
-int job_named_fd(const struct poold_job *job, struct cursor c)
-{
-	const uint8_t *index = cursor_fd_index(&c);
-
-	return index ? poold_job_fd(job, *index) : -EINVAL;
-}
-
-void job_close_fds(struct poold_job *job)
-{
-	for (unsigned i = 0; i < job->n_fds; i++)
-		job->fds[i] = fd_close(job->fds[i]);
-}
-
-/* The offset of a memfd belongs to all who got it: so it is opened once more. */
-static int reopen(int fd)
-{
-	char path[32];
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	r = open(path, O_RDONLY | O_CLOEXEC);
-	return r < 0 ? -errno : r;
-}
-
-int job_open_bytes(struct poold_job *job, struct cursor c)
-{
-	cleanup_fd int own = -1;
-	const void *bytes;
-	int index, fd, r;
-	size_t n;
-
-	r = find_bytes(job, c, &index, &bytes, &n);
-	if (r < 0)
-		return r;
-	if (index >= 0) {
-		fd = poold_job_fd(job, (unsigned)index);
-		if (fd < 0)
-			return fd;
-		r = shm_check(fd, SIZE_MAX, &n);
-	} else {
-		fd = own = shm_from_bytes("poold-stdin", bytes, n);
-		r = fd < 0 ? fd : 0;
-	}
-	if (r != 0)
-		return r > 0 ? -EBADF : r;
-	return reopen(fd);
+	cache_settle(&job->cache, now_us);
 }
 
 poold_public uint64_t poold_job_id(const poold_job *job)
@@ -323,48 +137,6 @@ poold_public const void *poold_job_input(const poold_job *job, size_t *ret_len)
 {
 	*ret_len = cursor_len(&job->input);
 	return job->input.p;
-}
-
-poold_public int poold_job_input_bytes(poold_job *job, const void **ret, size_t *ret_len)
-{
-	return job_bytes(job, job->input, ret, ret_len);
-}
-
-poold_public int poold_job_bytes(
-	poold_job *job, const void *encoded, size_t len, const void **ret, size_t *ret_len)
-{
-	return job_bytes(job, cursor_of(encoded, len), ret, ret_len);
-}
-
-poold_public int poold_job_value(poold_job *job, uint64_t id, const void **ret, size_t *ret_len)
-{
-	struct cursor value;
-	int r;
-
-	r = find_value(job, id, &value);
-	if (r < 0)
-		return r;
-	*ret = value.p;
-	*ret_len = cursor_len(&value);
-	return 0;
-}
-
-poold_public int poold_job_fd(const poold_job *job, unsigned int index)
-{
-	return index < job->n_fds && job->fds[index] >= 0 ? job->fds[index] : -ENOENT;
-}
-
-poold_public int poold_job_map(
-	poold_job *job, unsigned int index, const void **ret, size_t *ret_len)
-{
-	int r;
-
-	r = map_fd(job, index);
-	if (r < 0)
-		return r;
-	*ret = job->maps[index].p;
-	*ret_len = job->maps[index].len;
-	return 0;
 }
 
 poold_public int poold_job_cancelled(poold_job *job)

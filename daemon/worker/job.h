@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "daemon/worker/cache.h"
 #include "daemon/worker/link.h"
 #include "daemon/worker/meter.h"
 #include "daemon/worker/poold-module.h"
@@ -16,6 +17,12 @@ enum {
 struct job_map {
 	const void *p;
 	size_t len;
+};
+
+/* The value of another future: as it stands in `values`, or an ext 3 for it. */
+struct job_value {
+	uint64_t id;
+	struct cursor encoded;
 };
 
 /* Lives as long as the worker; job_begin() … job_end() for each run. What it points to lies in the
@@ -32,16 +39,21 @@ struct poold_job {
 	size_t function_len;
 	const char *trace;
 	size_t trace_len;
-	struct cursor input;  /* exactly the value; no ext 2 or 3 as a whole */
-	struct cursor values; /* stands on the first ID */
+	struct cursor input; /* exactly the value; no ext 2 or 3 as a whole */
 	uint32_t n_values;
+	struct job_value values[PROTO_JOB_VALUES]; /* by ID, if they came so */
+	bool are_values_sorted;
 	uint32_t msgid;
 
 	int fds[PROTO_PACKET_FDS];
 	unsigned n_fds;
-	uint64_t mapped;  /* bit per index: maps[] holds it */
+	struct cached_part
+		*parts[PROTO_PACKET_FDS]; /* of the cache, whose fd it is; NULL: our own */
+	uint64_t mapped;		  /* bit per index: maps[] holds it */
+	uint64_t shared;  /* bit per index: parts[] has it, so it stays when the run is over */
 	uint64_t scanned; /* bit per index: and it is a checked value */
 	struct job_map maps[PROTO_PACKET_FDS];
+	struct cache cache;
 
 	bool is_cancelled;
 	uint64_t progress_at_us; /* when progress was last told */
@@ -49,20 +61,9 @@ struct poold_job {
 	struct result result;
 };
 
-void job_init(struct poold_job *job, struct link *link, const char *pool);
+void job_init(struct poold_job *job, struct link *link, const char *pool, uint64_t cache_bytes);
 void job_deinit(struct poold_job *job);
 /* 0, a JOB_E_ (the job may still be answered), or -EPROTO: the packet is broken. */
 must_check int job_begin(struct poold_job *job, const struct message *m);
 /* Undoes job_begin(), also one that failed. */
-void job_end(struct poold_job *job);
-
-/* The byte string that the value at c stands for. 0, -EINVAL if it is none, as poold_job_bytes().
- */
-must_check int job_bytes(struct poold_job *job, struct cursor c, const void **ret, size_t *ret_len);
-/* The fd that the ext 1 at c names, which is the job's, or -EINVAL, -ENOENT. */
-must_check int job_named_fd(const struct poold_job *job, struct cursor c);
-/* Whoever is to have the job's fds has them: closes those that are left here. */
-void job_close_fds(struct poold_job *job);
-/* A file descriptor that reads that byte string from its beginning; the caller owns it. As
- * job_bytes(); -EBADF if it is no sealed memfd. */
-must_check int job_open_bytes(struct poold_job *job, struct cursor c);
+void job_end(struct poold_job *job, uint64_t now_us);

@@ -7,6 +7,7 @@
 #include "daemon/worker/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -131,9 +132,9 @@ static int run(struct loop *loop, const struct message *m)
 		loop->out_since_us = now_us;
 	r = answer(job);
 	/* what was looked at takes longer to unmap than to send an answer */
-	if (r == 0 && job->mapped)
+	if (r == 0 && job->mapped & ~job->shared)
 		r = link_flush(job->link, 0);
-	job_end(job);
+	job_end(job, now_us);
 	return r;
 }
 
@@ -164,16 +165,30 @@ static int handle_packet(struct loop *loop)
 	return r < 0 ? r : link_flush(loop->link, 0);
 }
 
-int loop_run(struct link *link, const struct poold_module *module, const char *pool)
+/* With something in the cache it is to age meanwhile. */
+static void wait_for_packet(struct loop *loop)
+{
+	struct link *l = loop->link;
+	struct pollfd pfd = {.fd = l->fd, .events = POLLIN};
+	int64_t us;
+
+	while (!l->has_early && (us = cache_age(&loop->job.cache, meter_now_us())) >= 0)
+		if (poll(&pfd, 1, (int)(us / 1000) + 1) > 0)
+			break;
+}
+
+int loop_run(struct link *link, const struct poold_module *module, const char *pool,
+	uint64_t cache_bytes)
 {
 	/* static: two of its parts are large, and there is one loop in a process */
 	static struct loop loop;
 	int r;
 
 	loop = (struct loop){.link = link, .module = module};
-	job_init(&loop.job, link, pool);
+	job_init(&loop.job, link, pool, cache_bytes);
 	r = send_ready(link, module);
 	while (r == 0) {
+		wait_for_packet(&loop);
 		r = link_receive(link);
 		if (r == 0)
 			break;

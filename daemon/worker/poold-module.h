@@ -248,6 +248,58 @@ POOLD_MODULE_API int poold_job_value(
 	poold_job *job, uint64_t id, const void **ret, size_t *ret_len);
 
 /**
+ * poold_job_values() - which futures the input names
+ * @job:      the job
+ * @ret_ids:  their IDs, each once, ascending; may be NULL if @max_ids is 0
+ * @max_ids:  how many there is room for
+ *
+ * Blocks:   no.
+ * Owner:    nothing changes hands.
+ * Returns:  how many there are, also if that is more than @max_ids.
+ * Errors:   none.
+ * Since:    0.1
+ */
+POOLD_MODULE_API size_t poold_job_values(const poold_job *job, uint64_t *ret_ids, size_t max_ids);
+
+/**
+ * poold_job_keep() - keep what was made of a future's value for later jobs of this worker
+ * @job:      the job
+ * @id:       the future's ID, which the input names
+ * @kept:     what to keep; not NULL
+ * @bytes:    how much memory it takes, roughly
+ * @destroy:  called with @kept when it is kept no longer; may be NULL
+ *
+ * A table that is decoded once in a worker, not once in a job: a job asks poold_job_kept() first.
+ * The value of an ID never changes. What is kept stays until run() returns at least; then it
+ * goes when the pool's `cache` has no room for it, when no job asked for that future for ten
+ * seconds, or at the worker's regular end, before fini(). It must not point into what the
+ * functions here gave, with one exception: byte strings of that future above 64 KiB, which lie
+ * in shared memory, stay mapped as long as it is kept if poold_job_map() or one of the other
+ * functions has mapped them. A second call for the same ID replaces what was kept.
+ *
+ * Blocks:   no.
+ * Owner:    on success @kept is poold-worker's.
+ * Returns:  0.
+ * Errors:   -EINVAL @kept is NULL; -ENOENT the input does not name that future; -ENOMEM.
+ * Since:    0.1
+ */
+POOLD_MODULE_API int poold_job_keep(
+	poold_job *job, uint64_t id, void *kept, size_t bytes, void (*destroy)(void *kept));
+
+/**
+ * poold_job_kept() - what an earlier job of this worker kept of a future's value
+ * @job:  the job
+ * @id:   the future's ID, which the input names
+ *
+ * Blocks:   no.
+ * Owner:    poold-worker's; valid until run() returns.
+ * Returns:  what poold_job_keep() was given, or NULL.
+ * Errors:   none.
+ * Since:    0.1
+ */
+POOLD_MODULE_API void *poold_job_kept(poold_job *job, uint64_t id);
+
+/**
  * poold_job_fd() - the file descriptor that ext type 1 stands for
  * @job:    the job
  * @index:  the payload of the ext

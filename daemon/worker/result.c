@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/worker/job.h"
+#include "daemon/worker/values.h"
 #include "proto/outcome.h"
 #include "proto/scan.h"
 #include "proto/shm.h"
@@ -278,6 +279,16 @@ poold_public int poold_job_result_shorten(poold_job *job, size_t len)
 	return 0;
 }
 
+static int take_input_fd(poold_job *job, unsigned index)
+{
+	int fd;
+
+	if (job->result.n_fds == ARRAY_SIZE(job->result.fds))
+		return -ENOBUFS;
+	fd = values_take_fd(job, index);
+	return fd < 0 ? fd : result_attach(&job->result, fd);
+}
+
 /* Gives every ext 1 in the value's encoding the index of its fd in the result. */
 static int take_input_fds(poold_job *job, uint8_t *encoded, size_t len)
 {
@@ -296,14 +307,43 @@ static int take_input_fds(poold_job *job, uint8_t *encoded, size_t len)
 		if (*index >= job->n_fds)
 			return -EINVAL;
 		if (index_of[*index] < 0) {
-			index_of[*index] = result_attach(&job->result, job->fds[*index]);
+			index_of[*index] = take_input_fd(job, *index);
 			if (index_of[*index] < 0)
 				return index_of[*index];
-			job->fds[*index] = -1;
 		}
 		*index = (uint8_t)index_of[*index];
 	}
 	return 0;
+}
+
+/* The input, with the values of other futures in their places. */
+static int append_with_values(poold_job *job)
+{
+	struct buf *body = &job->result.body;
+	struct cursor c = job->input, value;
+	struct bufpack p;
+
+	bufpack_init(&p, body);
+	while (!cursor_at_end(&c)) {
+		struct cursor element = c;
+
+		if (!cursor_step(&c))
+			return -EINVAL;
+		element.end = c.p;
+		value = element; /* the head of a container is no value by itself */
+		if (cursor_peek(&element) == CURSOR_EXT && values_resolve(job, element, &value) < 0)
+			return poold_job_fail(
+				job, "bad_request", "A value of the input cannot be read");
+		bufpack_raw(&p, value.p, cursor_len(&value));
+	}
+	if (bufpack_error(&p) == -ENOBUFS)
+		return result_too_large(job, "inline_bytes", body->max + 1, PROTO_INLINE_BYTES);
+	if (bufpack_error(&p) < 0)
+		return bufpack_error(&p);
+	if (scan_value(buf_head(body), buf_used(body), PROTO_VALUE_DEPTH, NULL) == 0)
+		return 0;
+	return poold_job_fail(
+		job, "bad_result", "The result nests deeper than %u", PROTO_VALUE_DEPTH);
 }
 
 poold_public int poold_job_result_input(poold_job *job)
@@ -316,16 +356,18 @@ poold_public int poold_job_result_input(poold_job *job)
 	/* one that was long for the client's message is long for the answer */
 	if (cursor_peek(&job->input) == CURSOR_BIN &&
 		cursor_len(&job->input) > PROTO_INLINE_BYTES &&
-		job_bytes(job, job->input, &bytes, &n) == 0)
+		values_bytes(job, job->input, &bytes, &n) == 0)
 		return poold_job_result_bytes(job, bytes, n);
 	/* a byte string in shared memory counts with its own bytes */
-	if (cursor_peek(&job->input) == CURSOR_EXT && job_bytes(job, job->input, &bytes, &n) == 0)
+	if (cursor_peek(&job->input) == CURSOR_EXT &&
+		values_bytes(job, job->input, &bytes, &n) == 0)
 		r = begin(job, n);
 	else
 		r = begin_inline(job, cursor_len(&job->input));
 	if (r < 0)
 		return r;
-	r = buf_append(&res->body, job->input.p, cursor_len(&job->input));
+	r = job->n_values ? append_with_values(job)
+			  : buf_append(&res->body, job->input.p, cursor_len(&job->input));
 	if (r < 0)
 		return r;
 	r = take_input_fds(job, res->body.data + res->body.head, buf_used(&res->body));

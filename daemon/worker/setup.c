@@ -9,6 +9,7 @@
 #include "proto/cpulist.h"
 
 #define OUTPUT_BYTES (16u * 1024u * 1024u)
+#define CACHE_BYTES  (1024u * 1024u * 1024u)
 
 /* A string of the map as the owner's own; false if it is none, or has a NUL inside. */
 static bool parse_string(struct cursor *c, char **ret)
@@ -116,6 +117,8 @@ static bool parse_entry(struct setup *s, const char *key, size_t len, struct cur
 		return parse_env(s, c);
 	if (text_equal(key, len, "output_bytes"))
 		return cursor_uint(c, &s->output_bytes);
+	if (text_equal(key, len, "cache_bytes"))
+		return cursor_uint(c, &s->cache_bytes);
 	return cursor_skip(c, NULL);
 }
 
@@ -125,7 +128,7 @@ int setup_parse(struct setup *s, struct cursor *c, char *message, size_t size)
 	size_t len;
 	uint32_t n;
 
-	*s = (struct setup){.output_bytes = OUTPUT_BYTES};
+	*s = (struct setup){.output_bytes = OUTPUT_BYTES, .cache_bytes = CACHE_BYTES};
 	if (!cursor_map(c, &n)) {
 		snprintf(message, size, "The parameter of setup is a map");
 		return 1;

@@ -35,6 +35,7 @@ struct setup {
 	struct setup_limit limits[SETUP_LIMITS];
 	unsigned n_limits;
 	uint64_t output_bytes; /* of each stream of a command */
+	uint64_t cache_bytes;  /* of other futures' values that a worker keeps between runs */
 };
 
 /* c stands on the map. 0, or 1 with a sentence in message[size]. Undo with setup_deinit() in either

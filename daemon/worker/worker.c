@@ -113,7 +113,7 @@ static int run(const struct worker_config *c)
 	r = c->module->init ? c->module->init() : 0;
 	if (r < 0)
 		return fail(c, "init failed", r);
-	r = loop_run(&worker_link, c->module, c->pool);
+	r = loop_run(&worker_link, c->module, c->pool, c->cache_bytes);
 	if (c->module->fini)
 		c->module->fini();
 	return r < 0 ? fail(c, "link", r) : EXIT_SUCCESS;

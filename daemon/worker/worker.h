@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "daemon/worker/poold-module.h"
@@ -10,6 +11,7 @@ struct worker_config {
 	const char *pool;
 	const struct poold_module *module; /* of a handler that is built in, too */
 	pid_t daemon;
+	uint64_t cache_bytes; /* of other futures' values from one run to the next */
 };
 
 /* Exit codes that are not 0: what the daemon's log says of a worker that ends by itself. */

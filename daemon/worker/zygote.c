@@ -90,6 +90,7 @@ static int set_up(struct cursor *params, const char **ret_code, char *message)
 		setup_apply(s, message, MODULES_MESSAGE_BYTES) != 0)
 		return 1;
 	zygote.config.pool = s->pool;
+	zygote.config.cache_bytes = s->cache_bytes;
 	if (s->handler == SETUP_EXEC) {
 		zygote.config.module = exec_handler(s->output_bytes);
 		return 0;

@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
 from clientcase import ClientCase
 from pooldtest import run_cases
-from wire import Client, Failure, fd_ext, future_ext, msgpack, pack, sealed
+from wire import Client, Failure, fd_ext, msgpack, pack, sealed
 
 OPTIONS_OF_LATER = ["each", "admit_within"]
 METHODS_OF_LATER = ["reload"]
@@ -60,10 +60,6 @@ class Wire(ClientCase):
     def test_put_refuses_options_of_jobs(self):
         for name in "timeout", "priority", "deliver", "trace":
             self.fails("unknown_option", "put", 1, {name: 1})
-
-    def test_future_as_input_is_refused(self):
-        id = self.c.call("put", 1)
-        self.fails("bad_request", "submit", "bench/echo", [future_ext(id)])
 
     def test_value_ext_of_the_daemon_is_refused(self):
         fd = sealed(b"\xc0")

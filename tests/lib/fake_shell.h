@@ -97,6 +97,8 @@ struct fake_waiter {
 /* What a test wants to see or decide; NULL: nothing, yes. */
 struct fake_hooks {
 	bool (*may_hand_over)(struct fake_worker *w, struct future *f);
+	/* Its inputs bring more than a run may have; NULL: no. */
+	bool (*is_too_large)(struct fake_worker *w, struct future *f);
 	void (*handed_over)(struct fake_worker *w, struct future *f);
 	bool (*may_fork)(struct fake_worker *w);
 	void (*rung)(struct fake_worker *w, struct future *f);

@@ -37,6 +37,8 @@ int fake_hand_over(void *shell, struct slot *s, struct future *f)
 
 	if (w->is_known_dead || w->is_given_up)
 		return CORE_E_LATER;
+	if (fake->hooks.is_too_large && fake->hooks.is_too_large(w, f))
+		return CORE_E_TOO_LARGE;
 	if (fake->hooks.may_hand_over && !fake->hooks.may_hand_over(w, f))
 		return CORE_E_LATER;
 	if (!put_packet(w, (struct fake_packet){.msgid = f->msgid, .id = f->id}))

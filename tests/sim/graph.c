@@ -16,8 +16,9 @@ void graph_choose(struct world *w, struct submission *s)
 		struct future *on = clients_some_future(w);
 
 		if (on)
-			w->after[s->wishes.n_after++] = (struct after){
-				.on = on, .is_any = world_once_in(w, 3)};
+			w->after[s->wishes.n_after++] = (struct after){.on = on,
+				.is_any = world_once_in(w, 3),
+				.is_input = world_once_in(w, 2)};
 	}
 	s->wishes.after = w->after;
 }
@@ -28,8 +29,17 @@ void graph_remember(const struct submission *s, struct record *r)
 	for (unsigned i = 0; i < r->n_after; i++) {
 		r->after[i] = s->wishes.after[i].on->id;
 		r->is_after_any[i] = s->wishes.after[i].is_any;
+		r->is_input[i] = s->wishes.after[i].is_input;
 	}
 	r->wishes.after = NULL;
+}
+
+bool graph_is_too_large(struct world *w, struct record *r)
+{
+	for (unsigned i = 0; i < r->n_after; i++)
+		if (r->is_input[i] && world_once_in(w, 40))
+			r->is_too_large = true;
+	return r->is_too_large;
 }
 
 /* Does this one keep r waiting, or doom it? As far as anybody can know: what ended and was forgotten
@@ -70,6 +80,36 @@ bool graph_explains(struct world *w, const struct record *r, const struct future
 	return false;
 }
 
+/* What a job names in its input stays, with its value, as long as the input does, whoever released it. */
+static void check_input(struct world *w, const struct future *f, const struct record *r, unsigned i)
+{
+	bool is_kept = r->is_input[i] && f->state != FUTURE_DONE;
+	const struct edge *e = &f->terms->edges[i];
+	struct record *on = world_record(w, r->after[i]);
+
+	if (!e->is_left && is_kept != (e->on != NULL))
+		world_fail(w, "input %llu of %llu is %s", (ull)on->id, (ull)f->id,
+			is_kept ? "lost" : "kept for nothing");
+	if (!is_kept)
+		return;
+	on->n_users++;
+	if (e->on != future_table_find(&w->core->table, on->id) ||
+		(on->is_final && e->on->value != on->value))
+		world_fail(
+			w, "the value of %llu, which %llu needs, is gone", (ull)on->id, (ull)f->id);
+}
+
+/* Who keeps f: the shell, the core, the jobs that need its value. */
+static void check_pins(struct world *w, const struct future *f)
+{
+	unsigned n = world_record(w, f->id)->n_users + f->is_settling;
+
+	for (unsigned i = 0; i < WORLD_PINS; i++)
+		n += w->pins[i] == f;
+	if (n != f->n_pins)
+		world_fail(w, "%llu is kept by %u, not %u", (ull)f->id, n, f->n_pins);
+}
+
 /* The edges of a future are those of its record, and both ends know of them. */
 static uint64_t check_edges(struct world *w, const struct future *f)
 {
@@ -83,7 +123,8 @@ static uint64_t check_edges(struct world *w, const struct future *f)
 
 		if (e->on && (e->on->id != r->after[i] || e->dependent != f))
 			world_fail(w, "an edge of %llu leads elsewhere", (ull)f->id);
-		n += e->on != NULL;
+		n += e->is_left;
+		check_input(w, f, r, i);
 	}
 	if (n != edges_left(f) || (n && future_state_is_final(f->state)))
 		world_fail(
@@ -100,8 +141,12 @@ void graph_check(struct world *w)
 	struct future *f;
 	struct edge *e;
 
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	TAILQ_FOREACH (f, &w->core->all, in_all)
+		world_record(w, f->id)->n_users = 0;
+	TAILQ_FOREACH (f, &w->core->all, in_all)
 		n_up += check_edges(w, f);
+	TAILQ_FOREACH (f, &w->core->all, in_all) {
+		check_pins(w, f);
 		DL_FOREACH(f->dependents, e)
 		{
 			if (e->on != f)

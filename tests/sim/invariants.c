@@ -34,6 +34,8 @@ static bool is_explained(struct world *w, const struct record *r, const struct f
 	case FUTURE_FAILED:
 		if (f->failure == FAILURE_POISON)
 			return r->n_deaths >= p->config.poison;
+		if (f->failure == FAILURE_INPUTS)
+			return r->is_too_large;
 		return f->failure == FAILURE_QUOTA
 			       ? r->n_started == 0 && !check_has_room(w, p, r->uid)
 			       : r->is_answered && r->is_answer_failure;

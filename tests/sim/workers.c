@@ -171,6 +171,13 @@ static bool may_hand_over(struct fake_worker *fw, struct future *f)
 	return !world_once_in(w, w->full_in);
 }
 
+static bool is_too_large(struct fake_worker *fw, struct future *f)
+{
+	struct world *w = world_of(fw);
+
+	return graph_is_too_large(w, world_record(w, f->id));
+}
+
 static void handed_over(struct fake_worker *fw, struct future *f)
 {
 	struct world *w = world_of(fw);
@@ -316,6 +323,7 @@ static void told(struct fake *fake, struct fake_waiter *fw, struct future *f)
 void workers_hooks(struct fake_hooks *hooks)
 {
 	*hooks = (struct fake_hooks){.may_hand_over = may_hand_over,
+		.is_too_large = is_too_large,
 		.handed_over = handed_over,
 		.rung = rung,
 		.signalled = signalled,

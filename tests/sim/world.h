@@ -43,6 +43,9 @@ struct record {
 	struct wishes wishes;
 	uint64_t after[WORLD_AFTER];
 	bool is_after_any[WORLD_AFTER];
+	bool is_input[WORLD_AFTER];
+	bool is_too_large; /* with its inputs */
+	unsigned n_users;  /* of it as an input; counted anew */
 	unsigned n_after;
 	uint64_t root; /* aborted for its input: what it names */
 	const char *group, *key;
@@ -230,6 +233,8 @@ uint64_t births_some_ttl(struct world *w);
 
 void graph_choose(struct world *w, struct submission *s);
 void graph_remember(const struct submission *s, struct record *r);
+/* Does what it is to bring along exceed what a run may have? Once so, always so. */
+bool graph_is_too_large(struct world *w, struct record *r);
 /* It is started: all that it waited for is as it wished. */
 void graph_check_start(struct world *w, const struct record *r);
 /* Is f aborted for its input with right, and does it name the root? */

@@ -96,7 +96,8 @@ START_TEST(every_key_sets_its_member)
 		folder.path);
 	strcat(text, "[pool m.0-_x] ; comment\nhandler = module\nmodule = mine\nworkers = 3\nahead "
 		     "= 0\nageing = 0\npoison = 9\n"
-		     "max_result = 1G\noutput = 1\ngrace = 500ms\nstart_timeout = 7s\ntimeout = "
+		     "max_result = 1G\noutput = 1\ncache = 0\ngrace = 500ms\nstart_timeout = "
+		     "7s\ntimeout = "
 		     "1h30min\ncwd = /tmp\n"
 		     "env = A=1 2\nenv = B_2=x=y\nallow = root, 77 @0,owner\n");
 	strcat(text,
