@@ -1,6 +1,5 @@
 /* Shared memory from birth: written by the caller, sealed at the first submit, never copied. */
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "client/client_internal.h"
@@ -28,9 +27,6 @@ poold_public int poold_buffer_new(poold_buffer **ret_buffer, size_t size)
 	b->fd = r = shm_new("poold-buffer", size);
 	if (r >= 0)
 		r = shm_map_write(b->fd, size, &b->data);
-	/* a child that had it mapped too would stand in the way of the seal */
-	if (r >= 0 && size > 0 && madvise(b->data, size, MADV_DONTFORK) < 0)
-		r = -errno;
 	if (r < 0) {
 		poold_buffer_free(b);
 		return r;

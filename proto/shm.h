@@ -13,6 +13,9 @@ enum {
 	SHM_E_SIZE = 3,	 /* larger than the caller takes */
 };
 
+/* From here on huge pages are asked for: the size of one, on most machines. */
+#define SHM_HUGE_BYTES (2u << 20)
+
 /* Largest memfd that this process may write. RLIMIT_FSIZE holds for memfds too; beyond it comes a
  * signal that ends the process, so nothing here goes there: -EFBIG. */
 size_t shm_max(void);
@@ -35,7 +38,7 @@ must_check int shm_check(int fd, size_t max, size_t *ret_len);
 /* Maps a sealed memfd for reading (private: kernels before 6.7 refuse shared). n = 0 maps nothing
  * and gives a valid pointer. Undo with shm_unmap(). */
 must_check int shm_map(int fd, size_t n, const void **ret);
-/* Maps a memfd that is not sealed yet for writing; with huge pages where there are any. */
+/* Maps a memfd that is not sealed yet for writing; with huge pages where there are any. Children do not inherit it. */
 must_check int shm_map_write(int fd, size_t n, void **ret);
 void shm_unmap(const void *p, size_t n);
 /* A short sentence for an SHM_E_. */

@@ -7,6 +7,7 @@
  *					input: p50 and p99 in µs, beside memory.c. The input comes from
  *		none				eight bytes: what such a call costs without payload
  *		buffer				shared memory that was written once
+ *		object				the same, which the daemon keeps
  *		heap				memory that has to be copied for every call
  *		result				not at all: bench/fill writes MIB in place
  */
@@ -173,6 +174,23 @@ static void from_buffer(poold *p, size_t bytes, unsigned n)
 	poold_buffer_free(b);
 }
 
+/* Put once; by its ID it is an input of every call. */
+static void from_object(poold *p, size_t bytes, unsigned n)
+{
+	poold_buffer *b;
+	poold_future *f;
+
+	check(poold_buffer_new(&b, bytes), p, "buffer");
+	memset(poold_buffer_get_data(b), 'x', bytes);
+	check(poold_put(p, poold_input_buffer(b), NULL, &f), p, "put");
+	poold_buffer_free(b);
+	check(poold_future_wait(f, POOLD_FOREVER), p, "wait");
+	repeat(p, "bench/peek", poold_input_future(poold_future_get_id(f)), 8, n);
+	check(poold_future_release(f), p, "release");
+	check(poold_flush(p, POOLD_FOREVER), p, "flush");
+	poold_future_unref(f);
+}
+
 static void from_heap(poold *p, size_t bytes, unsigned n)
 {
 	void *heap = malloc(bytes);
@@ -198,8 +216,8 @@ static bool payload(poold *p, const char *how, size_t bytes, unsigned n)
 	static const struct {
 		const char *how;
 		void (*go)(poold *p, size_t bytes, unsigned n);
-	} ways[] = {{"none", without}, {"buffer", from_buffer}, {"heap", from_heap},
-		{"result", in_place}};
+	} ways[] = {{"none", without}, {"buffer", from_buffer}, {"object", from_object},
+		{"heap", from_heap}, {"result", in_place}};
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
 		if (strcmp(ways[i].how, how) == 0 && bytes && n) {
@@ -226,7 +244,7 @@ int main(int argc, char **argv)
 		 !payload(p, argv[3], strtoul(argv[4], NULL, 10) << 20,
 			 (unsigned)strtoul(argv[5], NULL, 10))) {
 		fputs("usage: client SOCKET latency N | futures FUNCTION N | commands N PROGRAM |\n"
-		      "       payload none|buffer|heap|result MIB N\n",
+		      "       payload none|buffer|object|heap|result MIB N\n",
 			stderr);
 		return 2;
 	}
