@@ -86,18 +86,15 @@ struct future_extra *extra_free(struct future_extra *e)
 	return NULL;
 }
 
+/* As what it brought along: a job that waits counts on room for its result beside it. */
 static bool charge(struct future *f, size_t bytes)
 {
-	if (account_take_one(f->account, ACCOUNT_BYTES, bytes, NULL) != 0)
-		return false;
-	f->kept_bytes += bytes;
-	return true;
+	return core_keep(f, (uint32_t)bytes, NULL) == 0;
 }
 
 static void give_back(struct future *f, size_t bytes)
 {
-	account_give_one(f->account, ACCOUNT_BYTES, bytes);
-	f->kept_bytes -= bytes;
+	core_unkeep(f, (uint32_t)bytes);
 }
 
 struct future_extra *extra_of(struct future *f)

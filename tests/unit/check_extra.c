@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "daemon/core/account.h"
+#include "daemon/core/core.h"
 #include "proto/shm.h"
 #include "tests/unit/suite.h"
 
@@ -131,6 +131,33 @@ START_TEST(test_text_without_room_is_left_out_and_the_rest_kept)
 }
 END_TEST
 
+START_TEST(test_what_a_job_keeps_late_counts_among_what_jobs_hold)
+{
+	static struct core core;
+	struct pool pool = {.core = &core, .config.max_result_bytes = 100};
+	struct account_limits limits = {};
+	size_t bytes = sizeof(*f.extra) + 5;
+
+	for (int i = 0; i < _ACCOUNT_KIND_MAX; i++)
+		limits.uid.n[i] = limits.all.n[i] = bytes + 100;
+	accounts_init(&core.accounts, &limits);
+	f = (struct future){.pool = &pool, .state = FUTURE_RUNNING};
+	ck_assert_int_eq(account_get(&core.accounts, 1000, &f.account), 0);
+	extra_set_progress(&f, 1, 2, "half", 4);
+	ck_assert_uint_eq(core.accounts.by_jobs.n[ACCOUNT_BYTES], bytes);
+	/* more would leave no room for its result */
+	extra_set_reason(&f, "x", 1);
+	ck_assert_ptr_null(f.extra->reason);
+	extra_set_progress(&f, 2, 2, "", 0);
+	ck_assert_uint_eq(core.accounts.by_jobs.n[ACCOUNT_BYTES], bytes - 5);
+	core_unkeep(&f, f.kept_bytes);
+	ck_assert_uint_eq(core.accounts.by_jobs.n[ACCOUNT_BYTES], 0);
+	f.extra = extra_free(f.extra);
+	f.account = account_unref(f.account);
+	accounts_deinit(&core.accounts);
+}
+END_TEST
+
 START_TEST(test_a_label_takes_the_place_of_the_one_before)
 {
 	struct jobspec spec = {.set = JOBSPEC_BIT(LABEL), .label = "born", .label_len = 4};
@@ -196,5 +223,6 @@ SUITE_MAIN("extra", test_no_texts_need_no_extra, test_texts_are_copied_and_termi
 	test_extra_is_made_once_and_charged, test_without_room_there_is_none,
 	test_texts_replace_each_other_and_so_do_their_charges,
 	test_text_without_room_is_left_out_and_the_rest_kept,
+	test_what_a_job_keeps_late_counts_among_what_jobs_hold,
 	test_a_label_takes_the_place_of_the_one_before, test_output_is_charged_once_and_replaced,
 	test_output_over_the_limit_of_fds_is_closed)
