@@ -134,6 +134,7 @@ struct pool {
 	struct futures aside; /* jobs that wait, and are not in the queue: delayed */
 	uint64_t n_aside;
 	bool is_proven;		  /* a worker of this zygote was ready once */
+	bool has_answered;	  /* a worker of this code answered a job */
 	unsigned n_failed_starts; /* in a row */
 	unsigned blame;		  /* points for these */
 	bool is_failing_in_job;	  /* the last of them died in its first job */

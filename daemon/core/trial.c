@@ -8,7 +8,8 @@
  * the next start, but is no reason to refuse jobs, unless it happens again and again before one is
  * ready.
  *
- * Where workers die in their first job, living idly proves nothing. Then few are forked, and those
+ * Where workers die in their first job, and none has ever answered one, living idly proves nothing.
+ * Then few are forked, and those
  * that are there and have not answered yet are not sacrificed one by one: once it happened twice in
  * a row they get a job one at a time, with the same pauses, until a job is answered or runs for a
  * while. If it goes on, jobs are refused, but for one whenever the time for a trial has come. Jobs
@@ -34,6 +35,12 @@
 static bool is_up(const struct slot *s)
 {
 	return s->state == SLOT_IDLE || s->state == SLOT_BUSY;
+}
+
+/* Workers die in first jobs, and no job was ever answered: it is the module's fault, not a job's. */
+static bool is_suspect(const struct pool *p)
+{
+	return p->is_failing_in_job && !p->has_answered;
 }
 
 /* Its first job was handed over when the last failure was known. */
@@ -69,7 +76,7 @@ bool pool_is_degraded(const struct pool *p)
 /* Whether somebody is there who can run a job, as far as one knows. */
 static bool has_hope(const struct pool *p)
 {
-	if (!p->is_failing_in_job)
+	if (!is_suspect(p))
 		return p->n_by_state[SLOT_IDLE] || p->n_by_state[SLOT_BUSY];
 	if (p->may_try && !p->queue.n)
 		return true;
@@ -89,7 +96,7 @@ bool pool_is_broken(const struct pool *p)
 
 bool trial_is_wary(const struct pool *p)
 {
-	return p->is_failing_in_job && p->n_failed_starts >= DEGRADED_STARTS;
+	return is_suspect(p) && p->n_failed_starts >= DEGRADED_STARTS;
 }
 
 uint64_t trial_next_try_us(const struct pool *p)
@@ -133,7 +140,7 @@ static bool may_try(const struct pool *p, uint64_t now_us)
 
 void trial_look(struct pool *p, uint64_t now_us)
 {
-	if (p->is_failing_in_job)
+	if (is_suspect(p))
 		p->recover_at_us = proved_by_job_us(p);
 	if (now_us >= p->recover_at_us)
 		recover(p);
@@ -146,9 +153,9 @@ bool trial_is_starting(const struct pool *p)
 
 uint64_t trial_next_start_us(const struct pool *p)
 {
-	uint64_t span_us = p->is_failing_in_job ? PROOF_US : TRIAL_US, last_us = p->spawn_at_us;
+	uint64_t span_us = is_suspect(p) ? PROOF_US : TRIAL_US, last_us = p->spawn_at_us;
 
-	if (!pool_is_degraded(p) && !p->is_failing_in_job)
+	if (!pool_is_degraded(p) && !is_suspect(p))
 		return last_us;
 	for (unsigned i = 0; i < p->n_slots; i++) {
 		const struct slot *s = p->slots[i];
@@ -163,7 +170,7 @@ uint64_t trial_next_us(struct pool *p, uint64_t now_us)
 {
 	uint64_t try_us = trial_next_try_us(p);
 
-	if (p->is_failing_in_job)
+	if (is_suspect(p))
 		p->recover_at_us = proved_by_job_us(p);
 	p->may_try = may_try(p, now_us);
 	return now_us < try_us && try_us < p->recover_at_us ? try_us : p->recover_at_us;
@@ -177,28 +184,39 @@ void trial_ready(struct slot *s, uint64_t now_us)
 	struct pool *p = s->pool;
 
 	p->is_proven |= is_newer(s);
-	if (p->n_failed_starts && is_newer(s) && !p->is_failing_in_job)
+	if (p->n_failed_starts && is_newer(s) && !is_suspect(p))
 		p->recover_at_us = heap_after(now_us, PROOF_US);
 }
 
-/* Old ones prove nothing, but for first jobs if it is these that kill. */
 void trial_answered(struct slot *s)
 {
 	struct pool *p = s->pool;
 
-	if (p->n_failed_starts && (is_newer(s) || (p->is_failing_in_job && is_tried_since(s))))
+	if (s->serial <= p->old_serial)
+		return;
+	if (p->n_failed_starts && (is_newer(s) || is_suspect(p)))
 		recover(p);
+	p->has_answered = true;
 }
 
-/* Whether its death tells more than the last failure did. */
+/* A death in a first job tells more than the last failure did, if that job was handed over when it
+ * was known; of a pool that has answered jobs, only that of a worker that was forked since. */
+static bool is_failed_in_job(const struct slot *s, uint64_t now_us)
+{
+	if (s->n_done || s->serial <= s->pool->old_serial)
+		return false;
+	if (s->pool->has_answered)
+		return is_newer(s) && now_us - s->ready_us < PROOF_US;
+	return is_tried_since(s) && now_us - s->busy_us < PROOF_US;
+}
+
 static bool is_failed_start(const struct slot *s, const struct worker_end *end, uint64_t now_us)
 {
 	switch (s->state) {
 	case SLOT_STARTING: return is_newer(s);
 	case SLOT_IDLE: return is_newer(s) && !s->n_done && now_us - s->ready_us < PROOF_US;
 	case SLOT_BUSY: /* somebody else may have killed it for its work */
-		return !end->was_killed && s->serial > s->pool->old_serial && is_tried_since(s) &&
-		       now_us - s->busy_us < PROOF_US;
+		return !end->was_killed && is_failed_in_job(s, now_us);
 	default: return false;
 	}
 }
@@ -238,6 +256,6 @@ void trial_died(struct slot *s, const struct worker_end *end, uint64_t now_us)
 void trial_begin_anew(struct pool *p)
 {
 	p->failed_serial = p->old_serial = p->n_spawned;
-	p->is_proven = false;
+	p->is_proven = p->has_answered = false;
 	recover(p);
 }

@@ -12,6 +12,11 @@ static bool is_up(const struct slot *s)
 	return s->state == SLOT_IDLE || s->state == SLOT_BUSY;
 }
 
+static bool is_suspect(const struct sizes *sizes)
+{
+	return sizes->failed_in_job && !sizes->has_answered;
+}
+
 static uint64_t back_off_us(const struct sizes *sizes)
 {
 	if (sizes->n_failed < 2)
@@ -41,7 +46,7 @@ static bool is_first_job(const struct sizes *sizes, const struct slot *s)
 
 bool trials_is_wary(const struct sizes *sizes)
 {
-	return sizes->failed_in_job && sizes->n_failed >= 2;
+	return is_suspect(sizes) && sizes->n_failed >= 2;
 }
 
 /* Not before that may another worker get its first job. */
@@ -59,7 +64,7 @@ static uint64_t next_try_us(const struct sizes *sizes, const struct pool *p)
 /* A first job runs for so long that it proves something. */
 static bool is_proved_by_job(const struct sizes *sizes, const struct pool *p, uint64_t now_us)
 {
-	for (unsigned i = 0; i < p->n_slots && sizes->failed_in_job; i++)
+	for (unsigned i = 0; i < p->n_slots && is_suspect(sizes); i++)
 		if (is_first_job(sizes, p->slots[i]) &&
 			now_us >= sizes->of[i].busy_since_us + PROOF_US)
 			return true;
@@ -71,7 +76,7 @@ static void believe(struct world *w, const struct pool *p)
 {
 	struct sizes *sizes = &w->sizes[world_pool_index(w, p)];
 
-	if (!sizes->failed_in_job || p->n_failed_starts)
+	if (!is_suspect(sizes) || p->n_failed_starts)
 		return;
 	if (!sizes->is_proved)
 		world_fail(w, "pool %s thinks that it is well again", p->name);
@@ -134,8 +139,8 @@ bool trials_is_starting(const struct sizes *sizes, const struct pool *p)
 uint64_t trials_next_start_us(const struct sizes *sizes, const struct pool *p)
 {
 	uint64_t at_us = sizes->failed_us + back_off_us(sizes);
-	uint64_t span_us = sizes->failed_in_job ? PROOF_US : TRIAL_US;
-	bool is_slow = sizes->n_failed >= 2 || sizes->failed_in_job;
+	uint64_t span_us = is_suspect(sizes) ? PROOF_US : TRIAL_US;
+	bool is_slow = sizes->n_failed >= 2 || is_suspect(sizes);
 
 	for (unsigned i = 0; i < p->n_slots && is_slow; i++) {
 		const struct sized *sized = &sizes->of[i];
@@ -164,7 +169,7 @@ void trials_ready(struct fake_worker *fw)
 	struct sizes *sizes = sizes_of(fw);
 
 	sized_of(fw)->ready_us = fw->fake->now_us;
-	if (sizes->n_failed && sized_of(fw)->fork > sizes->failed_fork && !sizes->failed_in_job)
+	if (sizes->n_failed && sized_of(fw)->fork > sizes->failed_fork && !is_suspect(sizes))
 		sizes->proven_us = fw->fake->now_us + PROOF_US;
 }
 
@@ -176,10 +181,9 @@ void trials_answered(struct fake_worker *fw)
 	struct sizes *sizes = sizes_of(fw);
 	struct sized *sized = sized_of(fw);
 
-	if (sized->fork > sizes->failed_fork || (sizes->failed_in_job && !sized->has_answered &&
-							sized->busy_since_us >= sizes->failed_us))
+	if (sized->fork > sizes->failed_fork || is_suspect(sizes))
 		recover(sizes);
-	sized->has_answered = true;
+	sized->has_answered = sizes->has_answered = true;
 }
 
 static bool is_failed_start(const struct fake_worker *fw)
@@ -194,8 +198,12 @@ static bool is_failed_start(const struct fake_worker *fw)
 		return sized->fork > sizes->failed_fork && !sized->has_answered &&
 		       now_us - sized->ready_us < PROOF_US;
 	case SLOT_BUSY:
-		return !fw->was_killed && is_first_job(sizes, fw->slot) &&
-		       now_us - sized->busy_since_us < PROOF_US;
+		if (fw->was_killed || sized->has_answered)
+			return false;
+		if (sizes->has_answered)
+			return sized->fork > sizes->failed_fork &&
+			       now_us - sized->ready_us < PROOF_US;
+		return is_first_job(sizes, fw->slot) && now_us - sized->busy_since_us < PROOF_US;
 	default: return false;
 	}
 }
@@ -232,7 +240,7 @@ bool trials_is_broken(const struct world *w, const struct pool *p)
 	if (!trials_has_broken(w, p) || (sizes->may_try && !p->queue.n))
 		return false;
 	for (unsigned i = 0; i < p->n_slots; i++)
-		if (is_up(p->slots[i]) && (!sizes->failed_in_job || sizes->of[i].has_answered))
+		if (is_up(p->slots[i]) && (!is_suspect(sizes) || sizes->of[i].has_answered))
 			return false;
 	return true;
 }

@@ -108,6 +108,7 @@ struct sizes {
 	uint64_t n_forks;
 	unsigned n_failed;	    /* starts in a row */
 	unsigned blame;		    /* points for them */
+	bool has_answered;	    /* any of its workers */
 	bool is_proved;		    /* before the turn: a first job ran for long */
 	bool may_try;		    /* after it: somebody may get a first job */
 	uint64_t failed_us;	    /* the last one */

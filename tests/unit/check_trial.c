@@ -164,6 +164,29 @@ START_TEST(a_pool_that_died_as_a_whole_in_first_jobs_is_forked_anew_slowly)
 }
 END_TEST
 
+START_TEST(after_one_answer_it_is_the_jobs_that_kill_and_others_are_taken)
+{
+	struct fake_worker *w;
+	struct future *f;
+
+	core_pool_resize(pool, 4, 0, 0);
+	settle();
+	submit_running(&w);
+	finish(w, 0);
+	bury(w);
+	for (int i = 0; i < 8; i++) {
+		fake.now_us += 2 * SECOND_US;
+		settle();
+		submit_running(&w);
+		bury(w);
+		fake_turn(&fake);
+	}
+	ck_assert_uint_gt(serving(), 0);
+	ck_assert_int_eq(try_submit(&f), 0);
+	ck_assert_int_eq(try_submit(&f), 0);
+}
+END_TEST
+
 START_TEST(a_first_job_that_runs_for_long_proves_something)
 {
 	struct fake_worker *w;
@@ -275,6 +298,7 @@ SUITE_MAIN_WITH("trial", core_setup, core_teardown,
 	one_that_aborts_in_its_first_job_too,
 	of_many_workers_few_are_risked_for_first_jobs_that_kill,
 	a_pool_that_died_as_a_whole_in_first_jobs_is_forked_anew_slowly,
+	after_one_answer_it_is_the_jobs_that_kill_and_others_are_taken,
 	a_first_job_that_runs_for_long_proves_something,
 	jobs_that_wait_are_not_aborted_for_those_that_kill,
 	workers_that_somebody_kills_when_they_are_ready_break_no_pool,
