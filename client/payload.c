@@ -220,7 +220,7 @@ int cl_payload_pack_encoded(struct cl_draft *d, const void *encoded, size_t len,
 	return 0;
 }
 
-static int pack_future(struct cl_draft *d, uint64_t id)
+static int pack_future(struct bufpack *p, uint64_t id)
 {
 	uint8_t bytes[8];
 
@@ -228,7 +228,7 @@ static int pack_future(struct cl_draft *d, uint64_t id)
 		return -EINVAL;
 	for (unsigned i = 0; i < 8; i++)
 		bytes[i] = (uint8_t)(id >> (56 - 8 * i));
-	bufpack_ext(&d->pk, PROTO_EXT_FUTURE, bytes, sizeof(bytes));
+	bufpack_ext(p, PROTO_EXT_FUTURE, bytes, sizeof(bytes));
 	return 0;
 }
 
@@ -251,7 +251,7 @@ int cl_payload_pack(struct cl_draft *d, const poold_input *input)
 	case KIND_ENCODED:
 		return cl_payload_pack_encoded(d, input->data, input->len, PROTO_VALUE_DEPTH,
 			input->fds, (unsigned)input->number);
-	case KIND_FUTURE: return pack_future(d, input->number);
+	case KIND_FUTURE: return pack_future(&d->pk, input->number);
 	case KIND_COMMAND: return input->data ? cl_command_pack(d, input->data) : -EINVAL;
 	}
 	return -EINVAL;
@@ -266,7 +266,7 @@ int cl_payload_store(const poold_input *input, struct buf *bytes, int *ret_fd)
 	bufpack_init(&p, bytes);
 	switch ((enum kind)input->kind) {
 	case KIND_NIL: bufpack_nil(&p); return bufpack_error(&p);
-	case KIND_FUTURE:
+	case KIND_FUTURE: r = pack_future(&p, input->number); return r < 0 ? r : bufpack_error(&p);
 	case KIND_ENCODED:
 	case KIND_COMMAND: return -EINVAL;
 	default: break;

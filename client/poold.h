@@ -566,7 +566,12 @@ poold_input poold_input_buffer(poold_buffer *buffer);
 
 /**
  * poold_input_future() - the value of another future
- * @id:  its ID; the job waits for it. Daemons of version 0.1 refuse it (bad_request).
+ * @id:  its ID: an object (poold_put()), or a job, whose end the new one waits for
+ *
+ * The value goes from the daemon to the worker; it does not come here. If that future ends otherwise
+ * than done, the job is aborted. It may be released at once: its value stays until the last job that
+ * uses it is through. An input that names several, or one among other things, is encoded by the
+ * caller (poold_input_encoded()): ext type 2, its payload the ID in 8 bytes, big endian.
  *
  * Blocks:   no.
  * Owner:    nothing changes hands.
@@ -1309,7 +1314,8 @@ int poold_command_set_cwd(poold_command *c, const char *path);
 /**
  * poold_command_set_stdin() - what it reads
  * @c:      command
- * @input:  bytes, text, iovec, buffer or file; nil: /dev/null
+ * @input:  bytes, text, iovec, buffer or file; nil: /dev/null; a future: its value, a byte string, or
+ *          the standard output of a command
  *
  * Blocks:   a file is read now.
  * Owner:    copied; above 64 KiB into a memfd that all submits of this command share.

@@ -13,6 +13,7 @@ static const struct opt options[] = {
 	{0, "wait-timeout", "TIME", "wait no longer than this, then cancel it", OPT_TIME,
 		offsetof(struct args, wait_timeout)},
 	INPUTARGS_FILE_OPTION(struct args, input),
+	INPUTARGS_FUTURE_OPTION(struct args, input),
 	INPUTARGS_JSON_OPTION(struct args, input),
 	JOBARGS_OPTIONS(struct args, job),
 	{0},

@@ -7,13 +7,15 @@
 #include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"
 
+/* Without a function the value is put. */
 int job_submit(struct ctl *ctl, const char *function, const struct input *in,
 	const poold_options *options, poold_future **ret)
 {
 	int r;
 
 	do {
-		r = poold_submit(ctl->client, function, in->value, options, ret);
+		r = function ? poold_submit(ctl->client, function, in->value, options, ret)
+			     : poold_put(ctl->client, in->value, options, ret);
 	} while (r == -EAGAIN && (r = poold_flush(ctl->client, POOLD_FOREVER)) >= 0);
 	return r;
 }
@@ -156,4 +158,17 @@ int job_tell_unfinished(struct ctl *ctl, uint64_t id, poold_state state)
 		output_say("the time is over: %llu is %s", (unsigned long long)id,
 			poold_state_name(state));
 	return e.code;
+}
+
+void job_print_id(struct ctl *ctl, uint64_t id, const char *what)
+{
+	if (ctl->json)
+		output_document(json_pack("{s:I}", "id", (json_int_t)id));
+	else if (ctl->quiet || !output_is_terminal())
+		output_line("%llu", (unsigned long long)id);
+	else
+		output_line("%s %llu; \"poolctl %s %llu\" %s it", what, (unsigned long long)id,
+			*what == 'j' ? "wait" : "release", (unsigned long long)id,
+			*what == 'j' ? "waits for" : "forgets");
+	output_flush();
 }

@@ -9,7 +9,7 @@ static inline void future_freep(poold_future **f)
 	*f = poold_future_unref(*f);
 }
 
-/* poold_submit(), as soon as there is room. 0 or -errno. */
+/* poold_submit(), or poold_put() if function is NULL, as soon as there is room. 0 or -errno. */
 must_check int job_submit(struct ctl *ctl, const char *function, const struct input *in,
 	const poold_options *options, poold_future **ret);
 /* Connects, hands in and waits for the ID; in is used up. 0, or the exit code after saying why it was
@@ -35,3 +35,5 @@ int job_tell_refusal(struct ctl *ctl, poold_future *f);
 int job_tell_interrupt(struct ctl *ctl, uint64_t id);
 /* Waiting ended before the job, which is in this state. Returns the exit code. */
 int job_tell_unfinished(struct ctl *ctl, uint64_t id, poold_state state);
+/* Says the ID of a new "job" or "object": alone, unless a person reads it. */
+void job_print_id(struct ctl *ctl, uint64_t id, const char *what);

@@ -1,5 +1,6 @@
 #include "client/poolctl/jobargs.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -240,6 +241,39 @@ static int input_texts(struct input *ret, int argc, char **argv)
 	return finish_encoded(ret, &p, &b);
 }
 
+/* One future by itself, several as an array. */
+static int input_futures(struct input *ret, const struct opt_ids *futures)
+{
+	struct buf b = BUF_INIT(PROTO_MESSAGE_BYTES);
+	struct bufpack p;
+	uint64_t id;
+
+	if (futures->n == 1) {
+		*ret = (struct input){.value = poold_input_future(futures->ids[0]), .fd = -1};
+		return 0;
+	}
+	bufpack_init(&p, &b);
+	bufpack_array(&p, futures->n);
+	for (size_t i = 0; i < futures->n; i++) {
+		id = htobe64(futures->ids[i]);
+		bufpack_ext(&p, PROTO_EXT_FUTURE, &id, sizeof(id));
+	}
+	return finish_encoded(ret, &p, &b);
+}
+
+int input_take_future(struct ctl *ctl, const struct inputargs *a, struct input *in)
+{
+	int r;
+
+	if (a->futures.n == 0)
+		return 0;
+	r = poold_command_set_stdin(in->command, poold_input_future(a->futures.ids[0]));
+	if (r == 0)
+		return 0;
+	input_deinit(in);
+	return ctl_own_failure(ctl, r, "input");
+}
+
 int input_of_function(
 	struct ctl *ctl, const struct inputargs *a, int argc, char **argv, struct input *ret)
 {
@@ -247,10 +281,13 @@ int input_of_function(
 	json_t *value;
 	int r = 0;
 
-	if ((a->file ? 1 : 0) + (a->json ? 1 : 0) + (argc > 0 ? 1 : 0) > 1)
-		return ctl_usage(ctl, "--input, --json-arg and texts exclude each other");
+	if ((a->file ? 1 : 0) + (a->json ? 1 : 0) + (a->futures.n > 0) + (argc > 0 ? 1 : 0) > 1)
+		return ctl_usage(
+			ctl, "--input, --input-future, --json-arg and texts exclude each other");
 	if (a->file) {
 		r = input_file(ret, a->file);
+	} else if (a->futures.n > 0) {
+		r = input_futures(ret, &a->futures);
 	} else if (a->json) {
 		value = json_loads(a->json, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 		if (!value)

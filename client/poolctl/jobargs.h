@@ -66,6 +66,7 @@ struct commandargs {
 struct inputargs {
 	const char *file; /* "-" is standard input */
 	const char *json;
+	struct opt_ids futures;
 };
 
 /* The same for a struct inputargs: of a function; of a command the first row alone. */
@@ -73,6 +74,12 @@ struct inputargs {
 	{                                                                                          \
 		'i', "input", "FILE", "this file (-: standard input) is its input", OPT_TEXT,      \
 			offsetof(s, m.file)                                                        \
+	}
+#define INPUTARGS_FUTURE_OPTION(s, m)                                                              \
+	{                                                                                          \
+		'I', "input-future", "IDS",                                                        \
+			"the value of this future is its input; of several, an array", OPT_IDS,    \
+			offsetof(s, m.futures)                                                     \
 	}
 #define INPUTARGS_JSON_OPTION(s, m)                                                                \
 	{                                                                                          \
@@ -101,6 +108,8 @@ must_check int commandargs_check(
  * exit code. */
 must_check int input_of_function(
 	struct ctl *ctl, const struct inputargs *a, int argc, char **argv, struct input *ret);
+/* The command's standard input is the future that was asked for, if one was. 0 or the exit code. */
+must_check int input_take_future(struct ctl *ctl, const struct inputargs *a, struct input *in);
 /* What a command is; argv ends with NULL. 0 or the exit code. */
 must_check int input_of_command(struct ctl *ctl, const struct commandargs *c,
 	const struct stdio *io, char *const *argv, struct input *ret);

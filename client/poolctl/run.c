@@ -24,6 +24,7 @@ static const struct opt options[] = {
 		OPT_FLAG, offsetof(struct args, capture)},
 	{0, "pty", NULL, "a terminal of its own", OPT_FLAG, offsetof(struct args, pty)},
 	INPUTARGS_FILE_OPTION(struct args, input),
+	INPUTARGS_FUTURE_OPTION(struct args, input),
 	COMMANDARGS_OPTIONS(struct args, command),
 	JOBARGS_OPTIONS(struct args, job),
 	{0},
@@ -163,16 +164,19 @@ static int run_job(struct running *run, const struct args *a)
 static int open_stdio(struct ctl *ctl, const struct args *a, struct stdio *io)
 {
 	bool with_output = !(a->capture || a->keep || ctl->json);
+	const char *file = a->input.futures.n ? "/dev/null" : a->input.file;
 	int r = 0;
 
-	if (a->pty && (!with_output || a->input.file))
+	if (a->input.futures.n > 1 || (a->input.futures.n && a->input.file))
+		return ctl_usage(ctl, "a command has one standard input");
+	if (a->pty && (!with_output || file))
 		return ctl_usage(ctl, "--pty excludes --input, --capture, --keep and --json");
 	if (a->pty)
 		return stdio_open_terminal(ctl, io);
-	if (a->input.file)
-		r = stdio_open_input(io, a->input.file, false, a->job.retries.set);
+	if (file)
+		r = stdio_open_input(io, file, false, a->job.retries.set);
 	if (r < 0)
-		return ctl_own_failure(ctl, r, a->input.file);
+		return ctl_own_failure(ctl, r, file);
 	r = stdio_pass_own(io, with_output, a->job.retries.set);
 	return r < 0 ? ctl_own_failure(ctl, r, "standard input and output") : 0;
 }
@@ -189,6 +193,8 @@ static int hand_in(struct running *run, struct args *a, const poold_options *o, 
 		code = open_stdio(ctl, a, &run->io);
 	if (code == 0)
 		code = input_of_command(ctl, &a->command, &run->io, argv, &in);
+	if (code == 0)
+		code = input_take_future(ctl, &a->input, &in);
 	if (code)
 		return code;
 	run->is_own[0] = run->io.fds[1] >= 0;

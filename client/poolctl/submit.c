@@ -24,6 +24,7 @@ static const struct opt options[] = {
 	{'k', "key", "KEY", "submitted again with the same key and content, it is the same job",
 		OPT_TEXT, offsetof(struct args, key)},
 	INPUTARGS_FILE_OPTION(struct args, input),
+	INPUTARGS_FUTURE_OPTION(struct args, input),
 	INPUTARGS_JSON_OPTION(struct args, input),
 	STDIOARGS_OPTIONS(struct args, output),
 	COMMANDARGS_OPTIONS(struct args, command),
@@ -34,18 +35,6 @@ static const struct opt options[] = {
 static bool for_job(const void *values)
 {
 	return ((const struct args *)values)->wait;
-}
-
-static void print_id(struct ctl *ctl, uint64_t id)
-{
-	if (ctl->json)
-		output_document(json_pack("{s:I}", "id", (json_int_t)id));
-	else if (ctl->quiet || !output_is_terminal())
-		output_line("%llu", (unsigned long long)id);
-	else
-		output_line("job %llu; \"poolctl wait %llu\" waits for it", (unsigned long long)id,
-			(unsigned long long)id);
-	output_flush();
 }
 
 static int wait_for_end(struct ctl *ctl, const struct args *a, poold_future *f)
@@ -74,6 +63,8 @@ static int check_usage(struct ctl *ctl, const struct args *a, int argc)
 		return ctl_usage(ctl, "%s is for commands", commandargs_given(&a->command));
 	if (a->function && (a->output.out || a->output.err))
 		return ctl_usage(ctl, "--stdout and --stderr are for commands");
+	if (!a->function && (a->input.futures.n > 1 || (a->input.futures.n && a->input.file)))
+		return ctl_usage(ctl, "a command has one standard input");
 	if (!a->function && a->input.json)
 		return ctl_usage(ctl, "--json-arg is for functions");
 	if (a->key && !*a->key)
@@ -99,6 +90,8 @@ static int make_command(
 		     : stdio_open_output(ctl, &io, &a->output);
 	if (code == 0)
 		code = input_of_command(ctl, &a->command, &io, argv, ret);
+	if (code == 0)
+		code = input_take_future(ctl, &a->input, ret);
 	stdio_deinit(&io);
 	return code;
 }
@@ -137,7 +130,7 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 	/* Who has read the ID may send a signal. */
 	if (a->wait)
 		code = loop_catch_signals(ctl);
-	print_id(ctl, poold_future_get_id(f));
+	job_print_id(ctl, poold_future_get_id(f), "job");
 	if (!a->wait || code)
 		return code;
 	return wait_for_end(ctl, a, f);

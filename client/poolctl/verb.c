@@ -7,6 +7,7 @@ const struct verb *const verb_all[] = {
 	&verb_run,
 	&verb_call,
 	&verb_map,
+	&verb_put,
 	&verb_wait,
 	&verb_watch,
 	&verb_result,

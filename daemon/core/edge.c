@@ -15,6 +15,7 @@
  */
 #include "daemon/core/edge.h"
 
+#include <assert.h>
 #include <utlist.h>
 
 #include "daemon/core/attempt.h"
@@ -109,8 +110,10 @@ void edges_drop_inputs(struct core *c, struct future *f)
 
 	for (uint32_t i = 0; f->terms && i < f->terms->n_edges; i++) {
 		e = &f->terms->edges[i];
-		if (e->is_input && e->on)
+		if (e->is_input && e->on) {
+			assert(!e->is_left);
 			core_unpin(c, take_on(e));
+		}
 	}
 }
 

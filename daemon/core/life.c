@@ -225,10 +225,10 @@ void life_finish(struct core *c, struct future *f, enum future_state state,
 	f->pool->n_finished[state]++;
 	function_learn(f->function, f);
 	give_job(f);
+	edges_cut(f);
 	if (state == FUTURE_DONE || f->is_input_lent)
 		give_input(c, f);
 	life_arm(c, f);
-	edges_cut(f);
 	edges_final(c, f);
 	tell_waiters(c, f);
 }

@@ -14,7 +14,7 @@ run_ctl 0 info "$third"
 expect_out_line "^waits_for +future $second\$"
 echo go >"$dir/gate"
 run_ctl 125 wait "$third"
-expect_err_line "future $first, after which it was to run"
+expect_err_line "future $first, which it depended on"
 run_ctl 0 result "$last"
 expect_out ran
 run_ctl 125 submit --wait --after 9007199254740991 -- true
