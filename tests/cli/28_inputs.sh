@@ -28,11 +28,11 @@ expect_out "$(printf '5\n4')"
 first=$(submit -- false)
 run_ctl 125 run --input-future "$first" -- cat
 expect_err_line "future $first, which it depended on"
-run_ctl 125 call bench/echo --input-future 9007199254740991
+run_ctl 3 call bench/echo --input-future 9007199254740991
 expect_err_line 'no such future: 9007199254740991'
 
 run_ctl 0 release "$object"
-run_ctl 125 call bench/echo --input-future "$object"
+run_ctl 3 call bench/echo --input-future "$object"
 run_ctl 2 put
 run_ctl 2 put "$dir/file" "$dir/file"
 run_ctl 2 put "$dir/file" --json-arg 1
