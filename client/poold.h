@@ -1904,6 +1904,29 @@ int poold_cancel_matching(poold *p, const poold_filter *filter, poold_cancel_mod
 int poold_retry(poold *p, uint64_t id, uint64_t *ret_id);
 
 /**
+ * poold_reload() - have the daemon read its configuration anew
+ * @p:           handle
+ * @restart:     names of pools that get new processes whether or not they were changed; may be NULL
+ * @n_restart:   how many
+ * @timeout_us:  longest wait
+ * @ret_reply:   {added, removed, restarted, changed, unchanged: names of pools; settings: keys of
+ *               [daemon] and [limits] that took effect; needs_restart: keys that have none before
+ *               poold is restarted}; may be NULL
+ *
+ * For administrators. All of it takes effect, or nothing: then the error of the handle names file,
+ * line and key, or the pool that cannot be made ready. Jobs that run go on.
+ *
+ * Blocks:   yes, up to @timeout_us, until it is decided; runs the pump. After a time-out the daemon
+ *           goes on with it.
+ * Owner:    the caller gets the reply.
+ * Returns:  0.
+ * Errors:   -EREMOTEIO refused; -EINVAL a name is NULL; -ETIMEDOUT; as poold_request().
+ * Since:    0.1
+ */
+int poold_reload(poold *p, const char *const *restart, size_t n_restart, uint64_t timeout_us,
+	poold_reply **ret_reply);
+
+/**
  * poold_release() - let the daemon forget futures at once
  * @p:      handle
  * @ids:    IDs; a job that runs goes on and is forgotten at its end

@@ -109,11 +109,19 @@ static int set_too_large(struct answer *a, const char *limit, uint64_t value, ui
 	return set_packed(a, &b, &p);
 }
 
-/* Beyond the pool's limits it becomes the failure `too_large`. */
-static int check_size(struct answer *a, const struct cursor *value, const struct message_fds *fds,
-	const struct pool *p)
+/* As the pool was when the job was handed over. */
+static uint64_t max_of(const struct slot *s)
 {
-	uint64_t bytes, max = answer_max_result(p);
+	const struct future *f = slot_first(s);
+
+	return f ? f->result_bytes - sizeof(struct payload) : 0;
+}
+
+/* Beyond the pool's limits it becomes the failure `too_large`. */
+static int check_size(
+	struct answer *a, const struct cursor *value, const struct message_fds *fds, uint64_t max)
+{
+	uint64_t bytes;
 	uint16_t n_fds;
 	int r;
 
@@ -128,8 +136,8 @@ static int check_size(struct answer *a, const struct cursor *value, const struct
 
 /* ---- results ---- */
 
-static int take_result(struct answer *a, struct cursor c, struct message_fds *fds,
-	const struct pool *p, const char **ret_reason)
+static int take_result(struct answer *a, struct cursor c, struct message_fds *fds, uint64_t max,
+	const char **ret_reason)
 {
 	struct cursor value;
 	uint32_t n;
@@ -141,7 +149,7 @@ static int take_result(struct answer *a, struct cursor c, struct message_fds *fd
 	*ret_reason = check_value(&value, fds->n);
 	if (*ret_reason)
 		return ANSWER_E_PROTOCOL;
-	r = check_size(a, &value, fds, p);
+	r = check_size(a, &value, fds, max);
 	if (r != 0 || a->is_failure)
 		return r;
 	return set_value(a, value.p, cursor_len(&value), fds, ret_reason);
@@ -270,7 +278,7 @@ static enum future_failure failure_kind(const struct failure *f, const struct po
 }
 
 static int take_error(struct answer *a, struct cursor c, struct message_fds *fds,
-	const struct pool *p, bool was_oom, const char **ret_reason)
+	const struct slot *s, bool was_oom, const char **ret_reason)
 {
 	struct failure f = {.was_oom = was_oom};
 	int r;
@@ -282,11 +290,11 @@ static int take_error(struct answer *a, struct cursor c, struct message_fds *fds
 	if (*ret_reason)
 		return ANSWER_E_PROTOCOL;
 	a->is_failure = true;
-	a->failure = failure_kind(&f, p);
+	a->failure = failure_kind(&f, s->pool);
 	switch (a->failure) {
 	case FAILURE_EXIT:
 	case FAILURE_SIGNAL:
-		r = check_size(a, &f.data, fds, p);
+		r = check_size(a, &f.data, fds, max_of(s));
 		if (r != 0 || a->failure == FAILURE_TOO_LARGE)
 			return r;
 		return set_command_failure(a, &f, fds, ret_reason);
@@ -295,16 +303,16 @@ static int take_error(struct answer *a, struct cursor c, struct message_fds *fds
 	}
 }
 
-int answer_parse(const struct rpc *m, struct message_fds *fds, const struct pool *p, bool was_oom,
+int answer_parse(const struct rpc *m, struct message_fds *fds, const struct slot *s, bool was_oom,
 	struct answer *ret, const char **ret_reason)
 {
 	struct answer a = {.msgid = m->msgid};
 	int r;
 
 	if (cursor_peek(&m->error) == CURSOR_NIL) {
-		r = take_result(&a, m->result, fds, p, ret_reason);
+		r = take_result(&a, m->result, fds, max_of(s), ret_reason);
 	} else if (cursor_peek(&m->result) == CURSOR_NIL) {
-		r = take_error(&a, m->error, fds, p, was_oom, ret_reason);
+		r = take_error(&a, m->error, fds, s, was_oom, ret_reason);
 	} else {
 		*ret_reason = "an answer has both an error and a result";
 		r = ANSWER_E_PROTOCOL;

@@ -169,9 +169,9 @@ void cgroups_deinit(struct cgroups *g)
 
 /* Of a daemon that was killed, where no service manager cleans up behind it. What is busy until it has
  * died stays, empty. */
-static void clear_pool(int pool)
+void cgroup_pool_clear(const struct cgroup_pool *p)
 {
-	int fd = open_dir(pool, ".");
+	int pool = p->dir, fd = pool >= 0 ? open_dir(pool, ".") : -1;
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *e;
 
@@ -192,28 +192,7 @@ static void clear_pool(int pool)
 	closedir(d);
 }
 
-static void limit_memory(
-	const struct cgroups *g, struct cgroup_pool *p, const char *pool, uint64_t memory_max)
-{
-	char max[32];
-
-	if (!memory_max) {
-		(void)write_file(p->dir, "memory.max", "max"); /* of an earlier daemon */
-		return;
-	}
-	snprintf(max, sizeof(max), "%llu", (unsigned long long)memory_max);
-	if (p->dir < 0 || !g->has_memory) {
-		log_warning("pool %s: memory_max is not kept: %s", pool, g->why);
-		return;
-	}
-	if (write_file(p->dir, "memory.max", max) &&
-		write_file(p->dir, "cgroup.subtree_control", "+memory"))
-		p->zygote = make_dir(p->dir, "zygote");
-	if (p->zygote < 0)
-		log_warning("pool %s: memory_max is not kept: %m", pool);
-}
-
-void cgroups_add_pool(struct cgroups *g, const char *pool, uint64_t memory_max, const char *user,
+void cgroups_open_pool(const struct cgroups *g, const char *pool, bool has_limit, const char *user,
 	struct cgroup_pool *ret)
 {
 	const struct passwd *owner = user ? getpwnam(user) : NULL;
@@ -229,9 +208,26 @@ void cgroups_add_pool(struct cgroups *g, const char *pool, uint64_t memory_max, 
 		ret->dir = make_dir(g->fd, name);
 	if (g->fd >= 0 && ret->dir < 0)
 		log_warning("pool %s: no cgroup: %m", pool);
-	if (ret->dir >= 0)
-		clear_pool(ret->dir);
-	limit_memory(g, ret, pool, memory_max);
+	if (has_limit && g->has_memory && ret->dir >= 0)
+		ret->zygote = make_dir(ret->dir, "zygote");
+}
+
+void cgroups_limit_pool(
+	const struct cgroups *g, struct cgroup_pool *p, const char *pool, uint64_t memory_max)
+{
+	char max[32];
+
+	if (!memory_max) {
+		(void)write_file(p->dir, "memory.max", "max");
+		return;
+	}
+	snprintf(max, sizeof(max), "%llu", (unsigned long long)memory_max);
+	if (p->dir < 0 || !g->has_memory)
+		log_warning("pool %s: memory_max is not kept: %s", pool,
+			g->why[0] ? g->why : "no pool had one when poold was started");
+	else if (!write_file(p->dir, "memory.max", max) ||
+		 !write_file(p->dir, "cgroup.subtree_control", "+memory"))
+		log_warning("pool %s: memory_max is not kept: %m", pool);
 }
 
 void cgroup_pool_deinit(struct cgroup_pool *p)

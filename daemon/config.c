@@ -27,6 +27,21 @@ static void pool_deinit(struct config_pool *pool)
 		if (config_keys[i].section == SECTION_POOL)
 			config_value_clear(&config_keys[i], pool);
 	free(pool->name);
+	free(pool->place);
+}
+
+struct config_pool *config_pool_free(struct config_pool *pool)
+{
+	if (pool)
+		pool_deinit(pool);
+	free(pool);
+	return NULL;
+}
+
+void config_pool_take(struct config_pool *into, struct config_pool *from)
+{
+	*into = *from;
+	*from = (struct config_pool){0};
 }
 
 struct config *config_free(struct config *c)
@@ -237,6 +252,12 @@ static int check_module(
 		return config_fail_at(p, origin, "module %s: %s", pool->module, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return config_fail_at(p, origin, "module %s: is no regular file", pool->module);
+	pool->module_mark = (struct config_mark){
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.size = st.st_size,
+		.changed_ns = st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+	};
 	if (read(fd, &head, sizeof(head)) != sizeof(head) || !is_shared_object(&head))
 		return config_fail_at(
 			p, origin, "module %s: is no shared object of this host", pool->module);
@@ -335,8 +356,10 @@ static int check_pool(struct config_parse *p, size_t i)
 	if (!parsed->keys[KEY_POOL_allow].file)
 		pool->allow.everybody = pool->handler == HANDLER_MODULE;
 	if (!parsed->header.file)
-		return 0; /* the one that nobody wrote */
-	r = check_sizing(p, pool, parsed->keys);
+		return config_text(&pool->place, "no file"); /* nobody wrote it */
+	r = config_text(&pool->place, "%s:%d", parsed->header.file, parsed->header.line);
+	if (r == 0)
+		r = check_sizing(p, pool, parsed->keys);
 	return r == 0 ? check_handler(p, pool, parsed) : r;
 }
 
@@ -366,6 +389,8 @@ int config_load(const struct config_override *o, struct config **ret, struct con
 		r = config_add_pool(&p, "default"); /* handler exec is 0 */
 	if (r == 0)
 		r = config_set_rest(&p, o);
+	if (o->is_verbose)
+		c->log_level = LOG_DEBUG;
 	if (r == 0)
 		r = check_pools(&p);
 	files_deinit(&files);

@@ -40,10 +40,20 @@ enum config_limit {
 /* Zero is left for what is not set. */
 #define CONFIG_NICE_OFFSET 100
 
+/* Which file it was: another one in its place, or the same one written anew, differs. */
+struct config_mark {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	int64_t changed_ns;
+};
+
 struct config_pool {
 	char *name;
+	char *place; /* "file:line" of its section, the latest */
 	enum config_handler handler;
 	char *module; /* absolute path; handler module */
+	struct config_mark module_mark;
 	unsigned workers;
 	enum pool_sizing sizing;
 	unsigned min_spare;
@@ -119,6 +129,7 @@ void config_errors_log(const struct config_errors *errors, size_t most);
 struct config_override {
 	const char *file; /* NULL: the standard places; none there is fine */
 	const char *socket;
+	bool is_verbose; /* log at debug level */
 };
 
 /* 0; 1 with errors added, which are the caller's to clear; -ENOMEM. Without any file: pool `default`, handler exec, one worker
@@ -126,4 +137,8 @@ struct config_override {
 must_check int config_load(
 	const struct config_override *o, struct config **ret, struct config_errors *errors);
 struct config *config_free(struct config *c);
+/* What it came from is empty afterwards, and can only be freed. */
+void config_pool_take(struct config_pool *into, struct config_pool *from);
+/* Takes NULL, returns NULL. */
+struct config_pool *config_pool_free(struct config_pool *pool);
 DEFINE_CLEANUP(struct config *, config_free)

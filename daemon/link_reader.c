@@ -54,7 +54,7 @@ static void take_ready(struct worker_link *l, struct rpc *m)
 	l->was_ready = true;
 	worker_link_set_state(l, LINK_OPEN);
 	if (rss_kib)
-		zygote_weigh(l->slot->pool->shell, rss_kib);
+		zygote_weigh(l->zygote, rss_kib);
 	core_worker_ready(l->slot, clock_now_us());
 }
 
@@ -194,7 +194,7 @@ static void take_answer(struct worker_link *l, const struct rpc *m, struct messa
 		return;
 	}
 	was_oom = cursor_peek(&m->error) != CURSOR_NIL && cgroup_was_oom(&l->cgroup);
-	r = answer_parse(m, fds, l->slot->pool, was_oom, &a, &reason);
+	r = answer_parse(m, fds, l->slot, was_oom, &a, &reason);
 	if (r == ANSWER_E_PROTOCOL) {
 		worker_link_break(l, reason);
 		return;

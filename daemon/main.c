@@ -29,7 +29,6 @@ static const char usage[] =
 struct arguments {
 	struct config_override override;
 	bool only_check;
-	bool is_verbose;
 };
 
 /* -1: go on; else the exit code. */
@@ -51,7 +50,7 @@ static int parse(int argc, char **argv, struct arguments *a)
 		switch (c) {
 		case 'c': a->override.file = optarg; break;
 		case 's': a->override.socket = optarg; break;
-		case 'v': a->is_verbose = true; break;
+		case 'v': a->override.is_verbose = true; break;
 		case OPT_CHECK: a->only_check = true; break;
 		case 'h': fputs(usage, stdout); return EXIT_SUCCESS;
 		case OPT_VERSION: puts("poold " PACKAGE_VERSION); return EXIT_SUCCESS;
@@ -94,8 +93,8 @@ int main(int argc, char **argv)
 		config_free(config);
 		return EXIT_SUCCESS;
 	}
-	log_set_level(a.is_verbose ? LOG_DEBUG : config->log_level);
-	if (server_new(config, &server) < 0)
+	log_set_level(config->log_level);
+	if (server_new(config, &a.override, &server) < 0)
 		return EXIT_FAILURE;
 	return server_run(server);
 }

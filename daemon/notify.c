@@ -64,6 +64,15 @@ void notify_ready(const char *format, ...)
 	va_end(args);
 }
 
+void notify_reloading(uint64_t now_us)
+{
+	char message[64];
+
+	snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		(unsigned long long)now_us);
+	(void)sd_notify(0, message);
+}
+
 void notify_stopping(const char *format, ...)
 {
 	va_list args;

@@ -19,6 +19,8 @@ struct notify {
 void notify_init(struct notify *n);
 /* Serving; with a status line for people. */
 void notify_ready(const char *format, ...) printf_like(1, 2);
+/* Reads its configuration anew; notify_ready() ends that. now_us is monotonic. */
+void notify_reloading(uint64_t now_us);
 /* On the way out; with a status line. */
 void notify_stopping(const char *format, ...) printf_like(1, 2);
 /* At the end of every turn of the loop: sends a beat if one is due. When to be here again at the

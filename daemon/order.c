@@ -336,8 +336,8 @@ static struct submission again_of(const struct order *o, const struct future *f)
 {
 	struct submission s = {
 		.account = f->account,
-		.pool = f->pool,
-		.function = f->function,
+		.pool = o->pool,
+		.function = o->function,
 		.input_bytes = payload_charge_bytes(f->input),
 		.input_fds = payload_charge_fds(f->input),
 		.extra_bytes = (uint32_t)extra_size(&o->spec),

@@ -190,7 +190,7 @@ void reply_true(struct reply_to to)
 /* ---- errors ---- */
 
 /* [1, msgid, [code, message, … the details and the nil result are the caller's. */
-static struct bufpack *begin_error(struct reply_to to, const char *code, const char *message)
+struct bufpack *reply_begin_error(struct reply_to to, const char *code, const char *message)
 {
 	begin(to, false);
 	rpc_pack_answer(&now.pack, to.msgid);
@@ -200,7 +200,7 @@ static struct bufpack *begin_error(struct reply_to to, const char *code, const c
 	return &now.pack;
 }
 
-static void end_error(void)
+void reply_end_error(void)
 {
 	bufpack_nil(&now.pack);
 	reply_end();
@@ -208,8 +208,8 @@ static void end_error(void)
 
 void reply_error(struct reply_to to, const char *code, const char *message)
 {
-	bufpack_map(begin_error(to, code, message), 0);
-	end_error();
+	bufpack_map(reply_begin_error(to, code, message), 0);
+	reply_end_error();
 }
 
 void reply_refusal(struct reply_to to, const struct refusal *why)
@@ -221,12 +221,12 @@ void reply_refusal(struct reply_to to, const struct refusal *why)
 	snprintf(message, sizeof(message), "limit of %s%s: %llu, at most %llu", kind,
 		why->of_uid ? " of your uid" : " in all", (unsigned long long)why->value,
 		(unsigned long long)why->max);
-	p = begin_error(to, why->of_uid ? "quota" : "full", message);
+	p = reply_begin_error(to, why->of_uid ? "quota" : "full", message);
 	bufpack_map(p, 4);
 	outcome_pack_limit(p, kind, why->value, why->max);
 	bufpack_text(p, "retry_after");
 	bufpack_uint(p, RETRY_AFTER_S);
-	end_error();
+	reply_end_error();
 }
 
 void reply_too_large_error(struct reply_to to, uint64_t size)
@@ -238,10 +238,10 @@ void reply_too_large_error(struct reply_to to, uint64_t size)
 		"the result takes %llu bytes inline, a message has at most %u: use `read`, or a "
 		"client with fds",
 		(unsigned long long)size, PROTO_MESSAGE_BYTES);
-	p = begin_error(to, "too_large", message);
+	p = reply_begin_error(to, "too_large", message);
 	bufpack_map(p, 3);
 	outcome_pack_limit(p, "message_bytes", size, PROTO_MESSAGE_BYTES);
-	end_error();
+	reply_end_error();
 }
 
 /* ---- futures ---- */

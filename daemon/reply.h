@@ -36,6 +36,9 @@ void reply_failure(struct future *f);
 void reply_true(struct reply_to to);
 /* [code, message, {}] */
 void reply_error(struct reply_to to, const char *code, const char *message);
+/* [code, message, details]: pack one map, then reply_end_error(). */
+struct bufpack *reply_begin_error(struct reply_to to, const char *code, const char *message);
+void reply_end_error(void);
 void reply_refusal(struct reply_to to, const struct refusal *why);
 
 /* too_large, with what it would take inline. */

@@ -260,23 +260,26 @@ static void pack_usage(struct bufpack *p, const struct amounts *used, const stru
 }
 
 struct totals {
-	uint64_t submitted, queued;
-	uint64_t finished[_FUTURE_STATE_MAX];
-	struct future_timing timing;
+	uint64_t queued;
+	struct pool_sums sums;
 };
 
 static void sum_pool(struct totals *t, const struct pool *p)
 {
-	t->submitted += p->n_submitted;
 	t->queued += p->queue.n;
-	for (int s = FUTURE_DONE; s < _FUTURE_STATE_MAX; s++)
-		t->finished[s] += p->n_finished[s];
-	for (const struct function *fn = p->functions; fn; fn = fn->next) {
-		t->timing.queued_us += fn->total.queued_us;
-		t->timing.handover_us += fn->total.handover_us;
-		t->timing.run_us += fn->total.run_us;
-		t->timing.return_us += fn->total.return_us;
+	pool_add_sums(&t->sums, p);
+}
+
+/* Counters never go back, also when a pool is removed. */
+static void sum_pools(struct totals *t, const struct core *c, const struct pool *only)
+{
+	if (only) {
+		sum_pool(t, only);
+		return;
 	}
+	t->sums = c->gone;
+	for (const struct pool *p = core_first_pool(c); p; p = core_next_pool(p))
+		sum_pool(t, p);
 }
 
 static void pack_counters(struct bufpack *p, struct server *s, const struct totals *t)
@@ -286,9 +289,10 @@ static void pack_counters(struct bufpack *p, struct server *s, const struct tota
 	bufpack_field_uint(p, "connections_accepted", s->conns.n_accepted);
 	bufpack_field_uint(p, "connections_refused", s->conns.n_refused);
 	bufpack_field_uint(p, "protocol_errors", s->conns.n_fatal);
-	bufpack_field_uint(p, "submitted", t->submitted);
+	bufpack_field_uint(p, "submitted", t->sums.n_submitted);
 	for (int i = FUTURE_DONE; i < _FUTURE_STATE_MAX; i++)
-		bufpack_field_uint(p, outcome_state_name((enum outcome_state)i), t->finished[i]);
+		bufpack_field_uint(
+			p, outcome_state_name((enum outcome_state)i), t->sums.n_finished[i]);
 }
 
 void request_stats(struct request *r)
@@ -301,8 +305,7 @@ void request_stats(struct request *r)
 	if (!read_pool_option(r, &only))
 		return;
 	conns_look(&s->conns);
-	for (struct pool *pool = first_pool(r, only); pool; pool = next_pool(pool, only))
-		sum_pool(&t, pool);
+	sum_pools(&t, &s->core, only);
 	p = reply_begin(reply_to_request(r));
 	bufpack_map(p, 6);
 	bufpack_text(p, "counters");
@@ -316,7 +319,7 @@ void request_stats(struct request *r)
 	bufpack_field_uint(p, "watched", s->watches.n_watched);
 	bufpack_field_uint(p, "watch_bytes", s->watches.bytes);
 	bufpack_text(p, "work_share");
-	bufpack_double(p, work_share(&t.timing));
+	bufpack_double(p, work_share(&t.sums.timing));
 	bufpack_text(p, "limits");
 	pack_usage(p, account_used(r->conn->account), &s->core.accounts.limits.uid);
 	bufpack_text(p, "total_limits");

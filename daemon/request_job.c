@@ -194,20 +194,32 @@ static bool is_repeatable(struct request *r, const struct future *f)
 					     "streams, which are closed: submit it again"
 					   : "job %llu is done: there is nothing to run again",
 			id);
-	else if (f->function->is_gone)
-		request_fail(r, OUTCOME_E_UNKNOWN_FUNCTION, "pool %s has no function \"%s\" now",
-			f->pool->name, f->function->name);
 	else
 		return true;
 	return false;
 }
 
+/* By their names: the job's own pool may have been removed, and be there again. */
+static bool find_again(struct order *o, const struct future *f)
+{
+	const char *pool = f->pool->name, *function = f->function->name;
+
+	o->pool = request_pool(o->r, pool, strlen(pool));
+	if (!o->pool)
+		return false;
+	o->function = pool_find_function(o->pool, function, strlen(function));
+	if (!o->function)
+		request_fail(o->r, OUTCOME_E_UNKNOWN_FUNCTION, "pool %s has no function \"%s\" now",
+			pool, function);
+	return o->function;
+}
+
 void request_retry(struct request *r)
 {
 	struct future *f = request_future(r);
-	cleanup(order_deinit) struct order o = {.r = r, .pool = f ? f->pool : NULL};
+	cleanup(order_deinit) struct order o = {.r = r};
 
-	if (!f || !is_repeatable(r, f) || !order_is_allowed(&o))
+	if (!f || !is_repeatable(r, f) || !find_again(&o, f) || !order_is_allowed(&o))
 		return;
 	f = order_again(&o, f);
 	if (!f)

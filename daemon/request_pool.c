@@ -167,7 +167,8 @@ static bool is_through(const struct drain *d)
 	struct core *c = &d->server->core;
 
 	for (struct pool *p = first_of(c, d->only); p; p = next_of(p, d->only))
-		if (p->is_draining && (p->n_unfinished || pool_workers(p)) && !c->is_draining)
+		if (p->is_draining && p->state != POOL_REMOVED &&
+			(p->n_unfinished || pool_workers(p)) && !c->is_draining)
 			return false;
 	return true;
 }
@@ -198,6 +199,8 @@ static void drain_free(struct pending *p, bool is_closing)
 	struct drain *d = container_of(p, struct drain, pending);
 
 	TAILQ_REMOVE(&d->server->drains, d, in_server);
+	if (d->only)
+		core_let_pool_go(d->only);
 	free(d);
 }
 
@@ -227,6 +230,8 @@ static void drain_wait(struct request *r, struct pool *only, uint64_t timeout_us
 	}
 	d->server = r->server;
 	d->only = only;
+	if (only)
+		core_hold_pool(only);
 	d->to = reply_to_request(r);
 	TAILQ_INSERT_TAIL(&r->server->drains, d, in_server);
 	pending_set_time(&d->pending, heap_after(r->now_us, timeout_us));

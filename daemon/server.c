@@ -2,6 +2,7 @@
  *
  *	events        sockets, pidfds, signals, the timer: state changes, nothing is sent to clients
  *	workers_turn  death paths that needed more than one event
+ *	reload_turn   another configuration, when all that it needs is ready
  *	conns_turn    input that was held back, times of waits
  *	core_turn     time-outs, hand-over
  *	conns_flush   everything that clients are owed, coalesced
@@ -29,6 +30,7 @@
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "daemon/reload.h"
 #include "daemon/request.h"
 #include "daemon/spawn.h"
 #include "daemon/stop.h"
@@ -64,7 +66,9 @@ static void on_stop_signal(evutil_socket_t signo, short what, void *userdata)
 
 static void on_reload_signal(evutil_socket_t signo, short what, void *userdata)
 {
-	log_warning("SIGHUP: this version cannot reload; restart to change the configuration");
+	struct server *s = userdata;
+
+	reload_ask(s->reload);
 }
 
 static void on_dump_signal(evutil_socket_t signo, short what, void *userdata)
@@ -74,7 +78,7 @@ static void on_dump_signal(evutil_socket_t signo, short what, void *userdata)
 
 	log_notice("state: %u connections, %llu jobs unfinished, %u futures", s->conns.n,
 		(unsigned long long)core_unfinished(&s->core), s->core.table.n);
-	TAILQ_FOREACH (p, &s->core.pools, in_core)
+	for (p = core_first_pool(&s->core); p; p = core_next_pool(p))
 		log_notice("state: pool %s: %llu queued, %u idle, %u busy, %u starting", p->name,
 			(unsigned long long)p->queue.n, p->n_by_state[SLOT_IDLE],
 			p->n_by_state[SLOT_BUSY], p->n_by_state[SLOT_STARTING]);
@@ -153,7 +157,7 @@ static struct event_base *base_new(void)
 	return base;
 }
 
-static int start(struct server *s)
+static int start(struct server *s, const struct config_override *override)
 {
 	struct siphash_key seed;
 	uint64_t first_id, id_end;
@@ -177,13 +181,15 @@ static int start(struct server *s)
 	conns_init(&s->conns, s->base, &s->core, &conn_ops, s);
 	watches_init(&s->watches, &s->core);
 	notify_init(&s->notify);
-	r = watch_signals(s);
+	r = reload_new(s, override, &s->reload);
+	if (r == 0)
+		r = watch_signals(s);
 	if (r == 0)
 		r = workers_new(s->base, s->config, &s->core, &s->workers);
 	return r;
 }
 
-int server_new(struct config *config, struct server **ret)
+int server_new(struct config *config, const struct config_override *override, struct server **ret)
 {
 	struct server *s;
 	int r;
@@ -198,7 +204,7 @@ int server_new(struct config *config, struct server **ret)
 	s->started_us = clock_now_us();
 	s->timer_at_us = HEAP_NEVER;
 	s->stop_at_us = HEAP_NEVER;
-	r = start(s);
+	r = start(s, override);
 	if (r) {
 		if (r < 0)
 			log_err("cannot start: %s", strerror(-r));
@@ -216,6 +222,7 @@ struct server *server_free(struct server *s)
 	listener_free(s->listener);
 	if (s->has_core)
 		conns_deinit(&s->conns);
+	reload_free(s->reload);
 	workers_free(s->workers);
 	if (s->has_core)
 		core_deinit(&s->core);
@@ -307,6 +314,7 @@ static bool turn(struct server *s)
 	bool is_more;
 
 	workers_turn(s->workers, now_us);
+	reload_turn(s->reload, now_us);
 	conns_turn(&s->conns, now_us);
 	next_us = core_turn(&s->core, now_us);
 	drains_turn(s);
@@ -321,6 +329,7 @@ static bool turn(struct server *s)
 	is_more |= s->core.is_short && s->core.accounts.n_gives != n_gives;
 	if (s->state == SERVER_STARTING && workers_are_settled(s->workers))
 		become_ready(s);
+	is_more |= s->state == SERVER_SERVING && reload_is_asked(s->reload);
 	if (s->state > SERVER_SERVING)
 		stop_turn(s, now_us);
 	s->core.id_end = idmark_reserve_more(s->idmark, s->core.next_id);

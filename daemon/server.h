@@ -1,7 +1,8 @@
 /* The daemon as a whole: owns everything, runs the loop.
  *
  * Who owns what:
- *	server		configuration, event base, core, listener, connections, workers, ID mark
+ *	server		configuration, event base, core, listener, connections, workers, ID mark, reload
+ *	reload		a configuration that is not decided
  *	conns		connections; each its buffers, outbox and pendings
  *	core		pools with their slots, futures, accounts
  *	workers		zygotes, links, processes
@@ -22,6 +23,7 @@
 struct drain;
 struct idmark;
 struct listener;
+struct reload;
 
 TAILQ_HEAD(drains, drain);
 
@@ -50,6 +52,7 @@ struct server {
 	struct listener *listener;
 	struct idmark *idmark;
 	struct notify notify;
+	struct reload *reload;
 	struct drains drains; /* requests that wait for one */
 	enum server_state state;
 	int exit_code;
@@ -59,8 +62,10 @@ struct server {
 	uint64_t n_requests;
 };
 
-/* Starts: takes config over in any case. 0, or -errno with a line in the log. */
-must_check int server_new(struct config *config, struct server **ret);
+/* Starts: takes config over in any case. What it was read with is for reading it anew. 0, or -errno
+ * with a line in the log. */
+must_check int server_new(
+	struct config *config, const struct config_override *override, struct server **ret);
 struct server *server_free(struct server *s);
 DEFINE_CLEANUP(struct server *, server_free)
 /* Runs until it is told to stop. The exit code. */

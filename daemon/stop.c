@@ -44,7 +44,7 @@ static uint64_t longest_grace_us(const struct server *s)
 	uint64_t longest_us = 0;
 	const struct pool *p;
 
-	TAILQ_FOREACH (p, &s->core.pools, in_core)
+	for (p = core_first_pool(&s->core); p; p = core_next_pool(p))
 		if (p->config.grace_us > longest_us)
 			longest_us = p->config.grace_us;
 	return longest_us;

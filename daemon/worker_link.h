@@ -23,6 +23,7 @@ enum link_state {
 	_LINK_STATE_MAX,
 };
 
+struct zygote;
 struct worker_link;
 TAILQ_HEAD(worker_links, worker_link);
 
@@ -50,6 +51,7 @@ struct incoming {
 struct worker_link {
 	struct links *links;
 	struct slot *slot;
+	struct zygote *zygote; /* that forks it; outlives it */
 	enum link_state state;
 	bool was_ready;
 	bool is_broken;	 /* by breaking the protocol */

@@ -21,47 +21,24 @@
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/zygote.h"
+#include "daemon/zygotes.h"
 
 #define SETTLE_US (2 * 1000000ull)
 /* Strangers tell of their death by SIGCHLD; those who do not are looked at again after this. */
 #define LOOK_AGAIN_US 20000
 
 struct workers {
-	const struct config *config;
 	struct core *core;
 	struct reaper reaper;
-	struct cgroups cgroups;
 	struct links links;
-	struct zygote *zygotes;
-	size_t n_zygotes;
+	struct zygotes zygotes;
 	bool want_settle;	  /* somebody died */
 	bool owes_settle;	  /* it was cut short by fork requests */
 	uint64_t settle_since_us; /* 0: not under way */
 	struct event *look_again;
 };
 
-static struct zygote *zygote_of(const struct pool *p)
-{
-	return p->shell;
-}
-
 /* ---- the death path ---- */
-
-static unsigned forks_pending(const struct workers *w)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < w->n_zygotes; i++)
-		n += w->zygotes[i].n_forks;
-	return n;
-}
-
-static void bury_zygotes(struct workers *w)
-{
-	for (size_t i = 0; i < w->n_zygotes; i++)
-		if (w->zygotes[i].is_dead && zygote_bury(&w->zygotes[i]))
-			w->want_settle = true;
-}
 
 static void bury_links(struct workers *w)
 {
@@ -81,11 +58,11 @@ static bool settle(struct workers *w, uint64_t now_us)
 
 	if (!w->settle_since_us)
 		w->settle_since_us = now_us;
-	if (forks_pending(w) == 0 && reaper_settle(&w->reaper))
+	if (zygotes_forks(&w->zygotes) == 0 && reaper_settle(&w->reaper))
 		return true;
 	if (now_us - w->settle_since_us < SETTLE_US)
 		return false;
-	w->owes_settle = forks_pending(w) > 0;
+	w->owes_settle = zygotes_forks(&w->zygotes) > 0;
 	n = w->owes_settle ? 0 : reaper_give_up(&w->reaper);
 	if (n > 0)
 		log_warning("%u processes that workers left behind cannot be killed", n);
@@ -100,26 +77,11 @@ static void come_again(struct workers *w)
 		log_err("no memory for a timer");
 }
 
-static void tell_health(struct zygote *z)
-{
-	const struct pool *p = z->pool;
-
-	if (pool_is_degraded(p) == z->was_degraded)
-		return;
-	z->was_degraded = !z->was_degraded;
-	if (z->was_degraded)
-		log_warning("pool %s is degraded: %s", p->name, p->reason ? p->reason : "");
-	else if (p->state == POOL_READY)
-		log_notice("pool %s is well again", p->name);
-}
-
 void workers_turn(struct workers *w, uint64_t now_us)
 {
-	for (size_t i = 0; i < w->n_zygotes; i++)
-		tell_health(&w->zygotes[i]);
-	bury_zygotes(w);
+	w->want_settle |= zygotes_turn(&w->zygotes);
 	w->want_settle |= !TAILQ_EMPTY(&w->links.dead);
-	if (w->owes_settle && forks_pending(w) == 0) {
+	if (w->owes_settle && zygotes_forks(&w->zygotes) == 0) {
 		w->owes_settle = false;
 		w->want_settle = true;
 	}
@@ -134,11 +96,16 @@ void workers_turn(struct workers *w, uint64_t now_us)
 		if (!TAILQ_EMPTY(&w->links.dead))
 			come_again(w);
 	}
-	if (w->reaper.want_sweep && forks_pending(w) == 0)
+	if (w->reaper.want_sweep && zygotes_forks(&w->zygotes) == 0)
 		reaper_sweep(&w->reaper);
 }
 
 /* ---- questions ---- */
+
+struct zygotes *workers_zygotes(struct workers *w)
+{
+	return &w->zygotes;
+}
 
 bool workers_may_fork(const struct workers *w)
 {
@@ -154,24 +121,17 @@ pid_t workers_pid(const struct slot *s)
 
 const struct config_pool *workers_config(const struct pool *p)
 {
-	return zygote_of(p)->config;
+	return ((const struct zygote *)p->shell)->config;
 }
 
 bool workers_are_settled(const struct workers *w)
 {
-	for (size_t i = 0; i < w->n_zygotes; i++)
-		if (!w->zygotes[i].has_settled)
-			return false;
-	return true;
+	return zygotes_are_settled(&w->zygotes);
 }
 
 unsigned workers_left(const struct workers *w)
 {
-	unsigned n = w->links.n + w->want_settle;
-
-	for (size_t i = 0; i < w->n_zygotes; i++)
-		n += w->zygotes[i].process.pid != 0;
-	return n;
+	return w->links.n + w->want_settle + zygotes_left(&w->zygotes);
 }
 
 /* ---- life ---- */
@@ -179,48 +139,6 @@ unsigned workers_left(const struct workers *w)
 static void on_look_again(evutil_socket_t fd, short what, void *arg)
 {
 	/* the turn of the loop that this makes is all that is wanted */
-}
-
-static bool wants_memory(const struct config *config)
-{
-	for (size_t i = 0; i < config->n_pools; i++)
-		if (config->pools[i].memory_max_bytes)
-			return true;
-	return false;
-}
-
-static int add_pool(struct workers *w, const struct config_pool *c)
-{
-	const struct pool_config config = {
-		.name = c->name,
-		.n_workers = c->workers,
-		.sizing = c->sizing,
-		.min_spare = c->min_spare,
-		.max_spare = c->max_spare,
-		.idle_us = c->idle_us,
-		.spawns_per_s = c->spawn_rate,
-		.max_jobs = c->max_jobs,
-		.max_age_us = c->max_age_us,
-		.max_rss_kib = c->max_rss_bytes / 1024,
-		.ahead_max = c->ahead,
-		.ageing_us = c->ageing_us,
-		.max_result_bytes = answer_reserve_bytes(c->max_result_bytes),
-		.max_result_fds = ANSWER_RESERVE_FDS,
-		.grace_us = c->grace_us,
-		.timeout_us = c->timeout_us,
-		.poison = c->poison,
-	};
-	struct zygote *z = &w->zygotes[w->n_zygotes];
-	struct cgroup_pool cgroup;
-	struct pool *p;
-	int r;
-
-	r = core_add_pool(w->core, &config, z, &p);
-	if (r < 0)
-		return r;
-	w->n_zygotes++;
-	cgroups_add_pool(&w->cgroups, c->name, c->memory_max_bytes, c->user, &cgroup);
-	return zygote_init(z, &w->links, c, w->config->worker, &cgroup, p);
 }
 
 int workers_new(struct event_base *base, const struct config *config, struct core *core,
@@ -232,7 +150,6 @@ int workers_new(struct event_base *base, const struct config *config, struct cor
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
-	w->config = config;
 	w->core = core;
 	core->shell = w;
 	links_init(&w->links, base, core, &w->reaper);
@@ -241,12 +158,11 @@ int workers_new(struct event_base *base, const struct config *config, struct cor
 		free(w);
 		return r;
 	}
-	cgroups_init(&w->cgroups, config->cgroup, wants_memory(config));
-	w->zygotes = calloc(config->n_pools, sizeof(*w->zygotes));
+	zygotes_init(&w->zygotes, &w->links, core, config);
 	w->look_again = evtimer_new(base, on_look_again, w);
-	r = w->zygotes && w->look_again ? 0 : -ENOMEM;
+	r = w->look_again ? 0 : -ENOMEM;
 	for (size_t i = 0; r == 0 && i < config->n_pools; i++)
-		r = add_pool(w, &config->pools[i]);
+		r = zygotes_add(&w->zygotes, config, &config->pools[i]);
 	if (r < 0) {
 		workers_free(w);
 		return r;
@@ -257,8 +173,7 @@ int workers_new(struct event_base *base, const struct config *config, struct cor
 
 void workers_dismiss(struct workers *w)
 {
-	for (size_t i = 0; i < w->n_zygotes; i++)
-		zygote_dismiss(&w->zygotes[i]);
+	zygotes_dismiss(&w->zygotes);
 }
 
 /* A killed process, waited for as long as the death path waits. */
@@ -278,13 +193,14 @@ static void end_process(struct process *p)
 static void kill_all(struct workers *w)
 {
 	struct worker_link *l;
+	struct zygote *z;
 
-	for (size_t i = 0; i < w->n_zygotes; i++)
-		process_signal(&w->zygotes[i].process, SIGKILL);
+	TAILQ_FOREACH (z, &w->zygotes.all, in_all)
+		process_signal(&z->process, SIGKILL);
 	TAILQ_FOREACH (l, &w->links.all, in_list)
 		process_signal(&l->process, SIGKILL);
-	for (size_t i = 0; i < w->n_zygotes; i++)
-		end_process(&w->zygotes[i].process);
+	TAILQ_FOREACH (z, &w->zygotes.all, in_all)
+		end_process(&z->process);
 	TAILQ_FOREACH (l, &w->links.all, in_list)
 		end_process(&l->process);
 	TAILQ_FOREACH (l, &w->links.dead, in_list)
@@ -306,13 +222,10 @@ struct workers *workers_free(struct workers *w)
 	kill_all(w);
 	settle_all(w);
 	links_deinit(&w->links);
-	for (size_t i = 0; i < w->n_zygotes; i++)
-		zygote_deinit(&w->zygotes[i]);
-	cgroups_deinit(&w->cgroups);
+	zygotes_deinit(&w->zygotes);
 	reaper_deinit(&w->reaper);
 	if (w->look_again)
 		event_free(w->look_again);
-	free(w->zygotes);
 	free(w);
 	return NULL;
 }

@@ -11,17 +11,20 @@
 #include "proto/base.h"
 
 struct workers;
+struct zygotes;
 
 /* For core_init(), whose `shell` becomes the workers when they are made. */
 extern const struct core_ops workers_ops;
 
-/* config is borrowed and outlives it. Makes this process a child subreaper, adds the pools to the
+/* config is borrowed until zygotes_use(). Makes this process a child subreaper, adds the pools to the
  * core, starts their zygotes. The pools are settled (ready or failed) some turns of the loop later:
  * workers_are_settled(). */
 must_check int workers_new(struct event_base *base, const struct config *config, struct core *core,
 	struct workers **ret);
 /* Kills and reaps every process that is left, without waiting for jobs. */
 struct workers *workers_free(struct workers *w);
+/* For what changes while it runs. */
+struct zygotes *workers_zygotes(struct workers *w);
 /* Every pool has its function table, or failed. */
 bool workers_are_settled(const struct workers *w);
 /* Not while those are settled who somebody dead left behind: a new child may be one of them. */

@@ -8,6 +8,7 @@
 #include "daemon/loss.h"
 #include "daemon/payload.h"
 #include "daemon/zygote.h"
+#include "daemon/zygotes.h"
 
 static int hand_over(void *shell, struct slot *s, struct future *f)
 {
@@ -86,6 +87,11 @@ static void drop_extra(void *shell, struct future_extra *e)
 	extra_free(e);
 }
 
+static void drop_pool(void *shell, struct pool *p)
+{
+	zygotes_drop_pool(workers_zygotes(shell), p);
+}
+
 const struct core_ops workers_ops = {
 	.hand_over = hand_over,
 	.take_back = take_back,
@@ -102,4 +108,5 @@ const struct core_ops workers_ops = {
 	.describe_attempt = describe_attempt,
 	.drop_payload = drop_payload,
 	.drop_extra = drop_extra,
+	.drop_pool = drop_pool,
 };

@@ -58,7 +58,7 @@ void zygote_set_timer(struct zygote *z, uint64_t within_us)
 	};
 
 	if (event_add(z->timer, &t) < 0)
-		log_err("pool %s: no memory for a timer", z->config->name);
+		log_err("pool %s: no memory for a timer", z->pool->name);
 }
 
 /* ---- the end of a set-up ---- */
@@ -66,7 +66,10 @@ void zygote_set_timer(struct zygote *z, uint64_t within_us)
 /* No more workers: what is left of the process goes. */
 void zygote_fail(struct zygote *z, const char *reason)
 {
-	log_err("pool %s failed: %s", z->config->name, reason);
+	if (z->is_prepared)
+		log_notice("pool %s cannot be made ready: %s", z->pool->name, reason);
+	else
+		log_err("pool %s failed: %s", z->pool->name, reason);
 	z->has_settled = true;
 	if (z->state == ZYGOTE_DOWN) {
 		zygote_set_state(z, ZYGOTE_GONE);
@@ -80,8 +83,8 @@ void zygote_fail(struct zygote *z, const char *reason)
 /* A zygote is our own program; one that talks nonsense is killed, and its death is the rest. */
 void zygote_break(struct zygote *z, const char *reason)
 {
-	log_warning("pool %s: zygote %d broke the protocol: %s", z->config->name,
-		(int)z->process.pid, reason);
+	log_warning("pool %s: zygote %d broke the protocol: %s", z->pool->name, (int)z->process.pid,
+		reason);
 	snprintf(z->breach, sizeof(z->breach), "it broke the protocol: %s", reason);
 	event_del(z->on_packet);
 	z->control = fd_close(z->control);
@@ -104,7 +107,7 @@ static void retry_setup(struct zygote *z, const char *why)
 
 	z->n_deaths++;
 	if (++z->n_failed < SETUPS_MAX) {
-		log_warning("pool %s: start %u of its zygote failed: %s", z->config->name,
+		log_warning("pool %s: start %u of its zygote failed: %s", z->pool->name,
 			z->n_failed, why);
 		zygote_set_timer(z, back_off_us(z));
 		return;
@@ -120,7 +123,7 @@ static void retry_setup(struct zygote *z, const char *why)
 static void log_shortage(struct zygote *z, int error)
 {
 	if (!z->is_short && error != -EAGAIN)
-		log_warning("pool %s: no worker for now: %s", z->config->name, strerror(-error));
+		log_warning("pool %s: no worker for now: %s", z->pool->name, strerror(-error));
 	z->is_short = true;
 }
 
@@ -141,6 +144,7 @@ bool zygote_fork(struct zygote *z, struct slot *s)
 		worker_link_free(l);
 		return false;
 	}
+	l->zygote = z;
 	z->is_short = false;
 	if (z->n_forks == 0)
 		zygote_set_timer(z, z->config->start_timeout_us);
@@ -201,7 +205,7 @@ static int start(struct zygote *z)
 		return -errno;
 	z->control = fds[0];
 	theirs = fds[1];
-	pid = spawn_worker_program(z->program, z->config->name, z->config->env, theirs, output);
+	pid = spawn_worker_program(z->program, z->pool->name, z->config->env, theirs, output);
 	if (pid < 0)
 		return pid;
 	r = process_open(&z->process, z->links->reaper, pid);
@@ -244,7 +248,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	case ZYGOTE_DOWN: start_or_retry(z); return;
 	case ZYGOTE_SETUP: zygote_fail(z, "its set-up takes too long"); break;
 	case ZYGOTE_READY:
-		log_warning("pool %s: zygote %d does not fork in time: killed", z->config->name,
+		log_warning("pool %s: zygote %d does not fork in time: killed", z->pool->name,
 			(int)z->process.pid);
 		break;
 	default: break;
@@ -262,7 +266,7 @@ static void come_back(struct zygote *z, const char *why)
 		retry_setup(z, why);
 		return;
 	}
-	log_warning("pool %s: its zygote died: %s", z->config->name, why);
+	log_warning("pool %s: its zygote died: %s", z->pool->name, why);
 	if (clock_now_us() - z->ready_us > LONG_LIFE_US)
 		z->n_deaths = 0;
 	z->n_deaths++;
@@ -300,11 +304,20 @@ bool zygote_bury(struct zygote *z)
 		worker_link_fail(z->forks[--z->n_forks].link);
 	describe_end(z, status, why, sizeof(why));
 	close_process(z);
+	if (z->is_retired && z->state != ZYGOTE_LEAVING)
+		zygote_set_state(z, ZYGOTE_LEAVING);
 	if (z->state == ZYGOTE_LEAVING)
 		zygote_set_state(z, ZYGOTE_GONE);
 	else
 		come_back(z, why);
 	return true;
+}
+
+void zygote_retire(struct zygote *z)
+{
+	z->is_retired = true;
+	if (z->n_forks == 0)
+		zygote_dismiss(z);
 }
 
 void zygote_dismiss(struct zygote *z)
@@ -334,14 +347,27 @@ void zygote_weigh(struct zygote *z, uint64_t rss_kib)
 	uint64_t most_kib = z->config->max_rss_bytes / 1024;
 	char reason[128];
 
-	if (!most_kib || rss_kib <= most_kib || z->pool->is_proven)
+	if (!most_kib || rss_kib <= most_kib || z->pool->is_proven || z->is_retired)
 		return;
 	snprintf(reason, sizeof(reason),
 		"max_rss of %llu KiB is below the size of a fresh worker, %llu KiB",
 		(unsigned long long)most_kib, (unsigned long long)rss_kib);
-	log_err("pool %s failed: %s", z->config->name, reason);
+	log_err("pool %s failed: %s", z->pool->name, reason);
 	zygote_dismiss(z);
 	core_pool_failed(z->pool, reason, clock_now_us());
+}
+
+void zygote_tell_health(struct zygote *z)
+{
+	const struct pool *p = z->pool;
+
+	if (pool_is_degraded(p) == z->was_degraded)
+		return;
+	z->was_degraded = !z->was_degraded;
+	if (z->was_degraded)
+		log_warning("pool %s is degraded: %s", p->name, p->reason ? p->reason : "");
+	else if (p->state == POOL_READY)
+		log_notice("pool %s is well again", p->name);
 }
 
 int zygote_init(struct zygote *z, struct links *links, const struct config_pool *config,
@@ -356,7 +382,7 @@ int zygote_init(struct zygote *z, struct links *links, const struct config_pool 
 		.control = -1,
 		.cgroup = *cgroup,
 		.output.fd = -1,
-		.limit = {.level = LOG_INFO, .what = "output of pool", .of = config->name},
+		.limit = {.level = LOG_INFO, .what = "output of pool", .of = p->name},
 	};
 	z->timer = evtimer_new(links->base, on_timer, z);
 	if (!z->timer)
@@ -371,4 +397,5 @@ void zygote_deinit(struct zygote *z)
 	if (z->timer)
 		event_free(take_ptr(z->timer));
 	cgroup_pool_deinit(&z->cgroup);
+	z->own_config = config_pool_free(z->own_config);
 }

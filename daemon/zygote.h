@@ -29,7 +29,8 @@ struct zygote_fork {
 };
 
 struct zygote {
-	const struct config_pool *config; /* borrowed */
+	const struct config_pool *config; /* borrowed, unless it is own_config */
+	struct config_pool *own_config;	  /* of a pool that was removed */
 	const char *program;		  /* borrowed: path of poold-worker */
 	struct links *links;
 	struct pool *pool;
@@ -40,6 +41,10 @@ struct zygote {
 	char breach[128];  /* why it had to be killed; empty: it had not */
 	bool was_degraded; /* the pool, when that was last told */
 	bool has_settled;  /* the pool has been ready, or has failed */
+	bool is_prepared;  /* for a configuration that is not decided: its pool is only prepared */
+	bool is_retired;  /* another one has its pool, or nobody: goes when nothing is left of it */
+	bool is_over;	  /* retired, and nothing is left of it */
+	uint64_t rss_kib; /* when it was set up */
 	struct process process;
 	struct event *on_death;
 	struct event *timer; /* down: when to start; set-up or forking: when it is too late */
@@ -53,6 +58,7 @@ struct zygote {
 	uint64_t ready_us; /* since when */
 	struct output output;
 	struct log_limit limit;
+	TAILQ_ENTRY(zygote) in_all;
 };
 
 /* Starts it at the next turn of the loop. p's shell is the zygote; cgroup is taken over. */
@@ -65,12 +71,17 @@ must_check bool zygote_fork(struct zygote *z, struct slot *s);
 /* is_dead: reads its last words, reaps it, lets what it was to fork fail, and starts the next one
  * unless that is over. False: it is not dead yet. */
 must_check bool zygote_bury(struct zygote *z);
+/* Is as if it had never been asked for: a worker whose fork is under way comes nevertheless. */
+void zygote_retire(struct zygote *z);
 /* Goes home, now or as soon as it is there. */
 void zygote_dismiss(struct zygote *z);
 
 /* A fresh worker of this size serves: if it is the first one and too large for max_rss, no other
  * will do better, and the pool has failed. */
 void zygote_weigh(struct zygote *z, uint64_t rss_kib);
+
+/* Logs whether its pool became degraded, or well again. */
+void zygote_tell_health(struct zygote *z);
 
 /* For zygote_reader. */
 void zygote_set_state(struct zygote *z, enum zygote_state to);

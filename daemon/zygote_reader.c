@@ -41,6 +41,7 @@ static void take_setup(struct zygote *z, struct rpc *m)
 {
 	const char *key, *reason = "its answer to `setup` is not {functions}";
 	struct cursor functions = {}, value;
+	uint64_t rss_kib = 0;
 	uint32_t n = 0;
 	size_t len;
 	int r;
@@ -54,6 +55,8 @@ static void take_setup(struct zygote *z, struct rpc *m)
 	while (n-- > 0 && cursor_text(&m->result, &key, &len) && cursor_skip(&m->result, &value))
 		if (text_equal(key, len, "functions"))
 			functions = value;
+		else if (text_equal(key, len, "rss_kib"))
+			(void)!cursor_uint(&value, &rss_kib);
 	r = announce_apply(functions, z->pool, &reason);
 	if (r != 0) {
 		zygote_break(z, r < 0 ? strerror(-r) : reason);
@@ -64,7 +67,8 @@ static void take_setup(struct zygote *z, struct rpc *m)
 	z->ready_us = clock_now_us();
 	z->n_failed = 0;
 	z->has_settled = true;
-	log_info("pool %s is ready: %u functions, zygote %d", z->config->name, z->pool->n_functions,
+	z->rss_kib = rss_kib;
+	log_info("pool %s is ready: %u functions, zygote %d", z->pool->name, z->pool->n_functions,
 		(int)z->process.pid);
 	core_pool_ready(z->pool);
 }
@@ -78,7 +82,7 @@ static void take_fork_error(struct zygote *z, struct worker_link *l, struct curs
 
 	if (cursor_array(&error, &n) && n >= 2 && cursor_skip(&error, NULL))
 		(void)!cursor_text(&error, &text, &len);
-	log_warning("pool %s: no worker: %s", z->config->name,
+	log_warning("pool %s: no worker: %s", z->pool->name,
 		text_escape(plain, sizeof(plain), text, len));
 	worker_link_fail(l);
 }
@@ -99,7 +103,9 @@ static void take_fork(struct zygote *z, struct rpc *m)
 		zygote_break(z, "an answer that nobody waits for");
 		return;
 	}
-	if (z->n_forks == 0)
+	if (z->n_forks == 0 && z->is_retired)
+		zygote_dismiss(z);
+	else if (z->n_forks == 0)
 		event_del(z->timer);
 	else
 		zygote_set_timer(z, z->config->start_timeout_us);

@@ -144,7 +144,7 @@ const struct verb verb_resize = {
 	.doc = "Give a pool more or fewer workers (administrators)",
 	.more = "Jobs that run go on; workers that are too many leave when they are through. It "
 		"holds "
-		"until the\ndaemon is restarted.",
+		"until the\ndaemon is restarted, or reloads other numbers.",
 	.opts = resize_options,
 	.values_size = sizeof(struct resize_args),
 	.run = run_resize,

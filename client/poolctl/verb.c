@@ -28,6 +28,7 @@ const struct verb *const verb_all[] = {
 	&verb_pause,
 	&verb_resume,
 	&verb_drain,
+	&verb_reload,
 	&verb_shutdown,
 	&verb_help_page,
 	NULL,

@@ -35,4 +35,4 @@ extern const struct verb verb_wait, verb_watch, verb_result, verb_logs, verb_inf
 extern const struct verb verb_cancel, verb_put, verb_set, verb_retry, verb_signal, verb_release;
 extern const struct verb verb_ping, verb_pools, verb_functions, verb_workers, verb_stats;
 extern const struct verb verb_resize, verb_pause, verb_resume, verb_drain;
-extern const struct verb verb_shutdown, verb_help_page;
+extern const struct verb verb_reload, verb_shutdown, verb_help_page;

@@ -145,7 +145,7 @@ uint64_t core_turn(struct core *c, uint64_t now_us)
 	c->is_short = false;
 	edges_turn(c, now_us);
 	n_gives = c->accounts.n_gives;
-	for (p = pools_first(c); p; p = pools_next(p))
+	for (p = core_first_pool(c); p; p = core_next_pool(p))
 		handover_turn(p, now_us);
 	/* Room that one pool gave back may be what a job of another one waited for. */
 	if (c->is_short && c->accounts.n_gives != n_gives)
@@ -177,7 +177,7 @@ void core_drain(struct core *c, uint64_t now_us)
 
 	c->is_closed = true;
 	c->is_draining = true;
-	for (p = pools_first(c); p; p = pools_next(p)) {
+	for (p = core_first_pool(c); p; p = core_next_pool(p)) {
 		handover_abort(p, FAILURE_SHUTDOWN, now_us);
 		while ((s = TAILQ_FIRST(&p->by_state[SLOT_IDLE])))
 			slot_dismiss(s, now_us);

@@ -80,7 +80,8 @@ struct core {
 	void *shell;
 	struct accounts accounts;
 	struct pools pools;
-	struct pools removed; /* pools that somebody still uses */
+	struct pools removed;  /* pools that somebody still uses */
+	struct pool_sums gone; /* of pools that are freed */
 	struct future_table table;
 	struct futures all;	 /* by ID */
 	struct futures freed;	 /* to be freed at the end of the turn */
@@ -126,6 +127,9 @@ void core_sweep(struct core *c);
 
 __attribute__((warn_unused_result)) int core_add_pool(
 	struct core *c, const struct pool_config *config, void *shell, struct pool **ret);
+/* All, behind the others those that were removed and are still used. NULL at the end. */
+struct pool *core_first_pool(const struct core *c);
+struct pool *core_next_pool(const struct pool *p);
 struct pool *core_find_pool(struct core *c, const char *name, size_t len);
 /* In two steps: a pool that nobody finds yet, with room for all that the second step needs; it is
  * joined, or given up. */

@@ -169,7 +169,7 @@ void core_stop_running(struct core *c, enum cancel_mode mode, uint64_t now_us)
 {
 	struct pool *p;
 
-	for (p = pools_first(c); p; p = pools_next(p))
+	for (p = core_first_pool(c); p; p = core_next_pool(p))
 		for (unsigned i = 0; i < p->n_slots; i++) {
 			limit_grace(p->slots[i], now_us);
 			stop_running(p->slots[i], mode, now_us);

@@ -284,6 +284,23 @@ static void add_moved(struct moved *sum, const struct moved *m)
 	sum->copied_bytes += m->copied_bytes;
 }
 
+static void add_timing(struct future_timing *sum, const struct future_timing *t)
+{
+	sum->queued_us += t->queued_us;
+	sum->handover_us += t->handover_us;
+	sum->run_us += t->run_us;
+	sum->return_us += t->return_us;
+}
+
+void pool_add_sums(struct pool_sums *sums, const struct pool *p)
+{
+	sums->n_submitted += p->n_submitted;
+	for (int s = 0; s < _FUTURE_STATE_MAX; s++)
+		sums->n_finished[s] += p->n_finished[s];
+	for (const struct function *fn = p->functions; fn; fn = fn->next)
+		add_timing(&sums->timing, &fn->total);
+}
+
 void function_learn_run(struct function *fn, const struct future *f)
 {
 	struct future_timing t = future_timing(f, f->finished_us);
@@ -294,10 +311,7 @@ void function_learn_run(struct function *fn, const struct future *f)
 	fn->mean_run_us = fn->mean_run_us
 				  ? (fn->mean_run_us * (MEAN_WEIGHT - 1) + run_us) / MEAN_WEIGHT
 				  : run_us;
-	fn->total.queued_us += t.queued_us;
-	fn->total.handover_us += t.handover_us;
-	fn->total.run_us += t.run_us;
-	fn->total.return_us += t.return_us;
+	add_timing(&fn->total, &t);
 }
 
 void function_learn(struct function *fn, const struct future *f)

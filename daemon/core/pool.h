@@ -159,6 +159,14 @@ struct pool {
 
 TAILQ_HEAD(pools, pool);
 
+/* What pools came to so far. */
+struct pool_sums {
+	uint64_t n_submitted;
+	uint64_t n_finished[_FUTURE_STATE_MAX];
+	struct future_timing timing; /* of runs */
+};
+void pool_add_sums(struct pool_sums *sums, const struct pool *p);
+
 __attribute__((warn_unused_result)) int pool_new(
 	struct core *core, const struct pool_config *config, void *shell, struct pool **ret);
 /* One more place for a worker, empty. The caller has a timer for it. -ENOMEM. */

@@ -21,14 +21,14 @@ static const char why_removed[] = "it was removed from the configuration";
 /* ---- which --------------------------------------------------------------------------------------
  */
 
-struct pool *pools_first(struct core *c)
+struct pool *core_first_pool(const struct core *c)
 {
 	struct pool *p = TAILQ_FIRST(&c->pools);
 
 	return p ? p : TAILQ_FIRST(&c->removed);
 }
 
-struct pool *pools_next(struct pool *p)
+struct pool *core_next_pool(const struct pool *p)
 {
 	struct pool *next = TAILQ_NEXT(p, in_core);
 
@@ -198,6 +198,7 @@ void pools_sweep(struct core *c)
 		TAILQ_REMOVE(&c->removed, p, in_core);
 		if (c->ops->drop_pool)
 			c->ops->drop_pool(c->shell, p);
+		pool_add_sums(&c->gone, p);
 		drop(p);
 	}
 }

@@ -19,6 +19,7 @@
 #include "daemon/worker/confine.h"
 #include "daemon/worker/exec.h"
 #include "daemon/worker/link.h"
+#include "daemon/worker/meter.h"
 #include "daemon/worker/modules.h"
 #include "daemon/worker/setup.h"
 #include "daemon/worker/worker.h"
@@ -60,9 +61,11 @@ static int answer_functions(uint32_t msgid)
 	bufpack_init(&p, &zygote.link.out);
 	rpc_pack_answer(&p, msgid);
 	bufpack_nil(&p);
-	bufpack_map(&p, 1);
+	bufpack_map(&p, 2);
 	bufpack_text(&p, "functions");
 	modules_pack_functions(&p, zygote.config.module);
+	bufpack_text(&p, "rss_kib");
+	bufpack_uint(&p, meter_rss_kib());
 	r = bufpack_error(&p);
 	return r < 0 ? r : link_flush(&zygote.link, 0);
 }

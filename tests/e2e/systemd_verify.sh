@@ -29,8 +29,8 @@ failed=0
 verify() { # directory below systemd/, manager
 	mkdir -p "$tmp/units/$2"
 	cp "$src/systemd/$1/poold.socket" "$tmp/units/$2/"
-	# The unit names the installed program, which need not be there yet.
-	sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' "$build/systemd/$1/poold.service" \
+	# The unit names the installed programs, which need not be there yet.
+	sed 's#^\(ExecStart\|ExecReload\)=[^ ]*#\1=/bin/true#' "$build/systemd/$1/poold.service" \
 		>"$tmp/units/$2/poold.service"
 	rc=0
 	XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-$tmp} systemd-analyze "--$2" --man=$pages verify \

@@ -121,7 +121,7 @@ class Uids(DaemonCase):
     def test_only_admins_size_and_stop_pools(self):
         with self.as_uid(ALICE) as alice, self.as_uid(BOB, [ADMIN_GID]) as bob:
             for method, *params in (("resize", "bench", {"workers": 1}), ("pause", "bench"),
-                                    ("resume", "bench"), ("drain", "bench")):
+                                    ("resume", "bench"), ("drain", "bench"), ("reload",)):
                 self.assertEqual(alice.error(method, *params).code, "not_allowed")
             self.assertEqual(bob.call("pause", "bench"), True)
             self.assertEqual(bob.call("resume", "bench"), True)

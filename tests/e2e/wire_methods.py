@@ -11,7 +11,6 @@ from pooldtest import run_cases
 from wire import Client, Failure, fd_ext, msgpack, pack, sealed
 
 OPTIONS_OF_LATER = ["each", "admit_within"]
-METHODS_OF_LATER = ["reload"]
 
 
 class Wire(ClientCase):
@@ -23,7 +22,7 @@ class Wire(ClientCase):
         self.assertEqual((hello["pid"], hello["uid"]), (self.poold.process.pid, os.geteuid()))
         for name in "submit", "wait", "result", "read", "timeout", "trace":
             self.assertIn(name, hello["features"])
-        for name in METHODS_OF_LATER + OPTIONS_OF_LATER:
+        for name in OPTIONS_OF_LATER:
             self.assertNotIn(name, hello["features"])
         self.assertEqual(hello["limits"]["message_bytes"], 1 << 20)
         self.assertEqual(hello["limits"]["inline_bytes"], 64 << 10)
@@ -49,7 +48,7 @@ class Wire(ClientCase):
     # what this version does not have
 
     def test_methods_of_later_versions_are_refused_by_name(self):
-        for name in METHODS_OF_LATER + ["no_such_thing"]:
+        for name in ["no_such_thing"]:
             self.assertIn(name, self.fails("unknown_method", name).message)
 
     def test_options_of_later_versions_are_refused_by_name(self):
