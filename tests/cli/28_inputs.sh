@@ -38,4 +38,4 @@ run_ctl 2 put "$dir/file" "$dir/file"
 run_ctl 2 put "$dir/file" --json-arg 1
 run_ctl 2 call bench/echo --input-future 1 text
 run_ctl 2 submit --input-future 1,2 -- cat
-run_ctl 2 run --input-future 1 --input "$dir/file" -- cat
+run_ctl 125 run --input-future 1 --input "$dir/file" -- cat

@@ -135,6 +135,30 @@ static uint64_t check_edges(struct world *w, const struct future *f)
 	return n;
 }
 
+static bool holds_released(const struct future *f)
+{
+	const struct edge *e = NULL;
+
+	while ((e = edges_next_input(f, e)))
+		if (e->on->is_released)
+			return true;
+	return false;
+}
+
+void graph_give_up(struct world *w)
+{
+	struct future *f;
+
+	TAILQ_FOREACH (f, &w->core->all, in_all)
+		if (!future_state_is_final(f->state) && !f->slot && holds_released(f))
+			break;
+	if (!f)
+		return;
+	world_record(w, f->id)->is_cancel_asked = true;
+	world_record(w, f->id)->is_end_in_sight = true;
+	(void)core_cancel(w->core, f, CANCEL_TERM, 77, w->fake.now_us);
+}
+
 void graph_check(struct world *w)
 {
 	uint64_t n_up = 0, n_down = 0;

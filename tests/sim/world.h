@@ -240,6 +240,8 @@ bool graph_is_too_large(struct world *w, struct record *r);
 void graph_check_start(struct world *w, const struct record *r);
 /* Is f aborted for its input with right, and does it name the root? */
 bool graph_explains(struct world *w, const struct record *r, const struct future *f);
+/* What jobs keep of released values fills a quota: their owner cancels one that waits. */
+void graph_give_up(struct world *w);
 void graph_check(struct world *w);
 void graph_check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us);
 
