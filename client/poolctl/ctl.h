@@ -27,6 +27,7 @@ struct ctl {
 	int signal_fd;	       /* of loop_catch_signals(); -1 */
 	uint64_t signal_at_us; /* when the last one came */
 	int signo;	       /* which it was */
+	int owed_signo;	       /* one that came before there was an ID */
 	bool has_pong;	       /* of loop_ping() */
 };
 

@@ -1,11 +1,14 @@
 #include "client/poolctl/job.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "client/poolctl/json.h"
 #include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"
+
+#define SIGNAL_PATIENCE_US 1000000u
 
 /* Without a function the value is put. */
 int job_submit(struct ctl *ctl, const char *function, const struct input *in,
@@ -33,6 +36,42 @@ int job_tell_refusal(struct ctl *ctl, poold_future *f)
 	return ctl_fail(e.exit, e.code, details, "%s", why);
 }
 
+static bool is_settled(const poold_future *f)
+{
+	return poold_future_get_state(f) >= POOLD_DONE;
+}
+
+static bool is_to_end(int signo)
+{
+	return signo && signo != SIGTSTP;
+}
+
+/* 1: its ID, or a refusal, is known. 0: not in time. Where signals are caught, one is owed to the job, if it
+ * is known soon enough, and ends the wait else. */
+static int wait_id(struct ctl *ctl, poold_future *f)
+{
+	uint64_t until_us = loop_until(ctl->patience_us);
+	int came = 0;
+
+	if (ctl->signal_fd < 0)
+		return poold_future_wait_id(f, ctl->patience_us);
+	while (!poold_future_get_id(f) && !is_settled(f) && !(came & LOOP_TIME)) {
+		came = loop_turn(ctl, -1, until_us);
+		if (came < 0)
+			return came;
+		if (!(came & LOOP_SIGNAL))
+			continue;
+		if (is_to_end(ctl->owed_signo))
+			return -EINTR;
+		ctl->owed_signo = ctl->signo;
+		if (is_to_end(ctl->signo))
+			until_us = loop_until(SIGNAL_PATIENCE_US);
+	}
+	if (poold_future_get_id(f) || is_settled(f))
+		return 1;
+	return is_to_end(ctl->owed_signo) ? -EINTR : 0;
+}
+
 /* Admission may take its time, and so may sending a large input; but a daemon that does not answer a ping
  * either hangs. */
 static int await_id(struct ctl *ctl, poold_future *f)
@@ -40,7 +79,7 @@ static int await_id(struct ctl *ctl, poold_future *f)
 	int r;
 
 	do
-		r = poold_future_wait_id(f, ctl->patience_us);
+		r = wait_id(ctl, f);
 	while (r == 0 && (r = loop_ping(ctl)) == 0);
 	return r;
 }
@@ -68,11 +107,6 @@ int job_hand_in(struct ctl *ctl, const char *function, struct input *in,
 	else
 		*ret = f;
 	return code;
-}
-
-static bool is_settled(const poold_future *f)
-{
-	return poold_future_get_state(f) >= POOLD_DONE;
 }
 
 int job_open(struct ctl *ctl, uint64_t id, poold_future **ret)

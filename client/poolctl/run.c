@@ -150,12 +150,13 @@ static int end_of_run(struct running *run, const struct args *a)
 
 static int run_job(struct running *run, const struct args *a)
 {
-	int code, r;
+	int r;
 
-	code = loop_catch_signals_and_stops(run->ctl);
-	if (code)
-		return code;
 	r = start_streams(run);
+	if (r >= 0 && run->ctl->owed_signo) {
+		run->ctl->signo = run->ctl->owed_signo;
+		r = take_signal(run);
+	}
 	if (r >= 0)
 		r = follow(run);
 	return r < 0 ? ctl_call_failed(run->ctl, r) : end_of_run(run, a);
@@ -199,7 +200,12 @@ static int hand_in(struct running *run, struct args *a, const poold_options *o, 
 		return code;
 	run->is_own[0] = run->io.fds[1] >= 0;
 	run->is_own[1] = run->io.fds[2] >= 0;
-	code = job_hand_in(ctl, function, &in, o, &run->f);
+	/* Before the command can be heard of. */
+	code = loop_catch_signals_and_stops(ctl);
+	if (code)
+		input_deinit(&in);
+	else
+		code = job_hand_in(ctl, function, &in, o, &run->f);
 	if (code == 0)
 		stdio_let_go(&run->io);
 	return code;
