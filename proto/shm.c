@@ -72,12 +72,14 @@ int shm_check(int fd, size_t max, size_t *ret_len)
 	struct stat st;
 	int seals, flags;
 
+	/* fails for what cannot be sealed, and for O_PATH; files of a tmpfs have it too, but have
+	 * names. First, since a file system that is no memory may never answer fstat() */
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0)
+		return fcntl(fd, F_GETFD) < 0 ? -errno : SHM_E_KIND;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	/* fails for what cannot be sealed, and for O_PATH; files of a tmpfs have it too, but have
-	 * names */
-	seals = fcntl(fd, F_GET_SEALS);
-	if (seals < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 0)
+	if (!S_ISREG(st.st_mode) || st.st_nlink > 0)
 		return SHM_E_KIND;
 	/* huge pages can be sealed too, but a reader may get SIGBUS for want of one */
 	if (fstatfs(fd, &fs) < 0)

@@ -155,6 +155,38 @@ START_TEST(a_command_and_what_it_leaves)
 }
 END_TEST
 
+START_TEST(a_command_writes_to_a_file_of_ours)
+{
+	poold *p = connect_to_daemon();
+	int exit_code, signal, ends[2];
+	poold_command *c;
+	const void *bytes;
+	poold_future *f;
+	char text[16];
+	size_t len;
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(poold_command_new(&c), 0);
+	ck_assert_int_eq(poold_command_set_shell(c, "echo out; echo err >&2"), 0);
+	ck_assert_int_eq(poold_command_set_stdout_fd(c, ends[1]), 0);
+	close(ends[1]);
+	f = submit(p, "exec", poold_input_command(c));
+	ck_assert_int_eq(poold_future_wait(f, POOLD_FOREVER), 1);
+	ck_assert_int_eq(poold_future_get_exit(f, &exit_code, &signal), 0);
+	ck_assert_int_eq(exit_code, 0);
+	ck_assert_int_eq(poold_future_get_output(f, 1, &bytes, &len, NULL), -ENODATA);
+	ck_assert_int_eq(poold_future_get_output(f, 2, &bytes, &len, NULL), 0);
+	ck_assert_uint_eq(len, 4);
+	/* the command of ours was the last that had the pipe */
+	poold_command_free(c);
+	ck_assert_int_eq(read(ends[0], text, sizeof(text)), 4);
+	ck_assert_int_eq(read(ends[0], text, sizeof(text)), 0);
+	close(ends[0]);
+	poold_future_unref(f);
+	poold_unref(p);
+}
+END_TEST
+
 START_TEST(refused_and_failed)
 {
 	poold *p = connect_to_daemon();
@@ -374,6 +406,6 @@ START_TEST(many_jobs_with_shared_memory)
 END_TEST
 
 SUITE_MAIN("libpoold", bytes_come_back_as_they_went, a_buffer_for_many_jobs,
-	a_command_and_what_it_leaves, refused_and_failed, an_id_outlives_its_connection,
-	cancel_what_runs_and_what_waits, many_jobs_in_a_loop_of_ones_own,
-	many_jobs_without_a_window, many_jobs_with_shared_memory)
+	a_command_and_what_it_leaves, a_command_writes_to_a_file_of_ours, refused_and_failed,
+	an_id_outlives_its_connection, cancel_what_runs_and_what_waits,
+	many_jobs_in_a_loop_of_ones_own, many_jobs_without_a_window, many_jobs_with_shared_memory)

@@ -281,6 +281,14 @@ static void run_bad_progress(void)
 	hostile_send(NULL, 0);
 }
 
+static void run_bad_taken(void)
+{
+	hostile_begin_notification("taken", 2);
+	bufpack_uint(&hostile_pack, hostile_id);
+	bufpack_uint(&hostile_pack, hostile_id);
+	hostile_send(NULL, 0);
+}
+
 static void run_output_no_memfd(void)
 {
 	hostile_send_output("stdout", hostile_id, 0);
@@ -341,6 +349,7 @@ const struct hostile_deed hostile_answers[] = {
 	DEED(run_socket),
 	DEED(run_shut_down),
 	DEED(run_bad_progress),
+	DEED(run_bad_taken),
 	DEED(run_output_no_memfd),
 	DEED(run_output_no_stream),
 	DEED(run_output_twice),

@@ -52,8 +52,8 @@ static const char *const bad_answers[] = {"run_garbage", "run_no_rpc", "run_cut_
 	"run_ready_again", "run_deep", "run_very_deep", "run_too_long", "run_ext_2", "run_ext_3",
 	"run_many_fds", "run_fd_unnamed", "run_fd_missing", "run_fd_gap", "run_fds_over_limit",
 	"run_fd_in_meas", "run_unsealed", "run_half_sealed", "run_pipe", "run_socket",
-	"run_shut_down", "run_bad_progress", "run_output_no_memfd", "run_output_no_stream",
-	"run_output_twice", "run_output_gap"};
+	"run_shut_down", "run_bad_progress", "run_bad_taken", "run_output_no_memfd",
+	"run_output_no_stream", "run_output_twice", "run_output_gap"};
 
 START_TEST(test_bad_answer_costs_its_own_job)
 {
