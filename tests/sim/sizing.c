@@ -87,13 +87,28 @@ static void resume(struct world *w, struct pool *p)
 	core_pool_resume(p);
 }
 
+/* A reload finds other settings. */
+static void change(struct world *w, struct pool *p)
+{
+	struct pool_config config = p->config;
+
+	config.ahead_max = (unsigned)world_below(w, 4);
+	config.max_jobs = world_once_in(w, 2) ? 0 : 1 + world_below(w, 10);
+	config.max_age_us = world_once_in(w, 2) ? 0 : 1 + world_below(w, 20 * w->long_us);
+	if (config.ageing_us)
+		config.ageing_us = 1 + world_below(w, w->long_us);
+	world_say(w, "pool %s has other settings", p->name);
+	core_pool_change(p, &config);
+}
+
 void sizes_move(struct world *w)
 {
 	struct pool *p = w->pools[world_below(w, w->n_pools)];
 
-	switch (world_below(w, 8)) {
+	switch (world_below(w, 9)) {
 	case 0:
 	case 1: resize(w, p); break;
+	case 5: change(w, p); break;
 	case 2: pause_pool(w, p); break;
 	case 3:
 		world_say(w, "pool %s is drained", p->name);
