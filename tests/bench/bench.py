@@ -41,6 +41,8 @@ CASES = [
     *((f"a job of {n}, {what}", "us", "job_us", True, ["crowd", mode, "1000"], ["crowd", mode], n)
       for n in (30_000, 1_000_000) for mode, what in (("queued", "equal"), ("mixed", "mixed"))),
     # How many: MiB. The floor of memory that is ready is a no-op call.
+    (f"{READY} MiB, an object", "us", "p50_us", True, ["payload", "none", "1000"],
+     ["payload", "object", "1000"], READY),
     (f"{READY} MiB, shared buffer", "us", "p50_us", True, ["payload", "none", "1000"],
      ["payload", "buffer", "1000"], READY),
     ("64 MiB from the heap", "us", "p50_us", True, ["memory", "fill", "shm", "11"],

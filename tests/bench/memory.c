@@ -372,7 +372,8 @@ int main(int argc, char **argv)
 	if (!heap)
 		die("memory");
 	memset(heap, 'x', n);
-	new_file(n);
+	if (is_all || strcmp(argv[1], "file") == 0)
+		new_file(n);
 	if (is_all)
 		measure_all(n, rounds);
 	else
