@@ -10,6 +10,7 @@
 #include "daemon/core/terms.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/core/future.h"
 
@@ -34,6 +35,7 @@ struct terms *terms_new(const struct wishes *w, uint64_t now_us)
 		.wishes = *w,
 		.n_edges = w->n_after,
 	};
+	memset(t->edges, 0, w->n_after * sizeof(*t->edges)); /* not tied yet */
 	t->wishes.after = NULL;
 	t->wishes.n_after = 0;
 	STAILQ_INIT(&t->attempts);
