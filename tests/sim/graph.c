@@ -83,7 +83,8 @@ bool graph_explains(struct world *w, const struct record *r, const struct future
 /* What a job names in its input stays, with its value, as long as the input does, whoever released it. */
 static void check_input(struct world *w, const struct future *f, const struct record *r, unsigned i)
 {
-	bool is_kept = r->is_input[i] && f->state != FUTURE_DONE;
+	bool is_over = f->is_input_lent ? future_state_is_final(f->state) : f->state == FUTURE_DONE;
+	bool is_kept = r->is_input[i] && !is_over;
 	const struct edge *e = &f->terms->edges[i];
 	struct record *on = world_record(w, r->after[i]);
 

@@ -120,8 +120,8 @@ static bool has_right_place(const struct future *f)
 	case FUTURE_CANCELLING:
 		return f->lane && f->slot && f->ending != ENDING_NONE && !is_in_inbox(f);
 	default:
-		return !f->lane && !f->slot && (f->state != FUTURE_DONE || !f->input) &&
-		       TAILQ_EMPTY(&f->waiters);
+		return !f->lane && !f->slot && TAILQ_EMPTY(&f->waiters) &&
+		       ((f->state != FUTURE_DONE && !f->is_input_lent) || !f->input);
 	}
 }
 

@@ -103,7 +103,7 @@ static void add_up(const struct future *f, const struct record *r, struct amount
 	sum->n[ACCOUNT_FUTURES]++;
 	sum->n[ACCOUNT_JOBS] += !is_final;
 	sum->n[ACCOUNT_BYTES] += ledger_kept(f, r);
-	if (f->state != FUTURE_DONE) {
+	if (f->state != FUTURE_DONE && !(f->is_input_lent && is_final)) {
 		sum->n[ACCOUNT_BYTES] += r->input_bytes;
 		sum->n[ACCOUNT_FDS] += r->input_fds;
 	}
