@@ -151,7 +151,8 @@ void graph_give_up(struct world *w)
 	struct future *f;
 
 	TAILQ_FOREACH (f, &w->core->all, in_all)
-		if (!future_state_is_final(f->state) && !f->slot && holds_released(f))
+		if (!future_state_is_final(f->state) && !f->slot && holds_released(f) &&
+			!world_record(w, f->id)->is_too_large)
 			break;
 	if (!f)
 		return;
