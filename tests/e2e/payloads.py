@@ -170,19 +170,20 @@ class Payloads(Left):
     def test_a_sender_that_writes_grows_and_cuts_until_it_seals(self):
         """Whatever it does meanwhile: the value has the size that was charged, or there is none."""
         begun, through = threading.Event(), threading.Event()
-        rounds, current = 200, []
+        rounds, current, one = 200, [], threading.Lock()
 
         def meddle():
             begun.wait()
             while not through.is_set():
-                for fd in current[:]:
-                    try:
-                        os.ftruncate(fd, 300_000)
-                        os.ftruncate(fd, 10)
-                        os.ftruncate(fd, 200_000)
-                        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
-                    except OSError:
-                        pass
+                with one:  # its number is soon another's
+                    for fd in current:
+                        try:
+                            os.ftruncate(fd, 300_000)
+                            os.ftruncate(fd, 10)
+                            os.ftruncate(fd, 200_000)
+                            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
+                        except OSError:
+                            pass
 
         thread = threading.Thread(target=meddle)
         thread.start()
@@ -198,8 +199,9 @@ class Payloads(Left):
             except Failure as failure:
                 self.assertEqual(failure.code, "bad_fd", failure.message)
                 n_refused += 1
-            current.remove(fd)
-            os.close(fd)
+            with one:
+                current.remove(fd)
+                os.close(fd)
         through.set()
         thread.join()
         print(f"{n_refused} of {rounds} were refused")
