@@ -104,7 +104,8 @@ class Objects(DaemonCase):
         for _ in range(3):
             self.assertIsInstance(self.c.call("call", "one/concat", [ref(object), ref(other), ref(object)]), object_type)
         self.assertEqual(len(self.maps_of(pid)), 2)
-        self.assertEqual(len(os.listdir(f"/proc/{pid}/fd")), before + 2)
+        # an answer's own fd is closed when it has been sent
+        self.poold.await_that(lambda: len(os.listdir(f"/proc/{pid}/fd")) == before + 2, "fds to be closed")
 
     def test_without_a_cache_nothing_stays(self):
         object = self.put(b"\1" * MIB)
