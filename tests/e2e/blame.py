@@ -272,9 +272,8 @@ class Draining(MortalCase):
             self.c = Client(self.folder.socket)
 
 
-class Zygotes(MortalCase):
+class ZygoteCase(MortalCase):
     n_pools = ZYGOTES
-    more = "start_timeout = 500ms\n"
 
     def zygotes(self):
         """{pool: pid} of those that fork."""
@@ -309,11 +308,10 @@ class Zygotes(MortalCase):
                            "the zygote is still there")
         self.assertNotIn("lost", {i["state"] for i in self.c.call("list", {})})
 
+
+class Zygotes(ZygoteCase):
     def test_zygote_killed(self):
         self.sweep(lambda pid: os.kill(pid, signal.SIGKILL))
-
-    def test_zygote_stopped(self):
-        self.sweep(lambda pid: os.kill(pid, signal.SIGSTOP))
 
     def test_zygote_killed_and_the_next_one_dies_in_preload(self):
         def hit(pid):
@@ -321,6 +319,14 @@ class Zygotes(MortalCase):
             os.kill(pid, signal.SIGKILL)
         self.sweep(hit)
         self.assertFalse(os.path.exists(self.folder.at("preload")))
+
+
+class StoppedZygotes(ZygoteCase):
+    # Long enough for all of them to set up at once on a busy machine.
+    more = "start_timeout = 3s\n"
+
+    def test_zygote_stopped(self):
+        self.sweep(lambda pid: os.kill(pid, signal.SIGSTOP))
 
 
 if __name__ == "__main__":
