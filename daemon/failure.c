@@ -27,6 +27,7 @@ enum outcome_code failure_code(const struct future *f)
 		[FAILURE_TOO_LARGE] = OUTCOME_E_TOO_LARGE,
 		[FAILURE_INPUTS] = OUTCOME_E_TOO_LARGE,
 		[FAILURE_QUOTA] = OUTCOME_E_QUOTA,
+		[FAILURE_HELD] = OUTCOME_E_QUOTA,
 		[FAILURE_TIMEOUT] = OUTCOME_E_TIMEOUT,
 		[FAILURE_POISON] = OUTCOME_E_POISON,
 		[FAILURE_CANCELLED] = OUTCOME_E_CANCELLED,
@@ -173,6 +174,14 @@ void failure_describe(const struct future *f, char *text, size_t size)
 			(unsigned long long)f->pool->config.max_result_bytes,
 			(unsigned long long)f->pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
 		break;
+	case FAILURE_HELD:
+		snprintf(text, size,
+			"the pool's max_result of %llu bytes does not fit beside what waiting jobs "
+			"and "
+			"their inputs hold of your quota of %llu",
+			(unsigned long long)f->pool->config.max_result_bytes,
+			(unsigned long long)f->pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
+		break;
 	case FAILURE_TIMEOUT: describe_time_out(f, text, size); break;
 	case FAILURE_POISON:
 		snprintf(text, size, "%u workers died under it", f->terms ? f->terms->n_deaths : 1);
@@ -244,6 +253,7 @@ void failure_pack_details(struct bufpack *p, const struct future *f)
 		outcome_pack_limit(p, limit, value, max);
 		break;
 	case FAILURE_QUOTA:
+	case FAILURE_HELD:
 		bufpack_map(p, 3);
 		outcome_pack_limit(p, "max_result", f->pool->config.max_result_bytes,
 			f->pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);

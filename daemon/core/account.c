@@ -233,6 +233,31 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 	return account_take(a, want, NULL);
 }
 
+void account_hold(struct account *a, const struct amounts *held)
+{
+	a->n_gives++;
+	a->all->n_gives++;
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+		a->by_jobs.n[k] += held->n[k];
+		a->all->by_jobs.n[k] += held->n[k];
+		assert(a->by_jobs.n[k] <= a->used.n[k]);
+	}
+}
+
+bool account_is_stuck(const struct account *a, const struct amounts *want)
+{
+	const struct accounts *all = a->all;
+	bool is_stuck = false;
+
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+		is_stuck |= a->n_results == 0 &&
+			    exceeds(a->by_jobs.n[k], want->n[k], all->limits.uid.n[k]);
+		is_stuck |= all->n_results == 0 &&
+			    exceeds(all->by_jobs.n[k], want->n[k], all->limits.all.n[k]);
+	}
+	return is_stuck;
+}
+
 int account_check_result(
 	const struct account *a, const struct amounts *want, struct refusal *ret_refusal)
 {

@@ -55,7 +55,7 @@ struct accounts {
 	struct amounts by_jobs; /* of it, what jobs hold until their end */
 	uint64_t n_results;	/* jobs that have room for a result */
 	bool is_lenient;	/* admitted jobs may be without such room: see below */
-	uint64_t n_gives;	/* goes up whenever something was given back */
+	uint64_t n_gives;	/* goes up whenever something was given back, or jobs hold more */
 	struct account *by_uid; /* uthash */
 };
 
@@ -82,7 +82,7 @@ struct account *account_unref(struct account *a);
 
 uint32_t account_uid(const struct account *a);
 const struct amounts *account_used(const struct account *a);
-/* Goes up whenever this account gave something back. */
+/* Goes up whenever this account gave something back, or more of it is held by jobs. */
 uint64_t account_n_gives(const struct account *a);
 /* All futures of this uid, by ID: the core's list, kept here. */
 struct futures *account_futures(struct account *a);
@@ -98,6 +98,11 @@ void account_give(struct account *a, const struct amounts *back);
  * leaves no room for `result`: else waiting jobs could fill an account so that none ever starts. */
 __attribute__((warn_unused_result)) int account_take_job(struct account *a,
 	const struct amounts *want, const struct amounts *result, struct refusal *ret_refusal);
+/* Of what the account holds, so much is from now on held by a job until its end. */
+void account_hold(struct account *a, const struct amounts *held);
+/* No result has room, and none will by the end of a job: no job has such room, and what jobs hold until
+ * their ends leaves none. */
+bool account_is_stuck(const struct account *a, const struct amounts *want);
 /* Could room for the result of a job be taken, beside what the job holds? As account_check(); but
  * where jobs by themselves leave no such room, though they did when they were admitted, one of them
  * has it all the same as long as no other one has: else none of them would ever end. */

@@ -11,7 +11,8 @@
  *
  * An edge to an input pins that future from the submit until the job's own input is dropped: when the
  * job is done, or is forgotten. So a value that was released stays, charged to its owner, until the
- * last job that uses it is through, and a job that ended badly can be tried again with it.
+ * last job that uses it is through, and a job that ended badly can be tried again with it. Nobody can
+ * give that room back before such a job's end, so until then it counts among what jobs hold.
  */
 #include "daemon/core/edge.h"
 
@@ -34,6 +35,49 @@ static void settle_later(struct core *c, struct future *f)
 	TAILQ_INSERT_TAIL(&c->settling, f, in_line);
 }
 
+static struct amounts lent_by(const struct future *on)
+{
+	return (struct amounts){
+		.n = {[ACCOUNT_BYTES] = on->lent_bytes, [ACCOUNT_FDS] = on->kept_fds}};
+}
+
+static void lend(struct future *on)
+{
+	struct amounts lent;
+
+	on->lent_bytes = on->kept_bytes;
+	lent = lent_by(on);
+	account_hold(on->account, &lent);
+}
+
+/* Values of others, which an administrator may name, are for them to take care of. */
+static bool is_use(const struct edge *e)
+{
+	return e->is_input && e->on && e->on->account == e->dependent->account;
+}
+
+static void begin_use(struct edge *e)
+{
+	if (is_use(e) && e->on->n_users++ == 0 && future_state_is_final(e->on->state))
+		lend(e->on);
+}
+
+static void end_use(struct edge *e)
+{
+	struct amounts lent;
+
+	if (!is_use(e) || --e->on->n_users > 0 || !future_state_is_final(e->on->state))
+		return;
+	lent = lent_by(e->on);
+	account_job_over(e->on->account, &lent);
+}
+
+void edges_end_uses(struct future *f)
+{
+	for (uint32_t i = 0; f->terms && i < f->terms->n_edges; i++)
+		end_use(&f->terms->edges[i]);
+}
+
 void edges_tie(struct core *c, struct future *f, const struct after *after)
 {
 	struct terms *t = f->terms;
@@ -51,6 +95,7 @@ void edges_tie(struct core *c, struct future *f, const struct after *after)
 		DL_APPEND(e->on->dependents, e);
 		if (e->is_input)
 			core_pin(e->on);
+		begin_use(e);
 		if (future_state_is_final(e->on->state))
 			settle_later(c, e->on);
 		t->n_left++;
@@ -83,6 +128,8 @@ void edges_cut(struct future *f)
 
 void edges_final(struct core *c, struct future *f)
 {
+	if (f->n_users)
+		lend(f);
 	if (f->dependents)
 		settle_later(c, f);
 }

@@ -36,6 +36,8 @@ void edges_final(struct core *c, struct future *f);
 void edges_turn(struct core *c, uint64_t now_us);
 /* f is about to be thrown away, whoever depends on it. */
 void edges_forget(struct core *c, struct future *f);
+/* f is about to be final: the room of the values that its input named is its owner's to give back. */
+void edges_end_uses(struct future *f);
 /* f does not need the values that its input named any more: who is over but for that may go. */
 void edges_drop_inputs(struct core *c, struct future *f);
 /* The input behind e (NULL: the first), by ID as they were asked for; NULL. Not of a job that is done. */

@@ -57,6 +57,7 @@ enum future_failure {
 	FAILURE_TOO_LARGE, /* the result */
 	FAILURE_INPUTS,	   /* what its inputs bring along is more than one run may have */
 	FAILURE_QUOTA,	   /* max_result exceeds the owner's whole quota */
+	FAILURE_HELD,	   /* it exceeds what jobs' inputs leave of it */
 	FAILURE_TIMEOUT,   /* by f->clock */
 	FAILURE_POISON,	   /* too many workers died under it */
 	FAILURE_CANCELLED,
@@ -123,7 +124,8 @@ struct future {
 	bool is_over : 1;	/* about to be forgotten */
 	enum future_clock clock : 2; /* that ended it, or the run being stopped */
 	uint16_t attempt;
-	uint32_t n_pins; /* the shell still sends from it, or it is an input of a job */
+	uint32_t n_pins;  /* the shell still sends from it, or it is an input of a job */
+	uint32_t n_users; /* jobs of its owner that are not final, and whose input it is */
 	int32_t priority;
 	uint32_t msgid;	     /* on the link of its slot */
 	uint32_t cancel_uid; /* who cancelled it */
@@ -140,9 +142,12 @@ struct future {
 	uint64_t kept_bytes;  /* charged as long as the record: texts, value */
 	uint16_t input_fds;
 	uint16_t kept_fds;
-	uint32_t texts_bytes;  /* of kept_bytes: what counts as the job's, until its end */
-	uint64_t final_seq;    /* order of completion; 0: not final */
-	uint64_t result_bytes; /* the room that its last run had for the result */
+	uint32_t texts_bytes; /* of kept_bytes: what counts as the job's, until its end */
+	uint64_t final_seq;   /* order of completion; 0: not final */
+	union {
+		uint64_t result_bytes; /* the room that its last run had for the result */
+		uint64_t lent_bytes;   /* final, with users: of kept_bytes, what counts as jobs' */
+	};
 
 	uint64_t timeout_us; /* 0: none */
 	uint64_t grace_us;

@@ -14,6 +14,19 @@
 #include "daemon/core/sizing.h"
 #include "daemon/core/trial.h"
 
+/* Why no end of another job will make room for its result. NONE: there is room, or one will. */
+static enum future_failure never_fits(const struct future *f)
+{
+	struct amounts want = reservation_of(f->pool);
+
+	if (reservation_never_fits(f->pool))
+		return FAILURE_QUOTA;
+	return account_check_result(f->account, &want, NULL) != 0 &&
+			       account_is_stuck(f->account, &want)
+		       ? FAILURE_HELD
+		       : FAILURE_NONE;
+}
+
 /* The next job that can start as far as its owner's account goes, or that can never start. What one
  * result takes is the same for all jobs of a pool: without room in an account all of that uid stand
  * aside, without room in all together nobody can start. */
@@ -25,7 +38,7 @@ static struct future *first_with_room(struct pool *p)
 
 	while ((f = queue_first(&p->queue))) {
 		r = account_check_result(f->account, &want, NULL);
-		if (r == 0 || reservation_never_fits(p))
+		if (r == 0 || reservation_never_fits(p) || account_is_stuck(f->account, &want))
 			return f;
 		p->core->is_short = true;
 		if (r == ACCOUNT_E_FULL)
@@ -112,6 +125,7 @@ static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
 /* True if some job ended in place of starting. */
 static bool assign(struct pool *p, uint64_t now_us)
 {
+	enum future_failure failure;
 	enum future_clock clock;
 	bool has_ended = false;
 	struct future *f;
@@ -120,9 +134,10 @@ static bool assign(struct pool *p, uint64_t now_us)
 	if (queue_rejoin(&p->queue))
 		p->core->is_short = true;
 	while ((f = first_with_room(p))) {
-		if (reservation_never_fits(f->pool)) {
+		failure = never_fits(f);
+		if (failure != FAILURE_NONE) {
 			queue_remove(&p->queue, f);
-			life_finish(p->core, f, FUTURE_FAILED, FAILURE_QUOTA, now_us);
+			life_finish(p->core, f, FUTURE_FAILED, failure, now_us);
 			has_ended = true;
 			continue;
 		}

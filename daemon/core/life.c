@@ -119,6 +119,7 @@ static void give_job(struct future *f)
 				       [ACCOUNT_FDS] = f->input_fds,
 			       }};
 
+	edges_end_uses(f);
 	account_job_over(f->account, &held);
 	f->texts_bytes = 0;
 	account_give_one(f->account, ACCOUNT_JOBS, 1);

@@ -24,7 +24,7 @@ size_t terms_bytes(const struct wishes *w)
 
 struct terms *terms_new(const struct wishes *w, uint64_t now_us)
 {
-	struct terms *t = malloc(sizeof(*t) + w->n_after * sizeof(*t->edges));
+	struct terms *t = calloc(1, sizeof(*t) + w->n_after * sizeof(*t->edges));
 
 	if (!t)
 		return NULL;
