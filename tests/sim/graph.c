@@ -30,6 +30,7 @@ void graph_remember(const struct submission *s, struct record *r)
 		r->after[i] = s->wishes.after[i].on->id;
 		r->is_after_any[i] = s->wishes.after[i].is_any;
 		r->is_input[i] = s->wishes.after[i].is_input;
+		w->has_named |= r->is_input[i];
 	}
 	r->wishes.after = NULL;
 }
@@ -134,31 +135,6 @@ static uint64_t check_edges(struct world *w, const struct future *f)
 		(n && f->state != FUTURE_BLOCKED && f->state != FUTURE_DELAYED))
 		world_fail(w, "%llu in state %d has %llu edges", (ull)f->id, f->state, (ull)n);
 	return n;
-}
-
-static bool holds_released(const struct future *f)
-{
-	const struct edge *e = NULL;
-
-	while ((e = edges_next_input(f, e)))
-		if (e->on->is_released)
-			return true;
-	return false;
-}
-
-void graph_give_up(struct world *w)
-{
-	struct future *f;
-
-	TAILQ_FOREACH (f, &w->core->all, in_all)
-		if (!future_state_is_final(f->state) && !f->slot && holds_released(f) &&
-			!world_record(w, f->id)->is_too_large)
-			break;
-	if (!f)
-		return;
-	world_record(w, f->id)->is_cancel_asked = true;
-	world_record(w, f->id)->is_end_in_sight = true;
-	(void)core_cancel(w->core, f, CANCEL_TERM, 77, w->fake.now_us);
 }
 
 void graph_check(struct world *w)

@@ -36,6 +36,8 @@ static bool is_explained(struct world *w, const struct record *r, const struct f
 			return r->n_deaths >= p->config.poison;
 		if (f->failure == FAILURE_INPUTS)
 			return r->is_too_large;
+		if (f->failure == FAILURE_HELD)
+			return w->has_named;
 		return f->failure == FAILURE_QUOTA
 			       ? r->n_started == 0 && !check_has_room(w, p, r->uid)
 			       : r->is_answered && r->is_answer_failure;

@@ -117,17 +117,42 @@ static void add_up(const struct future *f, const struct record *r, struct amount
 	}
 }
 
+/* What f holds until its end, and what it is the first to name of its owner's values that are there. */
+static uint64_t held_by(struct world *w, const struct future *f, const struct record *r)
+{
+	uint64_t bytes = r->input_bytes + ledger_kept(f, r);
+	const struct edge *e = NULL;
+
+	if (future_state_is_final(f->state))
+		return 0;
+	while ((e = edges_next_input(f, e))) {
+		struct record *on = world_record(w, e->on->id);
+
+		if (!future_state_is_final(e->on->state) || e->on->account != f->account ||
+			on->named_in == w->n_ledgers)
+			continue;
+		on->named_in = w->n_ledgers;
+		bytes += e->on->lent_bytes;
+		if (e->on->lent_bytes > e->on->kept_bytes ||
+			e->on->lent_bytes < (e->on->value ? e->on->value->bytes : 0))
+			world_fail(w, "%llu bytes are counted of future %llu",
+				(ull)e->on->lent_bytes, (ull)e->on->id);
+	}
+	return bytes;
+}
+
 static void check_accounts(struct world *w)
 {
 	struct amounts sum[WORLD_UIDS] = {0}, all = {0};
 	uint64_t n_payloads = 0, n_extras = 0, n_unfinished = 0, by_jobs = 0;
 	struct future *f;
 
+	w->n_ledgers++;
 	TAILQ_FOREACH (f, &w->core->all, in_all) {
 		const struct record *r = world_record(w, f->id);
 
 		add_up(f, r, &sum[future_uid(f)]);
-		by_jobs += future_state_is_final(f->state) ? 0 : r->input_bytes + ledger_kept(f, r);
+		by_jobs += held_by(w, f, r);
 		n_payloads += (f->input != NULL) + (f->value != NULL);
 		n_payloads += f->terms ? f->terms->n_kept : 0;
 		n_extras += f->extra != NULL;

@@ -210,8 +210,6 @@ static void run_out(struct world *w)
 		w->step++;
 		w->fake.now_us += 1 + world_below(w, 100000);
 		workers_settle(w);
-		if (i > 500 && i % 10 == 0)
-			graph_give_up(w);
 		clients_turn(w);
 		check_always(w);
 		clients_release_final(w);

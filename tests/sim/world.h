@@ -45,6 +45,7 @@ struct record {
 	bool is_after_any[WORLD_AFTER];
 	bool is_input[WORLD_AFTER];
 	bool is_too_large; /* with its inputs */
+	uint64_t named_in; /* the last ledger in which an unfinished job named it */
 	unsigned n_users;  /* of it as an input; counted anew */
 	unsigned n_after;
 	uint64_t root; /* aborted for its input: what it names */
@@ -132,6 +133,8 @@ struct world {
 	uint64_t seed;
 	uint64_t noise;
 	unsigned step;
+	uint64_t n_ledgers;
+	bool has_named; /* some job named values of other futures */
 	bool is_verbose;
 	struct account_limits limits;
 	struct pool *pools[WORLD_POOLS];
@@ -240,8 +243,6 @@ bool graph_is_too_large(struct world *w, struct record *r);
 void graph_check_start(struct world *w, const struct record *r);
 /* Is f aborted for its input with right, and does it name the root? */
 bool graph_explains(struct world *w, const struct record *r, const struct future *f);
-/* What jobs keep of released values fills a quota: their owner cancels one that waits. */
-void graph_give_up(struct world *w);
 void graph_check(struct world *w);
 void graph_check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us);
 
