@@ -26,6 +26,7 @@ struct account {
 	struct amounts used;
 	struct amounts by_jobs;
 	uint64_t n_results;
+	uint64_t n_delayed;
 	bool is_lenient;
 	struct futures futures;
 	UT_hash_handle hh;
@@ -244,18 +245,48 @@ void account_hold(struct account *a, const struct amounts *held)
 	}
 }
 
-bool account_is_stuck(const struct account *a, const struct amounts *want)
+bool account_is_idle(const struct account *a)
 {
-	const struct accounts *all = a->all;
-	bool is_stuck = false;
+	return a->n_results == 0 && a->n_delayed == 0;
+}
 
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
-		is_stuck |= a->n_results == 0 &&
-			    exceeds(a->by_jobs.n[k], want->n[k], all->limits.uid.n[k]);
-		is_stuck |= all->n_results == 0 &&
-			    exceeds(all->by_jobs.n[k], want->n[k], all->limits.all.n[k]);
-	}
-	return is_stuck;
+bool accounts_are_idle(const struct accounts *all)
+{
+	return all->n_results == 0 && all->n_delayed == 0;
+}
+
+static bool leaves(
+	const struct amounts *by_jobs, const struct amounts *want, const struct amounts *max)
+{
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		if (exceeds(by_jobs->n[k], want->n[k], max->n[k]))
+			return false;
+	return true;
+}
+
+bool account_jobs_leave(const struct account *a, const struct amounts *want)
+{
+	return leaves(&a->by_jobs, want, &a->all->limits.uid);
+}
+
+bool accounts_jobs_leave(const struct accounts *all, const struct amounts *want)
+{
+	return leaves(&all->by_jobs, want, &all->limits.all);
+}
+
+void account_delay(struct account *a)
+{
+	a->n_delayed++;
+	a->all->n_delayed++;
+}
+
+void account_undelay(struct account *a)
+{
+	assert(a->n_delayed > 0);
+	a->n_delayed--;
+	a->all->n_delayed--;
+	a->n_gives++;
+	a->all->n_gives++;
 }
 
 int account_check_result(

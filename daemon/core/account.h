@@ -54,8 +54,9 @@ struct accounts {
 	struct amounts used;
 	struct amounts by_jobs; /* of it, what jobs hold until their end */
 	uint64_t n_results;	/* jobs that have room for a result */
+	uint64_t n_delayed;	/* jobs that wait for a time */
 	bool is_lenient;	/* admitted jobs may be without such room: see below */
-	uint64_t n_gives;	/* goes up whenever something was given back, or jobs hold more */
+	uint64_t n_gives;	/* goes up whenever who waits for room should look again */
 	struct account *by_uid; /* uthash */
 };
 
@@ -82,7 +83,7 @@ struct account *account_unref(struct account *a);
 
 uint32_t account_uid(const struct account *a);
 const struct amounts *account_used(const struct account *a);
-/* Goes up whenever this account gave something back, or more of it is held by jobs. */
+/* Goes up whenever this account gave something back, more of it is held by jobs, or a delay ended. */
 uint64_t account_n_gives(const struct account *a);
 /* All futures of this uid, by ID: the core's list, kept here. */
 struct futures *account_futures(struct account *a);
@@ -100,9 +101,15 @@ __attribute__((warn_unused_result)) int account_take_job(struct account *a,
 	const struct amounts *want, const struct amounts *result, struct refusal *ret_refusal);
 /* Of what the account holds, so much is from now on held by a job until its end. */
 void account_hold(struct account *a, const struct amounts *held);
-/* No result has room, and none will by the end of a job: no job has such room, and what jobs hold until
- * their ends leaves none. */
-bool account_is_stuck(const struct account *a, const struct amounts *want);
+/* Would what jobs hold until their ends leave this, if nothing else were held? */
+bool account_jobs_leave(const struct account *a, const struct amounts *want);
+bool accounts_jobs_leave(const struct accounts *all, const struct amounts *want);
+/* A job waits for a time; no longer. */
+void account_delay(struct account *a);
+void account_undelay(struct account *a);
+/* No job has room for a result, and none waits for a time: nothing ends by itself. */
+bool account_is_idle(const struct account *a);
+bool accounts_are_idle(const struct accounts *all);
 /* Could room for the result of a job be taken, beside what the job holds? As account_check(); but
  * where jobs by themselves leave no such room, though they did when they were admitted, one of them
  * has it all the same as long as no other one has: else none of them would ever end. */

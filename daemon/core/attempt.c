@@ -199,7 +199,17 @@ void attempt_delay(struct core *c, struct future *f)
 {
 	TAILQ_INSERT_TAIL(&f->pool->aside, f, in_line);
 	f->pool->n_aside++;
+	if (f->state == FUTURE_DELAYED)
+		account_delay(f->account);
 	life_arm(c, f);
+}
+
+static void leave_aside(struct future *f)
+{
+	TAILQ_REMOVE(&f->pool->aside, f, in_line);
+	f->pool->n_aside--;
+	if (f->state == FUTURE_DELAYED)
+		account_undelay(f->account);
 }
 
 void attempt_first(struct core *c, struct future *f, uint64_t now_us)
@@ -219,12 +229,12 @@ void attempt_first(struct core *c, struct future *f, uint64_t now_us)
 void attempt_wake(struct core *c, struct future *f, uint64_t now_us)
 {
 	if (edges_left(f)) {
+		account_undelay(f->account);
 		future_set_state(f, FUTURE_BLOCKED);
 		life_arm(c, f);
 		return;
 	}
-	TAILQ_REMOVE(&f->pool->aside, f, in_line);
-	f->pool->n_aside--;
+	leave_aside(f);
 	attempt_queue(c, f, now_us);
 }
 
@@ -234,8 +244,7 @@ void attempt_withdraw(struct future *f)
 		queue_remove(&f->pool->queue, f);
 		return;
 	}
-	TAILQ_REMOVE(&f->pool->aside, f, in_line);
-	f->pool->n_aside--;
+	leave_aside(f);
 	queue_leave(&f->pool->queue, f);
 }
 

@@ -14,17 +14,14 @@
 #include "daemon/core/sizing.h"
 #include "daemon/core/trial.h"
 
-/* Why no end of another job will make room for its result. NONE: there is room, or one will. */
+/* Of what first_with_room() gave: why it can never start. NONE: it can. */
 static enum future_failure never_fits(const struct future *f)
 {
 	struct amounts want = reservation_of(f->pool);
 
 	if (reservation_never_fits(f->pool))
 		return FAILURE_QUOTA;
-	return account_check_result(f->account, &want, NULL) != 0 &&
-			       account_is_stuck(f->account, &want)
-		       ? FAILURE_HELD
-		       : FAILURE_NONE;
+	return account_check_result(f->account, &want, NULL) != 0 ? FAILURE_HELD : FAILURE_NONE;
 }
 
 /* The next job that can start as far as its owner's account goes, or that can never start. What one
@@ -38,7 +35,7 @@ static struct future *first_with_room(struct pool *p)
 
 	while ((f = queue_first(&p->queue))) {
 		r = account_check_result(f->account, &want, NULL);
-		if (r == 0 || reservation_never_fits(p) || account_is_stuck(f->account, &want))
+		if (r == 0 || reservation_never_fits(p) || reservation_is_stuck(f))
 			return f;
 		p->core->is_short = true;
 		if (r == ACCOUNT_E_FULL)

@@ -98,6 +98,14 @@ static int lane_get(struct queue *q, uint32_t uid, struct lane **ret)
 	return 0;
 }
 
+bool queue_holds(const struct queue *q, uint32_t uid)
+{
+	const struct lane *l;
+
+	HASH_FIND(hh, q->by_uid, &uid, sizeof(uid), l);
+	return l && l->n > 0;
+}
+
 static void lane_free(struct queue *q, struct lane *l)
 {
 	heap_clear(&q->owing, &l->node);

@@ -56,6 +56,8 @@ void queue_rank_anew(const struct queue *q, struct future *f, uint64_t ageing_us
 struct future *queue_first(const struct queue *q);
 /* Some job that waits, whether it could start or not. NULL if there is none. */
 struct future *queue_any(const struct queue *q);
+/* Do jobs of this uid wait? */
+bool queue_holds(const struct queue *q, uint32_t uid);
 /* The next job of some lane among those that compete, of which there are q->ready.n, and how many jobs
  * it has. */
 struct future *queue_of_lane(const struct queue *q, uint32_t number, uint64_t *ret_n);

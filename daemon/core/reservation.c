@@ -27,6 +27,34 @@ bool reservation_never_fits(const struct pool *p)
 	return false;
 }
 
+static bool leaves_any(const struct account *a, const struct pool *p)
+{
+	struct amounts want = reservation_of(p);
+
+	return account_jobs_leave(a, &want) && accounts_jobs_leave(&p->core->accounts, &want);
+}
+
+/* Those that wait for another's end wait for one that is in a queue, or for one that waits so itself. */
+bool reservation_is_stuck(const struct future *f)
+{
+	const struct core *c = f->pool->core;
+	struct amounts want = reservation_of(f->pool);
+	bool is_of_uid = !account_jobs_leave(f->account, &want);
+	const struct pool *p;
+
+	if (is_of_uid ? !account_is_idle(f->account)
+		      : accounts_jobs_leave(&c->accounts, &want) ||
+				!accounts_are_idle(&c->accounts))
+		return false;
+	if (!TAILQ_EMPTY(&c->settling))
+		return false;
+	TAILQ_FOREACH (p, &c->pools, in_core)
+		if (p->queue.n && (!is_of_uid || queue_holds(&p->queue, future_uid(f))) &&
+			(reservation_never_fits(p) || leaves_any(f->account, p)))
+			return false;
+	return true;
+}
+
 struct amounts reservation_beside(const struct pool *p)
 {
 	return reservation_never_fits(p) ? (struct amounts){0} : reservation_of(p);

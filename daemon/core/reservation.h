@@ -9,6 +9,9 @@ bool reservation_never_fits(const struct pool *p);
 /* What must stay free beside all waiting jobs, so that none of them waits for ever. Nothing for
  * those that will fail. */
 struct amounts reservation_beside(const struct pool *p);
+/* There is no room for its result, and no end of another job will make any: what jobs hold leaves none,
+ * and none of them can start. */
+bool reservation_is_stuck(const struct future *f);
 /* account_check_result() said that it fits. */
 void reservation_take(struct future *f);
 void reservation_give(struct future *f);

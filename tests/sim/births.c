@@ -72,16 +72,16 @@ static int expected_beside_jobs(struct world *w, const struct submission *s, con
 	static const enum account_kind kinds[] = {ACCOUNT_BYTES, ACCOUNT_FDS};
 	struct future *f;
 
+	w->n_ledgers++;
 	TAILQ_FOREACH (f, &w->core->all, in_all) {
 		const struct record *r = world_record(w, f->id);
+		struct amounts held = ledger_held(w, f, r);
 		bool is_mine = r->uid == account_uid(s->account);
 
-		if (future_state_is_final(f->state))
-			continue;
-		all[0] += r->input_bytes + ledger_kept(f, r);
-		all[1] += r->input_fds;
-		mine[0] += is_mine ? r->input_bytes + ledger_kept(f, r) : 0;
-		mine[1] += is_mine ? r->input_fds : 0;
+		for (int i = 0; i < 2; i++) {
+			all[i] += held.n[kinds[i]];
+			mine[i] += is_mine ? held.n[kinds[i]] : 0;
+		}
 	}
 	for (int i = 0; i < 2; i++)
 		if (result[i] > w->limits.uid.n[kinds[i]] || result[i] > w->limits.all.n[kinds[i]])

@@ -18,7 +18,9 @@ void graph_choose(struct world *w, struct submission *s)
 		if (on)
 			w->after[s->wishes.n_after++] = (struct after){.on = on,
 				.is_any = world_once_in(w, 3),
-				.is_input = world_once_in(w, 2)};
+				/* what others' jobs keep, no end of one's own jobs gives back */
+				.is_input = on->account == s->account && world_once_in(w, 2)};
+		w->has_named |= on && w->after[s->wishes.n_after - 1].is_input;
 	}
 	s->wishes.after = w->after;
 }
@@ -30,7 +32,6 @@ void graph_remember(const struct submission *s, struct record *r)
 		r->after[i] = s->wishes.after[i].on->id;
 		r->is_after_any[i] = s->wishes.after[i].is_any;
 		r->is_input[i] = s->wishes.after[i].is_input;
-		w->has_named |= r->is_input[i];
 	}
 	r->wishes.after = NULL;
 }

@@ -117,14 +117,13 @@ static void add_up(const struct future *f, const struct record *r, struct amount
 	}
 }
 
-/* What f holds until its end, and what it is the first to name of its owner's values that are there. */
-static uint64_t held_by(struct world *w, const struct future *f, const struct record *r)
+struct amounts ledger_held(struct world *w, const struct future *f, const struct record *r)
 {
-	uint64_t bytes = r->input_bytes + ledger_kept(f, r);
+	uint64_t bytes = r->input_bytes + ledger_kept(f, r), fds = r->input_fds;
 	const struct edge *e = NULL;
 
 	if (future_state_is_final(f->state))
-		return 0;
+		return (struct amounts){0};
 	while ((e = edges_next_input(f, e))) {
 		struct record *on = world_record(w, e->on->id);
 
@@ -133,12 +132,13 @@ static uint64_t held_by(struct world *w, const struct future *f, const struct re
 			continue;
 		on->named_in = w->n_ledgers;
 		bytes += e->on->lent_bytes;
+		fds += e->on->value ? e->on->value->fds : 0;
 		if (e->on->lent_bytes > e->on->kept_bytes ||
 			e->on->lent_bytes < (e->on->value ? e->on->value->bytes : 0))
 			world_fail(w, "%llu bytes are counted of future %llu",
 				(ull)e->on->lent_bytes, (ull)e->on->id);
 	}
-	return bytes;
+	return (struct amounts){.n = {[ACCOUNT_BYTES] = bytes, [ACCOUNT_FDS] = fds}};
 }
 
 static void check_accounts(struct world *w)
@@ -152,7 +152,7 @@ static void check_accounts(struct world *w)
 		const struct record *r = world_record(w, f->id);
 
 		add_up(f, r, &sum[future_uid(f)]);
-		by_jobs += held_by(w, f, r);
+		by_jobs += ledger_held(w, f, r).n[ACCOUNT_BYTES];
 		n_payloads += (f->input != NULL) + (f->value != NULL);
 		n_payloads += f->terms ? f->terms->n_kept : 0;
 		n_extras += f->extra != NULL;
