@@ -39,7 +39,7 @@ static bool take_meas(struct answer *a, struct cursor c)
 		if (text_equal(key, len, "run_us"))
 			a->run_us = v;
 		else if (text_equal(key, len, "copied"))
-			a->in_copied_bytes = v;
+			a->copied_bytes = v;
 		else if (text_equal(key, len, "started_us"))
 			a->started_us = v;
 		else if (text_equal(key, len, "rss_kib"))

@@ -3,6 +3,7 @@
 #include "daemon/attempts.h"
 #include "daemon/clock.h"
 #include "daemon/core/explain.h"
+#include "daemon/cost_pack.h"
 #include "daemon/extra.h"
 #include "daemon/failure.h"
 #include "daemon/reply.h"
@@ -47,25 +48,24 @@ static void fields_end(struct fields *fs)
 	count[1] = (uint8_t)fs->n;
 }
 
-static void pack_bytes(struct bufpack *p, const struct future *f)
+static void pack_cost(struct fields *fs, const struct future *f, uint64_t now_us)
 {
-	uint64_t in = f->in.inline_bytes + f->in.memfd_bytes,
-		 out = f->out.inline_bytes + f->out.memfd_bytes;
+	struct future_timing t = future_timing(f, now_us);
 
-	bufpack_map(p, 7);
-	bufpack_field_uint(p, "object", f->terms ? f->terms->object_bytes : 0);
-	bufpack_text(p, "in");
-	bufpack_uint(p, in);
-	bufpack_text(p, "out");
-	bufpack_uint(p, out);
-	bufpack_text(p, "inline");
-	bufpack_uint(p, f->in.inline_bytes + f->out.inline_bytes);
-	bufpack_text(p, "memfd");
-	bufpack_uint(p, f->in.memfd_bytes + f->out.memfd_bytes);
-	bufpack_text(p, "copied");
-	bufpack_uint(p, f->in.copied_bytes + f->out.copied_bytes);
-	bufpack_text(p, "total");
-	bufpack_uint(p, in + out);
+	cost_pack_timing(field(fs, "timing"), &t);
+	if (f->started_us && future_state_is_final(f->state) && cost_share(&t) >= 0)
+		cost_pack_share(field(fs, "work_share"), &t);
+	cost_pack_bytes(field(fs, "bytes"), &f->in, &f->out, f->terms ? f->terms->object_bytes : 0);
+}
+
+static void pack_advice(struct fields *fs, const struct function *fn)
+{
+	size_t n = cost_count_advice(fn);
+
+	if (!n)
+		return;
+	bufpack_array(field(fs, "advice"), n);
+	cost_pack_advice(fs->p, fn);
 }
 
 static void pack_refusal(struct fields *fs, const struct refusal *why)
@@ -144,6 +144,8 @@ static void pack_job(struct fields *fs, const struct future *f, uint64_t ahead_m
 		bufpack_int(field(fs, "worker_pid"), pid);
 	if (e.kind != EXPLAIN_NOTHING)
 		pack_waits_for(field(fs, "waits_for"), &e);
+	if (ahead_max)
+		pack_advice(fs, f->function);
 }
 
 void info_pack(struct bufpack *p, const struct future *f, uint64_t ahead_max)
@@ -164,8 +166,7 @@ void info_pack(struct bufpack *p, const struct future *f, uint64_t ahead_max)
 	bufpack_seconds(field(&fs, "submitted"), clock_unix_us(f->submitted_us));
 	if (future_state_is_final(f->state))
 		bufpack_seconds(field(&fs, "finished"), clock_unix_us(f->finished_us));
-	reply_pack_timing(field(&fs, "timing"), f, now_us);
-	pack_bytes(field(&fs, "bytes"), f);
+	pack_cost(&fs, f, now_us);
 	if (f->failure != FAILURE_NONE)
 		failure_pack(field(&fs, "error"), f);
 	fields_end(&fs);

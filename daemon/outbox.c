@@ -268,6 +268,7 @@ static void advance(struct outbox *o, size_t n)
 static void advance_file(struct outbox *o, struct outbox_chunk *c, size_t n)
 {
 	c->file_pos += n;
+	cost_copied_out(c->future, n);
 	if (c->file_pos == c->file_end)
 		chunk_remove(o, c);
 }

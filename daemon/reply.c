@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/cost_pack.h"
 #include "daemon/failure.h"
 #include "daemon/payload.h"
 #include "daemon/request.h"
@@ -259,15 +260,7 @@ void reply_pack_timing(struct bufpack *p, const struct future *f, uint64_t now_u
 {
 	struct future_timing t = future_timing(f, now_us);
 
-	bufpack_map(p, 4);
-	bufpack_text(p, "queued");
-	bufpack_seconds(p, t.queued_us);
-	bufpack_text(p, "handover");
-	bufpack_seconds(p, t.handover_us);
-	bufpack_text(p, "run");
-	bufpack_seconds(p, t.run_us);
-	bufpack_text(p, "return");
-	bufpack_seconds(p, t.return_us);
+	cost_pack_timing(p, &t);
 }
 
 void reply_outcome(struct reply_to to, struct future *f)

@@ -3,6 +3,7 @@
 
 #include "daemon/reply.h"
 #include "daemon/clock.h"
+#include "daemon/cost_pack.h"
 #include "daemon/option.h"
 #include "proto/jobspec.h"
 
@@ -205,20 +206,12 @@ static size_t count_functions(const struct pool *pool)
 	return pool->n_functions;
 }
 
-/* run / (run + handover + return): how much of the time was work. */
-static double work_share(const struct future_timing *t)
-{
-	uint64_t all_us = t->run_us + t->handover_us + t->return_us;
-
-	return all_us ? (double)t->run_us / (double)all_us : 0;
-}
-
 static void pack_function(struct bufpack *p, const struct function *fn)
 {
 	char address[PROTO_ADDRESS_BYTES + 1];
 
 	snprintf(address, sizeof(address), "%s/%s", fn->pool->name, fn->name);
-	bufpack_map(p, 9);
+	bufpack_map(p, 9 + COST_PACK_FIELDS);
 	bufpack_field_text(p, "name", address);
 	bufpack_field_text(p, "doc", fn->doc);
 	bufpack_text(p, "flags");
@@ -228,10 +221,12 @@ static void pack_function(struct bufpack *p, const struct function *fn)
 	bufpack_field_uint(p, "done", fn->n_done);
 	bufpack_field_uint(p, "failed", fn->n_failed);
 	bufpack_field_seconds(p, "mean_run", fn->mean_run_us);
-	bufpack_text(p, "work_share");
-	bufpack_double(p, work_share(&fn->total));
-	bufpack_field_uint(p, "bytes_in", fn->in.inline_bytes + fn->in.memfd_bytes);
-	bufpack_field_uint(p, "bytes_out", fn->out.inline_bytes + fn->out.memfd_bytes);
+	bufpack_field_uint(p, "bytes_in", fn->cost.in.inline_bytes + fn->cost.in.memfd_bytes);
+	bufpack_field_uint(p, "bytes_out", fn->cost.out.inline_bytes + fn->cost.out.memfd_bytes);
+	cost_pack_fields(p, &fn->cost, fn->n_done + fn->n_failed);
+	bufpack_text(p, "advice");
+	bufpack_array(p, cost_count_advice(fn));
+	cost_pack_advice(p, fn);
 }
 
 static void pack_functions(struct request *r, struct bufpack *p, struct pool *pool)
@@ -295,6 +290,39 @@ static void pack_counters(struct bufpack *p, struct server *s, const struct tota
 			p, outcome_state_name((enum outcome_state)i), t->sums.n_finished[i]);
 }
 
+static uint64_t jobs_of(const struct totals *t)
+{
+	uint64_t n = 0;
+
+	for (int i = FUTURE_DONE; i < _FUTURE_STATE_MAX; i++)
+		n += t->sums.n_finished[i];
+	return n;
+}
+
+static size_t count_advice(const struct pool *p)
+{
+	size_t n = 0;
+
+	for (const struct function *fn = p->functions; fn; fn = fn->next)
+		n += fn->is_gone ? 0 : cost_count_advice(fn);
+	return n;
+}
+
+/* All that functions are advised of. */
+static void pack_advice(struct request *r, struct bufpack *p, struct pool *only)
+{
+	struct pool *pool;
+	size_t n = 0;
+
+	for (pool = first_pool(r, only); pool; pool = next_pool(pool, only))
+		n += count_advice(pool);
+	bufpack_array(p, n);
+	for (pool = first_pool(r, only); pool; pool = next_pool(pool, only))
+		for (const struct function *fn = pool->functions; fn; fn = fn->next)
+			if (!fn->is_gone)
+				cost_pack_advice(p, fn);
+}
+
 void request_stats(struct request *r)
 {
 	struct server *s = r->server;
@@ -307,7 +335,7 @@ void request_stats(struct request *r)
 	conns_look(&s->conns);
 	sum_pools(&t, &s->core, only);
 	p = reply_begin(reply_to_request(r));
-	bufpack_map(p, 6);
+	bufpack_map(p, 8);
 	bufpack_text(p, "counters");
 	bufpack_map(p, 6 + _FUTURE_STATE_MAX - FUTURE_DONE);
 	pack_counters(p, s, &t);
@@ -319,7 +347,12 @@ void request_stats(struct request *r)
 	bufpack_field_uint(p, "watched", s->watches.n_watched);
 	bufpack_field_uint(p, "watch_bytes", s->watches.bytes);
 	bufpack_text(p, "work_share");
-	bufpack_double(p, work_share(&t.sums.timing));
+	cost_pack_share(p, &t.sums.cost.total);
+	bufpack_text(p, "work");
+	bufpack_map(p, COST_PACK_FIELDS);
+	cost_pack_fields(p, &t.sums.cost, jobs_of(&t));
+	bufpack_text(p, "advice");
+	pack_advice(r, p, only);
 	bufpack_text(p, "limits");
 	pack_usage(p, account_used(r->conn->account), &s->core.accounts.limits.uid);
 	bufpack_text(p, "total_limits");

@@ -42,6 +42,7 @@ struct window {
 	uint64_t offset, length;
 	uint8_t *bytes; /* room for length */
 	size_t n;
+	size_t copied; /* out of memfds */
 	int error;
 };
 
@@ -78,6 +79,7 @@ static void window_file(struct window *w, int fd, uint64_t len)
 		w->error = -errno;
 	else
 		w->n += (size_t)got;
+	w->copied += got > 0 ? (size_t)got : 0;
 	w->pos += len;
 }
 
@@ -160,6 +162,7 @@ static void answer_result_piece(struct reply_to to, struct future *f, const stru
 		window_payload(&w, f->value);
 	else
 		window_bytes(&w, nil_encoding, sizeof(nil_encoding));
+	cost_copied_out(f, w.copied);
 	if (w.error)
 		answer_errno(to, w.error);
 	else

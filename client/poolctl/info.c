@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/poolctl/advice.h"
 #include "client/poolctl/ids.h"
 #include "client/poolctl/json.h"
 #include "client/poolctl/loop.h"
@@ -126,7 +127,7 @@ static void put_in_words(json_t *info)
 static int run(struct ctl *ctl, void *values, int argc, char **argv)
 {
 	struct ids ids;
-	json_t *info;
+	json_t *info, *advice;
 	int code, worst = EXITCODE_OK, r;
 	size_t i;
 
@@ -141,9 +142,15 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 			worst = worst ? worst : code;
 			continue;
 		}
-		if (!ctl->json)
+		advice = json_incref(json_object_get(info, "advice"));
+		if (!ctl->json) {
 			put_in_words(info);
+			json_object_del(info, "advice");
+		}
 		r = view_map(info, ctl->json);
+		if (r == 0 && !ctl->json)
+			advice_print(advice);
+		json_decref(advice);
 		if (r == 0 && !ctl->json && i + 1 < ids.n)
 			output_line("%s", "");
 		json_decref(info);

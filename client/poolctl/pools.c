@@ -1,5 +1,4 @@
-/* What the daemon has: pools, their functions, their workers. Three verbs that differ in their
- * columns. */
+/* What the daemon has: pools and their workers. Two verbs that differ in their columns. */
 #include "client/poolctl/output.h"
 #include "client/poolctl/verb.h"
 #include "client/poolctl/view.h"
@@ -17,15 +16,6 @@ static const struct view_field pool_fields[] = {
 	{"QUEUED", "queued", VIEW_NUMBER},
 	{"DONE", "finished.done", VIEW_NUMBER},
 	{"REASON", "reason", VIEW_TEXT},
-};
-
-static const struct view_field function_fields[] = {
-	{"FUNCTION", "name", VIEW_TEXT},
-	{"FLAGS", "flags", VIEW_TEXT},
-	{"DONE", "done", VIEW_NUMBER},
-	{"FAILED", "failed", VIEW_NUMBER},
-	{"RUN", "mean_run", VIEW_SPAN},
-	{"MEANING", "doc", VIEW_TEXT},
 };
 
 static const struct view_field worker_fields[] = {
@@ -65,11 +55,6 @@ static int run_pools(struct ctl *ctl, void *values, int argc, char **argv)
 	return show(ctl, "pools", pool_fields, ARRAY_SIZE(pool_fields), 0, argc, argv);
 }
 
-static int run_functions(struct ctl *ctl, void *values, int argc, char **argv)
-{
-	return show(ctl, "functions", function_fields, ARRAY_SIZE(function_fields), 1, argc, argv);
-}
-
 static int run_workers(struct ctl *ctl, void *values, int argc, char **argv)
 {
 	return show(ctl, "workers", worker_fields, ARRAY_SIZE(worker_fields), 1, argc, argv);
@@ -81,14 +66,6 @@ const struct verb verb_pools = {
 	.doc = "Show the pools and what they do",
 	.opts = options,
 	.run = run_pools,
-};
-
-const struct verb verb_functions = {
-	.name = "functions",
-	.operands = "[POOL]",
-	.doc = "Show what can be called",
-	.opts = options,
-	.run = run_functions,
 };
 
 const struct verb verb_workers = {

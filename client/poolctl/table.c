@@ -15,6 +15,7 @@ struct table {
 	size_t n_columns;
 	char **cells;
 	size_t n_cells;
+	size_t width;
 	bool failed;
 };
 
@@ -25,6 +26,7 @@ struct table *table_new(const struct table_column *columns, size_t n_columns)
 	if (t) {
 		t->columns = columns;
 		t->n_columns = n_columns;
+		t->width = SIZE_MAX;
 	}
 	return t;
 }
@@ -39,6 +41,11 @@ void table_free(struct table *t)
 		free(t->cells[i]);
 	free(t->cells);
 	free(t);
+}
+
+void table_set_width(struct table *t, size_t width)
+{
+	t->width = width;
 }
 
 /* Labels and messages come from strangers; a terminal must not obey them. */
@@ -76,13 +83,19 @@ void table_cell(struct table *t, const char *format, ...)
 		escape_cell(t);
 }
 
-/* Characters, not bytes: continuation bytes of UTF-8 take no room. */
+/* Of a character: continuation bytes of UTF-8 take no room. */
+static bool is_beginning(char byte)
+{
+	return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
+/* Characters, not bytes. */
 static size_t width_of(const char *text)
 {
 	size_t n = 0;
 
 	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
+		n += is_beginning(*text);
 	return n;
 }
 
@@ -111,7 +124,38 @@ static void print_cell(const struct table *t, size_t column, const char *text, s
 	fputs(last ? "\n" : &"    "[4 - GAP], stdout);
 }
 
-int table_print(const struct table *t, bool title, bool bold)
+/* To so many characters, the last of them an ellipsis. */
+static void cut(struct table *t, char **cell, size_t width)
+{
+	size_t n = 0, len = 0;
+	char *text;
+
+	if (width_of(*cell) <= width)
+		return;
+	while ((n += is_beginning((*cell)[len])) < width)
+		len++;
+	if (asprintf(&text, "%.*s…", (int)len, *cell) < 0) {
+		t->failed = true;
+		return;
+	}
+	free(*cell);
+	*cell = text;
+}
+
+/* What the others leave is the last one's. */
+static void fit(struct table *t, const size_t *widths)
+{
+	size_t last = t->n_columns - 1, taken = 0;
+
+	if (t->width == SIZE_MAX)
+		return;
+	for (size_t i = 0; i < last; i++)
+		taken += widths[i] + GAP;
+	for (size_t i = last; i < t->n_cells; i += t->n_columns)
+		cut(t, &t->cells[i], taken + 8 < t->width ? t->width - taken : 8);
+}
+
+int table_print(struct table *t, bool title, bool bold)
 {
 	cleanup_free size_t *widths = calloc(t->n_columns, sizeof(*widths));
 	size_t i, column;
@@ -120,6 +164,9 @@ int table_print(const struct table *t, bool title, bool bold)
 		return -ENOMEM;
 	for (i = 0; i < t->n_columns; i++)
 		widths[i] = width_of_column(t, i, title);
+	fit(t, widths);
+	if (t->failed)
+		return -ENOMEM;
 	if (title && bold)
 		fputs("\033[1m", stdout);
 	for (i = 0; title && i < t->n_columns; i++)

@@ -19,5 +19,7 @@ DEFINE_CLEANUP(struct table *, table_free)
 /* Cells come row by row, left to right; control characters are escaped. Memory that runs out shows
  * in table_print(). */
 void table_cell(struct table *t, const char *format, ...) printf_like(2, 3);
+/* Lines are no longer than that: the last column, of text, is cut. */
+void table_set_width(struct table *t, size_t width);
 /* -ENOMEM if a cell was lost. `title` prints the titles too, bold if so told. */
-must_check int table_print(const struct table *t, bool title, bool bold);
+must_check int table_print(struct table *t, bool title, bool bold);

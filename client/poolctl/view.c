@@ -86,6 +86,8 @@ static void add_cell(struct table *t, const json_t *value, enum view_kind kind)
 		table_cell(t, "%s", quantity_time_text(number, text));
 	else if (kind == VIEW_AGE)
 		table_cell(t, "%s", quantity_time_text(loop_unix_now() - number / 1e9, text));
+	else if (kind == VIEW_SHARE)
+		table_cell(t, "%.0f%%", number * 100);
 	else if (kind == VIEW_SIZE)
 		table_cell(t, "%s", quantity_size_text(number > 0 ? (uint64_t)number : 0, text));
 	else
@@ -107,6 +109,12 @@ const char *view_state(const json_t *info, char *text, size_t size)
 }
 
 int view_table(const json_t *maps, const struct view_field *fields, size_t n, bool legend)
+{
+	return view_table_within(maps, fields, n, legend, SIZE_MAX);
+}
+
+int view_table_within(
+	const json_t *maps, const struct view_field *fields, size_t n, bool legend, size_t width)
 {
 	cleanup_free struct table_column *columns = calloc(n, sizeof(*columns));
 	cleanup(table_freep) struct table *t = NULL;
@@ -130,6 +138,7 @@ int view_table(const json_t *maps, const struct view_field *fields, size_t n, bo
 				add_cell(t, view_find(map, fields[i].path), fields[i].kind);
 		}
 	}
+	table_set_width(t, width);
 	r = table_print(t, legend, output_is_bold());
 	output_notice();
 	return r;
@@ -173,7 +182,11 @@ static enum view_kind kind_of(const char *path)
 {
 	const char *key = strrchr(path, '.');
 
-	return strncmp(path, "timing.", 7) == 0 ||
+	if (strncmp(path, "work.", 5) == 0)
+		path += 5;
+	if (strcmp(path, "work_share") == 0 || strcmp(path, "gauges.work_share") == 0)
+		return VIEW_SHARE;
+	return strncmp(path, "timing.", 7) == 0 || strncmp(path, "mean.", 5) == 0 ||
 			       (key && (strcmp(key, ".utime") == 0 || strcmp(key, ".stime") == 0))
 		       ? VIEW_SPAN
 		       : VIEW_TEXT;

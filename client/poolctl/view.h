@@ -13,6 +13,7 @@ enum view_kind {
 	VIEW_SPAN, /* seconds */
 	VIEW_AGE,  /* unix nanoseconds, shown as the time since then */
 	VIEW_SIZE, /* bytes */
+	VIEW_SHARE, /* of 1, shown as a percentage */
 };
 
 struct view_field {
@@ -26,6 +27,9 @@ const json_t *view_find(const json_t *map, const char *path);
 /* A line per map; what a map has not is "-". */
 must_check int view_table(
 	const json_t *maps, const struct view_field *fields, size_t n, bool legend);
+/* The same, and what is longer than a line of so many characters is cut in the last column. */
+must_check int view_table_within(
+	const json_t *maps, const struct view_field *fields, size_t n, bool legend, size_t width);
 /* Makes of a map that the daemon gave what poolctl promises: times as RFC 3339 texts and again in ns,
  * an error as {code, message, details}. */
 must_check int view_tidy_all(const json_t *maps);

@@ -275,7 +275,7 @@ struct answer {
 	uint64_t value_bytes;
 	uint16_t value_fds;
 	struct moved out;
-	uint64_t in_copied_bytes;
+	uint64_t copied_bytes; /* of the value, by the worker */
 	uint64_t run_us;
 	uint64_t started_us; /* 0: the worker did not say */
 	uint64_t rss_kib;    /* of the worker, after the run; 0: it did not say */

@@ -277,28 +277,13 @@ unsigned pool_ahead(const struct pool *p, const struct function *fn)
 	return n < p->config.ahead_max ? (unsigned)n : p->config.ahead_max;
 }
 
-static void add_moved(struct moved *sum, const struct moved *m)
-{
-	sum->inline_bytes += m->inline_bytes;
-	sum->memfd_bytes += m->memfd_bytes;
-	sum->copied_bytes += m->copied_bytes;
-}
-
-static void add_timing(struct future_timing *sum, const struct future_timing *t)
-{
-	sum->queued_us += t->queued_us;
-	sum->handover_us += t->handover_us;
-	sum->run_us += t->run_us;
-	sum->return_us += t->return_us;
-}
-
 void pool_add_sums(struct pool_sums *sums, const struct pool *p)
 {
 	sums->n_submitted += p->n_submitted;
 	for (int s = 0; s < _FUTURE_STATE_MAX; s++)
 		sums->n_finished[s] += p->n_finished[s];
 	for (const struct function *fn = p->functions; fn; fn = fn->next)
-		add_timing(&sums->timing, &fn->total);
+		cost_add(&sums->cost, &fn->cost);
 }
 
 void function_learn_run(struct function *fn, const struct future *f)
@@ -311,7 +296,7 @@ void function_learn_run(struct function *fn, const struct future *f)
 	fn->mean_run_us = fn->mean_run_us
 				  ? (fn->mean_run_us * (MEAN_WEIGHT - 1) + run_us) / MEAN_WEIGHT
 				  : run_us;
-	add_timing(&fn->total, &t);
+	cost_learn_run(&fn->cost, &t);
 }
 
 void function_learn(struct function *fn, const struct future *f)
@@ -320,7 +305,6 @@ void function_learn(struct function *fn, const struct future *f)
 		fn->n_done++;
 	else
 		fn->n_failed++;
-	add_moved(&fn->in, &f->in);
-	add_moved(&fn->out, &f->out);
+	cost_learn_job(&fn->cost, f);
 	function_learn_run(fn, f);
 }

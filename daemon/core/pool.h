@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "daemon/core/cost.h"
 #include "daemon/core/queue.h"
 
 enum pool_state {
@@ -57,10 +58,8 @@ struct function {
 	bool is_gone;
 	uint64_t mean_run_us; /* moving average; 0: no history */
 	uint64_t n_done;
-	uint64_t n_failed;	    /* in whatever way */
-	struct future_timing total; /* sums over finished runs, for the work share */
-	struct moved in;
-	struct moved out;
+	uint64_t n_failed; /* in whatever way */
+	struct cost cost;
 	struct function *next;
 };
 
@@ -163,7 +162,7 @@ TAILQ_HEAD(pools, pool);
 struct pool_sums {
 	uint64_t n_submitted;
 	uint64_t n_finished[_FUTURE_STATE_MAX];
-	struct future_timing timing; /* of runs */
+	struct cost cost; /* not what the last runs were like */
 };
 void pool_add_sums(struct pool_sums *sums, const struct pool *p);
 

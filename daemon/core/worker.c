@@ -63,7 +63,7 @@ static void settle_answer(struct core *c, struct future *f, const struct answer 
 		return;
 	}
 	f->out = a->out;
-	f->in.copied_bytes += a->in_copied_bytes;
+	f->out.copied_bytes += a->copied_bytes;
 	attempt_over(c, f, &end, now_us);
 }
 

@@ -335,7 +335,7 @@ class Wire(ClientCase):
         self.fails("unknown_pool", "pools", {"pool": "nowhere"})
         stats = self.c.call("stats")
         self.assertEqual(set(stats), {"counters", "gauges", "limits", "total_limits", "started",
-                                      "version"})
+                                      "version", "work", "advice"})
         self.assertGreaterEqual(stats["limits"]["connections"]["used"], 1)
 
     # the connection

@@ -143,11 +143,11 @@ START_TEST(how_far_ahead_depends_on_what_was_learnt)
 	}
 	ck_assert_uint_gt(fn->mean_run_us, 0);
 	ck_assert_uint_eq(fn->n_done, 301);
-	ck_assert_uint_eq(fn->total.queued_us, 301 * 10);
-	ck_assert_uint_eq(fn->total.handover_us, 301 * 10);
-	ck_assert_uint_eq(fn->total.return_us, 301 * 5);
-	ck_assert_uint_eq(fn->in.memfd_bytes, 602);
-	ck_assert_uint_eq(fn->out.copied_bytes, 301 * 6);
+	ck_assert_uint_eq(fn->cost.total.queued_us, 301 * 10);
+	ck_assert_uint_eq(fn->cost.total.handover_us, 301 * 10);
+	ck_assert_uint_eq(fn->cost.total.return_us, 301 * 5);
+	ck_assert_uint_eq(fn->cost.in.memfd_bytes, 602);
+	ck_assert_uint_eq(fn->cost.out.copied_bytes, 301 * 6);
 }
 END_TEST
 
@@ -161,7 +161,7 @@ START_TEST(what_never_ran_teaches_nothing)
 	function_learn(fn, &f);
 	ck_assert_uint_eq(fn->n_failed, 1);
 	ck_assert_uint_eq(fn->mean_run_us, 0);
-	ck_assert_uint_eq(fn->total.queued_us, 0);
+	ck_assert_uint_eq(fn->cost.total.queued_us, 0);
 }
 END_TEST
 

@@ -1,0 +1,145 @@
+/* Which size most inputs have is found without a list of sizes: there is one candidate at a time,
+ * and it loses its place to the next large one as soon as it is no majority. The remedies look at
+ * the last runs, so that one that was followed is soon no longer named.
+ */
+#include "daemon/core/cost.h"
+
+#include "daemon/core/pool.h"
+
+static void add_moved(struct moved *sum, const struct moved *m)
+{
+	sum->inline_bytes += m->inline_bytes;
+	sum->memfd_bytes += m->memfd_bytes;
+	sum->copied_bytes += m->copied_bytes;
+}
+
+static void add_timing(struct future_timing *sum, const struct future_timing *t)
+{
+	sum->queued_us += t->queued_us;
+	sum->handover_us += t->handover_us;
+	sum->run_us += t->run_us;
+	sum->return_us += t->return_us;
+}
+
+void cost_add(struct cost *sum, const struct cost *c)
+{
+	sum->n_runs += c->n_runs;
+	sum->object_bytes += c->object_bytes;
+	add_timing(&sum->total, &c->total);
+	add_moved(&sum->in, &c->in);
+	add_moved(&sum->out, &c->out);
+}
+
+double cost_share(const struct future_timing *t)
+{
+	uint64_t all_us = t->run_us + t->handover_us + t->return_us;
+
+	return all_us ? (double)t->run_us / (double)all_us : -1;
+}
+
+static void halve(struct cost_window *w)
+{
+	w->n_runs /= 2;
+	w->run_us /= 2;
+	w->handover_us /= 2;
+	w->return_us /= 2;
+	w->bytes /= 2;
+	w->in_copied /= 2;
+	w->out_copied /= 2;
+}
+
+void cost_learn_run(struct cost *c, const struct future_timing *t)
+{
+	struct cost_window *w = &c->window;
+
+	c->n_runs++;
+	add_timing(&c->total, t);
+	if (w->n_runs >= COST_WINDOW)
+		halve(w);
+	w->n_runs++;
+	w->run_us += t->run_us;
+	w->handover_us += t->handover_us;
+	w->return_us += t->return_us;
+}
+
+static void learn_size(struct cost_size *s, uint64_t bytes)
+{
+	if (s->n_of >= COST_WINDOW) {
+		s->n_same /= 2;
+		s->n_of /= 2;
+	}
+	s->n_of++;
+	if (bytes <= COST_LARGE_BYTES)
+		return;
+	if (bytes == s->bytes) {
+		s->n++;
+		s->n_same++;
+	} else if (s->n_same * 2 <= s->n_of) {
+		*s = (struct cost_size){.bytes = bytes, .n = 1, .n_same = 1, .n_of = 1};
+	}
+}
+
+static uint64_t moved_bytes(const struct moved *m)
+{
+	return m->inline_bytes + m->memfd_bytes;
+}
+
+void cost_learn_job(struct cost *c, const struct future *f)
+{
+	add_moved(&c->in, &f->in);
+	add_moved(&c->out, &f->out);
+	if (f->terms)
+		c->object_bytes += f->terms->object_bytes;
+	if (!f->started_us)
+		return;
+	learn_size(&c->size, moved_bytes(&f->in));
+	c->window.bytes += moved_bytes(&f->in) + moved_bytes(&f->out);
+	c->window.in_copied += f->in.copied_bytes;
+}
+
+void cost_copied_out(struct future *f, uint64_t bytes)
+{
+	f->out.copied_bytes += bytes;
+	if (!f->function || !future_state_is_final(f->state))
+		return;
+	f->function->cost.out.copied_bytes += bytes;
+	f->function->cost.window.out_copied += bytes;
+}
+
+/* ---- remedies ---- */
+
+static bool is_low(const struct cost_window *w)
+{
+	return w->run_us < w->handover_us + w->return_us;
+}
+
+/* Nine of ten inputs. */
+static bool is_one_size(const struct cost_size *s)
+{
+	return s->n_same >= COST_RUNS_LEAST && (uint64_t)s->n_same * 10 >= (uint64_t)s->n_of * 9;
+}
+
+static bool is_much(const struct cost_window *w, uint64_t copied)
+{
+	return copied >= (uint64_t)w->n_runs * COST_COPIED_BYTES && copied >= w->bytes / 2;
+}
+
+unsigned cost_remedies(const struct cost *c, bool is_pure)
+{
+	const struct cost_window *w = &c->window;
+	unsigned set = 0;
+
+	if (w->n_runs < COST_RUNS_LEAST || !is_low(w))
+		return 0;
+	if (is_one_size(&c->size))
+		set |= 1u << COST_REMEDY_PUT;
+	if (is_much(w, w->in_copied))
+		set |= 1u << COST_REMEDY_MEMFD;
+	if (is_much(w, w->out_copied))
+		set |= 1u << COST_REMEDY_FDS;
+	if (set) /* the next one is told when this is mended */
+		return set;
+	if (w->run_us >= (uint64_t)w->n_runs * COST_SHORT_US)
+		return 1u << COST_REMEDY_LARGER;
+	return 1u << (is_pure ? COST_REMEDY_BATCH : COST_REMEDY_PURE);
+}
