@@ -10,9 +10,9 @@
 enum view_kind {
 	VIEW_TEXT,
 	VIEW_NUMBER,
-	VIEW_SPAN, /* seconds */
-	VIEW_AGE,  /* unix nanoseconds, shown as the time since then */
-	VIEW_SIZE, /* bytes */
+	VIEW_SPAN,  /* seconds */
+	VIEW_AGE,   /* unix nanoseconds, shown as the time since then */
+	VIEW_SIZE,  /* bytes */
 	VIEW_SHARE, /* of 1, shown as a percentage */
 };
 
