@@ -15,6 +15,7 @@ for options in "" --cost; do
 	expect_out_line '^bench/noop_serial .*[0-9]+% '
 	expect_out_line '^bench/noop_serial: a job runs '
 	! grep -qE '^.{101}' "$dir/out" || fail "a line is longer than 100 characters"
+	[ -n "$options" ] || expect_out_line '^default/exec .*…$'
 	run_ctl 0 --no-legend functions $options
 	! grep -q ': a job runs' "$dir/out" || fail "advice in a table without legend"
 done

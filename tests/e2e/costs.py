@@ -51,7 +51,7 @@ class Costs(DaemonCase):
         self.c.call("wait", ids)
         return ids
 
-    def send_memfd(self, data, n, function="bench/read8"):
+    def send_memfd(self, data, n, function="bench/noop"):
         fd = sealed(data)
         for _ in range(n):
             self.c.call("call", function, fd_ext(0), fds=[fd])
@@ -61,13 +61,13 @@ class Costs(DaemonCase):
 
     def test_the_same_3_mib_again_and_again(self):
         self.send_memfd(b"\1" * (3 * MIB), 99)
-        self.assertEqual(self.remedies("bench/read8"), [])  # too few to tell
+        self.assertEqual(self.remedies("bench/noop"), [])  # too few to tell
         self.send_memfd(b"\1" * (3 * MIB), 101)
-        self.assertEqual(self.remedies("bench/read8"), ["put"])
-        text = self.function("bench/read8")["advice"][0]["text"]
+        self.assertEqual(self.remedies("bench/noop"), ["put"])
+        text = self.function("bench/noop")["advice"][0]["text"]
         self.assertIn("3.0MiB came in 200 times", text)
         # what info tells of one of its jobs, and a list does not
-        id = self.c.call("submit", "bench/read8", b"12345678")
+        id = self.c.call("submit", "bench/noop", b"12345678")
         self.c.call("wait", [id])
         self.assertEqual([a["remedy"] for a in self.c.call("info", id)["advice"]], ["put"])
         self.assertNotIn("advice", self.c.call("list", {})[0])
@@ -104,7 +104,9 @@ class Costs(DaemonCase):
         value = list(range(40_000))
         for _ in range(120):
             self.c.call("call", "bench/noop", value)
-        self.assertIn("memfd", self.remedies("bench/noop"))
+        # the worker reads such an input in the time of the run: that may be what takes most of it
+        is_low = self.function("bench/noop")["work_share"] < 0.5
+        self.assertEqual(self.remedies("bench/noop"), ["put", "memfd"] if is_low else [])
         self.assertEqual(self.function("bench/noop")["bytes"]["input"],
                          {"inline": 120 * len(pack(value)), "memfd": 0, "object": 0,
                           "copied": 120 * len(pack(value))})
