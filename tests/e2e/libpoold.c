@@ -405,7 +405,35 @@ START_TEST(many_jobs_with_shared_memory)
 }
 END_TEST
 
+START_TEST(the_configuration_is_read_anew)
+{
+	static const char *const restart[] = {"bench"}, *const nobody[] = {"nobody"};
+	poold *p = connect_to_daemon();
+	poold_future *f = submit(p, "bench/echo", poold_input_text("kept"));
+	poold_reply *reply;
+	const void *bytes;
+	size_t len;
+
+	ck_assert_int_eq(poold_reload(p, restart, 1, POOLD_FOREVER, &reply), 0);
+	ck_assert_int_eq(poold_reply_get_encoded(reply, &bytes, &len), 0);
+	ck_assert_ptr_nonnull(memmem(bytes, len,
+		"\xa9restarted\x91\xa5"
+		"bench",
+		17));
+	poold_reply_unref(reply);
+	ck_assert_int_eq(poold_reload(p, nobody, 1, POOLD_FOREVER, NULL), -EREMOTEIO);
+	ck_assert_ptr_nonnull(strstr(poold_get_error_text(p), "nobody"));
+	ck_assert_mem_eq(result_of(f, &len), "kept", 4);
+	poold_future_unref(f);
+	f = submit(p, "bench/echo", poold_input_text("new"));
+	ck_assert_mem_eq(result_of(f, &len), "new", 3);
+	poold_future_unref(f);
+	poold_unref(p);
+}
+END_TEST
+
 SUITE_MAIN("libpoold", bytes_come_back_as_they_went, a_buffer_for_many_jobs,
 	a_command_and_what_it_leaves, a_command_writes_to_a_file_of_ours, refused_and_failed,
 	an_id_outlives_its_connection, cancel_what_runs_and_what_waits,
-	many_jobs_in_a_loop_of_ones_own, many_jobs_without_a_window, many_jobs_with_shared_memory)
+	many_jobs_in_a_loop_of_ones_own, many_jobs_without_a_window, many_jobs_with_shared_memory,
+	the_configuration_is_read_anew)

@@ -2,7 +2,6 @@
  * refused by file, line, key and value. */
 #include "daemon/config.h"
 
-#include <link.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,19 +12,6 @@
 #include "tests/lib/check_run.h"
 #include "tests/lib/capture.h"
 #include "tests/unit/config_case.h"
-
-/* The beginning of one is all that is looked at. */
-static void write_module(const char *name)
-{
-	FILE *self = fopen("/proc/self/exe", "re"), *module = fopen(folder_at(&folder, name), "we");
-	ElfW(Ehdr) head;
-
-	ck_assert_uint_eq(fread(&head, sizeof(head), 1, self), 1);
-	head.e_type = ET_DYN;
-	ck_assert_uint_eq(fwrite(&head, sizeof(head), 1, module), 1);
-	ck_assert_int_eq(fclose(self), 0);
-	ck_assert_int_eq(fclose(module), 0);
-}
 
 START_TEST(an_empty_file_gives_the_documented_defaults)
 {

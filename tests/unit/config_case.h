@@ -1,6 +1,8 @@
 /* What the checks of config share: one configuration, loaded from a file in a folder. */
 #pragma once
 
+#include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,4 +69,17 @@ static inline const struct config_pool *pool(const char *name)
 			return &config->pools[i];
 	ck_abort_msg("no pool %s", name);
 	return NULL;
+}
+
+/* A module: the beginning of one is all that is looked at. */
+static inline void write_module(const char *name)
+{
+	FILE *self = fopen("/proc/self/exe", "re"), *module = fopen(folder_at(&folder, name), "we");
+	ElfW(Ehdr) head;
+
+	ck_assert_uint_eq(fread(&head, sizeof(head), 1, self), 1);
+	head.e_type = ET_DYN;
+	ck_assert_uint_eq(fwrite(&head, sizeof(head), 1, module), 1);
+	ck_assert_int_eq(fclose(self), 0);
+	ck_assert_int_eq(fclose(module), 0);
 }
