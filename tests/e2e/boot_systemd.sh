@@ -236,6 +236,36 @@ case $memory in
 *) echo "memory_max is not tried: no controller \"memory\" in this container" ;;
 esac
 
+conf=$(inside systemctl cat poold.service | sed -n 's/^ExecStart=.* --config //p')
+pid=$(property poold.service MainPID)
+inside mkfifo -m 666 /tmp/gate
+id=$(inside poolctl submit -q -- sh -c 'echo on; read line </tmp/gate')
+until_true "a job waits at the gate" running
+is_same_service()
+{
+	[ "$(property poold.service ActiveState) $(property poold.service MainPID)" = "active $pid" ] ||
+		fail "after a reload: $(property poold.service ActiveState), not the same process"
+}
+inside cp "$conf" /tmp/before.conf
+printf '[pool more]\nhandler = exec\nworkers = 1\n' | inside tee -a "$conf" >/dev/null
+inside systemctl reload poold.service || fail "reload"
+is_same_service
+[ "$(inside poolctl run --pool more -- echo hi)" = hi ] || fail "the added pool does not serve"
+echo 'wrokers = 3' | inside tee -a "$conf" >/dev/null
+inside systemctl reload poold.service 2>/dev/null && fail "a reload of a broken configuration succeeds"
+is_same_service
+line=$(inside grep -n wrokers "$conf" | cut -d: -f1)
+told=$(inside journalctl -b -o cat --no-pager -u poold | grep -F "$conf:$line: unknown key \"wrokers\"") ||
+	fail "the journal does not say what is wrong with the configuration"
+[ "$(inside poolctl run --pool more -- echo hi)" = hi ] || fail "a broken configuration has changed pools"
+inside cp /tmp/before.conf "$conf"
+inside systemctl reload poold.service || fail "reload of what was mended"
+is_same_service
+refusal=$(inside poolctl run --pool more -- true 2>&1) && fail "the removed pool still serves"
+inside sh -c 'echo >/tmp/gate'
+inside poolctl wait "$id" || fail "a job did not outlive reloads"
+echo "reloaded, with jobs; a broken configuration changes nothing: $(echo "$told" | tail -n 1)"
+
 inside systemctl restart poold.service
 [ "$(property poold.service ActiveState)" = active ] || fail "not active after restart"
 new=$(property poold.service MainPID)
