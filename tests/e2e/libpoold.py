@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import BUILD, PATIENCE, POOLCTL, DaemonCase, run_cases, skip  # noqa: E402
+from pooldtest import BUILD, PATIENCE, POOLCTL, POOLS, DaemonCase, run_cases, skip  # noqa: E402
 
 PROGRAM = os.path.join(BUILD, "tests", "e2e", "libpoold")
 EXAMPLES = os.path.join(BUILD, "client", "examples")
@@ -16,7 +16,17 @@ if not os.path.exists(PROGRAM):
     skip("built without Check")
 
 
+LOOKUP = f"""
+[pool lookup]
+handler = module
+module = {os.path.join(BUILD, "daemon", "worker", "examples", ".libs", "lookup.so")}
+workers = 2
+"""
+
+
 class Library(DaemonCase):
+    pools = POOLS + LOOKUP
+
     def run_program(self, *argv, text=""):
         env = dict(os.environ, POOLD_SOCKET=self.folder.socket)
         return subprocess.run(argv, env=env, input=text, text=True, timeout=PATIENCE,
@@ -52,6 +62,24 @@ class Library(DaemonCase):
         got = self.run_program(os.path.join(EXAMPLES, "shared_buffer"), "2", "nothing")
         self.assertEqual(got.returncode, 1)
         self.assertIn("unknown_function", got.stdout)
+
+    def listed(self):
+        return self.run_program(POOLCTL, "list", "--json").stdout
+
+    def test_table_example(self):
+        before = self.listed()
+        got = self.run_program(os.path.join(EXAMPLES, "table"), "4", "1200")
+        self.assertEqual((got.returncode, got.stdout), (0, "1200 queries on 262144 records, 0 wrong\n"))
+        self.assertEqual(self.listed(), before)
+
+    def test_pipeline_example(self):
+        before, pipeline = self.listed(), os.path.join(EXAMPLES, "pipeline")
+        got = self.run_program(pipeline, "seq 30000", "sort -r", "head -n 1")
+        self.assertEqual((got.returncode, got.stdout), (0, "9999\n"))
+        got = self.run_program(pipeline, "cat", "exit 3", "cat", "cat")
+        self.assertEqual(got.returncode, 1)
+        self.assertIn("aborted: future ", got.stdout)
+        self.assertEqual(self.listed(), before)
 
     def test_loop_example(self):
         loop = os.path.join(EXAMPLES, "loop_epoll")

@@ -17,6 +17,7 @@ client/poolctl/		^(client|proto)/|^config\.h$
 client/examples/	^client/poold\.h$
 client/			^client/[^/]*$|^proto/|^config\.h$
 daemon/core/		^daemon/core/
+daemon/worker/examples/	^daemon/worker/poold-module\.h$
 daemon/worker/modules/	^daemon/worker/poold-module\.h$
 daemon/worker/		^daemon/worker/|^proto/|^config\.h$
 daemon/			^daemon/[^/]*$|^daemon/core/|^proto/|^config\.h$
