@@ -192,8 +192,8 @@ void cgroup_pool_clear(const struct cgroup_pool *p)
 	closedir(d);
 }
 
-void cgroups_open_pool(const struct cgroups *g, const char *pool, bool has_limit, const char *user,
-	struct cgroup_pool *ret)
+void cgroups_open_pool(
+	const struct cgroups *g, const char *pool, const char *user, struct cgroup_pool *ret)
 {
 	const struct passwd *owner = user ? getpwnam(user) : NULL;
 	char name[NAME_MAX + 1];
@@ -208,8 +208,12 @@ void cgroups_open_pool(const struct cgroups *g, const char *pool, bool has_limit
 		ret->dir = make_dir(g->fd, name);
 	if (g->fd >= 0 && ret->dir < 0)
 		log_warning("pool %s: no cgroup: %m", pool);
-	if (has_limit && g->has_memory && ret->dir >= 0)
-		ret->zygote = make_dir(ret->dir, "zygote");
+}
+
+void cgroups_open_zygote(const struct cgroups *g, struct cgroup_pool *p)
+{
+	if (g->has_memory && p->dir >= 0)
+		p->zygote = make_dir(p->dir, "zygote");
 }
 
 void cgroups_limit_pool(

@@ -36,12 +36,13 @@ struct cgroup {
 /* path: NULL: what the service manager delegated. wants_memory: some pool has a limit. */
 void cgroups_init(struct cgroups *g, const char *path, bool wants_memory);
 void cgroups_deinit(struct cgroups *g);
-/* The directory of a pool's, made if it is not there. has_limit: its memory will be limited. user: who its
- * processes run as, NULL: as the daemon. */
-void cgroups_open_pool(const struct cgroups *g, const char *pool, bool has_limit, const char *user,
-	struct cgroup_pool *ret);
-/* Kills what an earlier daemon left in it. */
+/* The directory of a pool's, made if it is not there. user: who its processes run as, NULL: as the daemon. */
+void cgroups_open_pool(
+	const struct cgroups *g, const char *pool, const char *user, struct cgroup_pool *ret);
+/* Kills and removes what an earlier daemon left in it. */
 void cgroup_pool_clear(const struct cgroup_pool *p);
+/* For the zygote of a pool whose memory is limited: what it loads counts. After the clearing. */
+void cgroups_open_zygote(const struct cgroups *g, struct cgroup_pool *p);
 /* memory_max: 0: no limit. */
 void cgroups_limit_pool(
 	const struct cgroups *g, struct cgroup_pool *p, const char *pool, uint64_t memory_max);

@@ -112,9 +112,11 @@ static int zygote_new(struct zygotes *all, const struct config *config, const st
 		free(z);
 		return r;
 	}
-	cgroups_open_pool(&all->cgroups, c->name, c->memory_max_bytes, c->user, &cgroup);
+	cgroups_open_pool(&all->cgroups, c->name, c->user, &cgroup);
 	if (!is_known)
 		cgroup_pool_clear(&cgroup);
+	if (c->memory_max_bytes)
+		cgroups_open_zygote(&all->cgroups, &cgroup);
 	r = zygote_init(z, all->links, c, config->worker, &cgroup, p);
 	z->is_prepared = true;
 	TAILQ_INSERT_TAIL(&all->all, z, in_all);

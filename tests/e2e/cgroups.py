@@ -1,5 +1,6 @@
 """With a delegated cgroup each worker and each command is in one of its own, which dies whole and is removed."""
 
+import glob
 import os
 import shutil
 import signal
@@ -199,6 +200,56 @@ class Cgroups(unittest.TestCase):
         with Client(folder.socket) as c:
             self.assertEqual(c.call("call", "exec", self.hog())["exit_code"], 0)
         self.assertEqual(poold.stop(), 0)
+
+    def reload(self, folder, client, more):
+        with open(folder.config) as f:
+            head = f.read().split("\n[pool default]")[0]
+        with open(folder.config, "w") as f:
+            f.write(f"{head}\n[pool default]\nhandler = exec\nworkers = 2\n{more}")
+        return {k: v for k, v in client.call("reload").items() if v and k != "unchanged"}
+
+    def test_a_limit_is_changed_in_place(self):
+        folder, poold = self.start("memory_max = 64M\n")
+        limit = os.path.join(self.group, "pool.default", "memory.max")
+        with Client(folder.socket) as c:
+            poold.await_that(lambda: len(self.groups()) == 2, "both workers have a cgroup")
+            before = self.workers(c)
+            for more, bytes in ("memory_max = 512M\n", 512 * MIB), ("", None), ("memory_max = 64M\n", 64 * MIB):
+                self.assertEqual(self.reload(folder, c, more), {"changed": ["default"]})
+                self.assertEqual(self.workers(c), before)
+                if not self.has_memory():
+                    continue
+                with open(limit) as f:
+                    self.assertEqual(f.read(), f"{bytes or 'max'}\n")
+                if bytes == 64 * MIB:
+                    self.assert_oom(c.error("call", "exec", self.hog()))
+                else:
+                    self.assertEqual(c.call("call", "exec", self.hog())["exit_code"], 0)
+            if not self.has_memory():
+                self.assertEqual(poold.said().count("memory_max is not kept"), 3)
+        self.assertEqual(poold.stop(), 0)
+
+    def test_pools_that_come_and_go_have_them_too(self):
+        folder, poold = self.start()
+        more = "\n[pool more]\nhandler = exec\nworkers = 2\n"
+        path = os.path.join(self.group, "pool.more")
+        with Client(folder.socket) as c:
+            for _ in range(2):
+                self.assertEqual(self.reload(folder, c, more), {"added": ["more"]})
+                id = c.call("submit", "more/exec", ["sh", "-c", "cat /proc/self/cgroup; exec sleep 60"])
+                said = c.call("read", id, 0, 6, {"stream": "stdout", "timeout": 60})
+                self.assertTrue(said)
+                poold.await_that(lambda: len(glob.glob(path + "/w*/job")) == 2, "both workers have a cgroup")
+                # It restarts beside what runs, in the same group.
+                self.assertEqual(self.reload(folder, c, more + "nice = 1\n"), {"restarted": ["more"]})
+                self.assertEqual(c.call("call", "more/exec", ["true"])["exit_code"], 0)
+                self.assertEqual(self.reload(folder, c, ""), {"removed": ["more"]})
+                self.assertEqual(c.call("poll", id), "running")
+                c.call("cancel", [id])
+                c.call("release", [id])
+                poold.await_that(lambda: not glob.glob(path + "/w*"), "nothing is left of a removed pool")
+        self.assertEqual(poold.stop(), 0)
+        self.assertEqual(self.all_members(), [])
 
     def test_what_a_killed_daemon_left_is_killed_and_no_group_is_used_again(self):
         folder, poold = self.start()
