@@ -99,6 +99,23 @@ static struct payload *describe_attempt(
 	return fake->attempt_bytes ? fake_payload(fake, fake->attempt_bytes, 0) : NULL;
 }
 
+/* Its slots go, so their workers do. */
+static void drop_pool(void *shell, struct pool *p)
+{
+	struct fake *fake = shell;
+
+	if (fake->hooks.dropped)
+		fake->hooks.dropped(fake, p);
+	for (struct fake_worker **at = &fake->workers, *w; (w = *at);) {
+		if (w->slot->pool != p) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		free(w);
+	}
+}
+
 /* ---- the whole ----------------------------------------------------------------------------------
  */
 
@@ -120,6 +137,7 @@ void fake_init(struct fake *fake, const struct account_limits *limits, uint64_t 
 		.describe_attempt = describe_attempt,
 		.drop_payload = drop_payload,
 		.drop_extra = drop_extra,
+		.drop_pool = drop_pool,
 	};
 
 	static const struct siphash_key seed = {{1, 2}};

@@ -113,6 +113,8 @@ struct fake_hooks {
 	/* The core is about to hear of its death. */
 	void (*died)(struct fake_worker *w);
 	void (*told)(struct fake *fake, struct fake_waiter *w, struct future *f);
+	/* A pool that was removed goes now. */
+	void (*dropped)(struct fake *fake, struct pool *p);
 };
 
 struct fake {

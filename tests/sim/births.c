@@ -48,7 +48,7 @@ static struct wishes some_wishes(struct world *w)
 
 static void add_job(struct world *w, struct submission *s)
 {
-	s->pool = w->pools[world_below(w, w->n_pools)];
+	s->pool = world_some_pool(w);
 	s->function = s->pool->functions;
 	if (world_once_in(w, 2))
 		s->function = s->function->next;

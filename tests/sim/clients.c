@@ -231,6 +231,7 @@ static uint64_t turn(struct world *w)
 	check_after_turn(w, now_us, next_us);
 	order_settle(w);
 	core_sweep(w->core);
+	reload_check_swept(w);
 	return next_us;
 }
 

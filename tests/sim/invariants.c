@@ -45,12 +45,11 @@ static bool is_explained(struct world *w, const struct record *r, const struct f
 	case FUTURE_TIMEOUT: return is_time_over(r, f);
 	case FUTURE_LOST:
 		return r->died_with && (r->n_deaths < p->config.poison || r->n_rung ||
-					       w->core->is_draining || p->state == POOL_FAILED);
+					       w->core->is_draining || pool_is_closed(p));
 	case FUTURE_ABORTED:
-		return f->failure == FAILURE_INPUT
-			       ? r->n_started == 0 && graph_explains(w, r, f)
-			       : w->core->is_draining || p->state == POOL_FAILED ||
-					 trials_has_broken(w, p);
+		return f->failure == FAILURE_INPUT ? r->n_started == 0 && graph_explains(w, r, f)
+						   : w->core->is_draining || pool_is_closed(p) ||
+							     trials_has_broken(w, p);
 	default: return false;
 	}
 }

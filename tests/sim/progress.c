@@ -160,7 +160,7 @@ void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 		world_fail(w, "what was refused is not tried again");
 	graph_check_after_turn(w, now_us, next_us);
 	for (unsigned i = 0; i < w->n_pools; i++) {
-		if (w->core->is_draining || w->pools[i]->state == POOL_FAILED)
+		if (w->core->is_draining || pool_is_closed(w->pools[i]))
 			check_nobody_waits(w, w->pools[i]);
 		check_inboxes(w, w->pools[i], now_us, next_us);
 		check_refusals(w, w->pools[i]);

@@ -103,7 +103,7 @@ static void change(struct world *w, struct pool *p)
 
 void sizes_move(struct world *w)
 {
-	struct pool *p = w->pools[world_below(w, w->n_pools)];
+	struct pool *p = world_some_pool(w);
 
 	switch (world_below(w, 9)) {
 	case 0:
@@ -126,7 +126,8 @@ void sizes_move(struct world *w)
 void sizes_resume(struct world *w)
 {
 	for (unsigned i = 0; i < w->n_pools; i++)
-		resume(w, w->pools[i]);
+		if (w->pools[i]->state != POOL_REMOVED)
+			resume(w, w->pools[i]);
 }
 
 void sizes_close(struct world *w)
@@ -170,6 +171,8 @@ void sizes_forked(struct world *w, struct fake_worker *fw)
 
 	if (fw->slot->fate != FATE_STAYS)
 		world_fail(w, "a worker of pool %s is old when it is born", p->name);
+	if (pool_is_closed(p))
+		world_fail(w, "pool %s is closed and forks", p->name);
 	trials_forked(w, fw);
 	if (p->config.sizing == SIZING_ONDEMAND &&
 		n_staying(p) >= p->n_by_fate[FATE_STAYS][SLOT_BUSY] + n_waiting(w, p))
@@ -187,8 +190,8 @@ static void is_closed(struct fake_worker *fw)
 	const struct pool *p = fw->slot->pool;
 	struct world *w = fw->fake->user;
 
-	if (p->state == POOL_FAILED || w->core->is_draining || sizes_of(fw)->is_draining ||
-		fw->n_rung || fw->is_retired || fw->slot->fate == FATE_ENDS)
+	if (pool_is_closed(p) || w->core->is_draining || sizes_of(fw)->is_draining || fw->n_rung ||
+		fw->is_retired || fw->slot->fate == FATE_ENDS)
 		return;
 	if (p->config.sizing != SIZING_STATIC && fw->slot->fate == FATE_STAYS &&
 		serving(p) < p->config.n_workers &&
@@ -228,6 +231,8 @@ void sizes_handed_over(struct world *w, const struct fake_worker *fw)
 	const struct pool *p = fw->slot->pool;
 	unsigned n = 0;
 
+	if (pool_is_closed(p))
+		world_fail(w, "pool %s is closed and hands over", p->name);
 	trials_handed_over(w, fw);
 	if (sizes_of(fw)->is_paused)
 		world_fail(w, "pool %s is paused and hands over", p->name);
@@ -293,7 +298,7 @@ static void check_shrinking(
 	const struct slot *idle = TAILQ_FIRST(&p->by_state[SLOT_IDLE]);
 	unsigned spare = p->config.sizing == SIZING_DYNAMIC ? p->config.max_spare : 0;
 
-	if (serving(p) > (p->state == POOL_FAILED ? 0 : p->config.n_workers))
+	if (serving(p) > (pool_is_closed(p) ? 0 : p->config.n_workers))
 		world_fail(w, "pool %s keeps too many workers", p->name);
 	if (p->config.sizing == SIZING_STATIC || sizes->is_draining || p->queue.n ||
 		p->n_by_state[SLOT_BUSY] || p->n_by_state[SLOT_IDLE] <= spare)
@@ -305,7 +310,7 @@ static void check_shrinking(
 /* Of those who got their last job in this turn, none was needed. */
 static void check_endings(struct world *w, const struct sizes *sizes, const struct pool *p)
 {
-	if (p->config.sizing != SIZING_STATIC || sizes->is_draining || p->state == POOL_FAILED ||
+	if (p->config.sizing != SIZING_STATIC || sizes->is_draining || pool_is_closed(p) ||
 		w->n_sent_off != w->fake.n_kills + w->fake.n_rings)
 		return;
 	for (unsigned i = 0; i < p->n_slots; i++) {

@@ -332,6 +332,7 @@ void workers_hooks(struct fake_hooks *hooks)
 		.received = received,
 		.told = told};
 	sizes_hooks(hooks);
+	reload_hooks(hooks);
 }
 
 /* ---- moves of the world -------------------------------------------------------------------------
@@ -391,9 +392,11 @@ static void move(struct world *w)
 	struct fake_worker *fw = fake_worker(p, (unsigned)world_below(w, p->n_slots));
 	uint64_t chance = world_below(w, 1000);
 
-	if (chance < 10 || (p->state == POOL_STARTING && chance < 200)) {
+	if (chance < 10 && world_once_in(w, w->reload_in)) {
+		reload_move(w);
+	} else if (chance < 10 || (p->state == POOL_STARTING && chance < 200)) {
 		zygote(w, p);
-	} else if (chance == 10 && w->may_fail_pool && p->state != POOL_FAILED) {
+	} else if (chance == 10 && w->may_fail_pool && !pool_is_closed(p)) {
 		world_say(w, "pool %s fails", p->name);
 		core_pool_failed(p, "its preload failed", w->fake.now_us);
 	} else if (chance < 30) {

@@ -84,9 +84,18 @@ unsigned world_pool_index(const struct world *w, const struct pool *p)
 {
 	unsigned i = 0;
 
-	while (w->pools[i] != p)
+	while (i < w->n_pools && w->pools[i] != p)
 		i++;
+	if (i == w->n_pools)
+		world_fail((struct world *)w, "a pool is used that is gone");
 	return i;
+}
+
+struct pool *world_some_pool(struct world *w)
+{
+	struct pool *p = w->pools[world_below(w, w->n_pools)];
+
+	return p->state == POOL_REMOVED ? w->pools[0] : p;
 }
 
 /* ---- beginning ----------------------------------------------------------------------------------
@@ -114,33 +123,43 @@ static void choose_limits(struct world *w)
 		l->all.n[k] = l->uid.n[k] * (2 + world_below(w, 5)) / 2;
 }
 
+struct pool *world_add_pool(struct world *w, const char *name)
+{
+	struct pool_config config = {
+		.name = name,
+		.n_workers = 1 + (unsigned)world_below(w, 4),
+		.ahead_max = (unsigned)world_below(w, 4),
+		.max_result_bytes = world_below(w, 600),
+		.max_result_fds = (uint16_t)(1 + world_below(w, 2)),
+		.grace_us = 1 + world_below(w, w->long_us),
+		.poison = 1 + (unsigned)world_below(w, 4),
+		.timeout_us = world_once_in(w, 3) ? 1 + world_below(w, w->long_us) : 0,
+		.ageing_us = world_once_in(w, 3) ? 0 : 1 + world_below(w, w->long_us),
+	};
+	unsigned i = w->n_pools;
+	struct pool *p;
+
+	sizes_configure(w, &config);
+	if (world_once_in(w, 20)) /* its jobs can never start */
+		config.max_result_bytes = w->limits.uid.n[ACCOUNT_BYTES] + 1;
+	p = fake_pool(&w->fake, &config);
+	w->pools[w->n_pools++] = p;
+	w->n_submitted[i] = 0;
+	w->shares[i] = (struct shares){0};
+	w->sizes[i] = (struct sizes){0};
+	sizes_begin(w, i);
+	for (unsigned k = 0; k < config.n_workers; k++)
+		fake_worker(p, k)->inbox_size = 1 + (unsigned)world_below(w, FAKE_INBOX);
+	return p;
+}
+
 static void add_pools(struct world *w)
 {
-	static const char *const names[WORLD_POOLS] = {"default", "digest", "bench"};
+	static const char *const names[] = {"default", "digest", "bench"};
 
-	w->n_pools = 1 + (unsigned)world_below(w, WORLD_POOLS);
-	for (unsigned i = 0; i < w->n_pools; i++) {
-		struct pool_config config = {
-			.name = names[i],
-			.n_workers = 1 + (unsigned)world_below(w, 4),
-			.ahead_max = (unsigned)world_below(w, 4),
-			.max_result_bytes = world_below(w, 600),
-			.max_result_fds = (uint16_t)(1 + world_below(w, 2)),
-			.grace_us = 1 + world_below(w, w->long_us),
-			.poison = 1 + (unsigned)world_below(w, 4),
-			.timeout_us = world_once_in(w, 3) ? 1 + world_below(w, w->long_us) : 0,
-			.ageing_us = world_once_in(w, 3) ? 0 : 1 + world_below(w, w->long_us),
-		};
-
-		sizes_configure(w, &config);
-		if (world_once_in(w, 20)) /* its jobs can never start */
-			config.max_result_bytes = w->limits.uid.n[ACCOUNT_BYTES] + 1;
-		w->pools[i] = fake_pool(&w->fake, &config);
-		sizes_begin(w, i);
-		for (unsigned k = 0; k < config.n_workers; k++)
-			fake_worker(w->pools[i], k)->inbox_size = 1 + (unsigned)world_below(
-									      w, FAKE_INBOX);
-	}
+	w->n_stay = 1 + (unsigned)world_below(w, WORLD_POOLS - 1);
+	for (unsigned i = 0; i < w->n_stay; i++)
+		world_add_pool(w, names[i]);
 }
 
 void world_init(struct world *w, uint64_t seed, bool is_verbose)
@@ -161,6 +180,7 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 	w->slow_in = rate(w);
 	w->may_fail_pool = world_once_in(w, 4);
 	w->operate_in = world_once_in(w, 2) ? 2 : 0;
+	w->reload_in = world_once_in(w, 2) ? 2 : 0;
 	w->long_us = (uint64_t[]){300, 3000, 30000}[world_below(w, 3)];
 	choose_limits(w);
 	fake_init(&w->fake, &w->limits, w->first_id);
@@ -217,19 +237,23 @@ static void run_out(struct world *w)
 	}
 }
 
+void world_count_pool(struct world *w, const struct pool *p)
+{
+	const uint64_t *n = p->n_finished;
+
+	w->sum.done += n[FUTURE_DONE];
+	w->sum.failed += n[FUTURE_FAILED];
+	w->sum.cancelled += n[FUTURE_CANCELLED];
+	w->sum.timeouts += n[FUTURE_TIMEOUT];
+	w->sum.lost += n[FUTURE_LOST];
+	w->sum.aborted += n[FUTURE_ABORTED];
+	w->sum.submits += p->n_submitted;
+}
+
 static void count(struct world *w)
 {
-	for (unsigned i = 0; i < w->n_pools; i++) {
-		const uint64_t *n = w->pools[i]->n_finished;
-
-		w->sum.done += n[FUTURE_DONE];
-		w->sum.failed += n[FUTURE_FAILED];
-		w->sum.cancelled += n[FUTURE_CANCELLED];
-		w->sum.timeouts += n[FUTURE_TIMEOUT];
-		w->sum.lost += n[FUTURE_LOST];
-		w->sum.aborted += n[FUTURE_ABORTED];
-		w->sum.submits += w->n_submitted[i];
-	}
+	for (unsigned i = 0; i < w->n_pools; i++)
+		world_count_pool(w, w->pools[i]);
 	w->sum.hand_overs = w->fake.n_hand_overs;
 	w->sum.taken_back = w->fake.n_taken_back;
 	w->sum.rings = w->fake.n_rings;

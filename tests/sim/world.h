@@ -9,7 +9,7 @@
 
 enum {
 	WORLD_UIDS = 3,
-	WORLD_POOLS = 3,
+	WORLD_POOLS = 4, /* the last one comes and goes */
 	WORLD_WAITERS = 48,
 	WORLD_PINS = 8,
 	WORLD_AFTER = 3,
@@ -139,6 +139,7 @@ struct world {
 	struct account_limits limits;
 	struct pool *pools[WORLD_POOLS];
 	unsigned n_pools;
+	unsigned n_stay; /* of them; one more comes and goes */
 	struct account *accounts[WORLD_UIDS];
 	struct record *records; /* by ID, from first_id on */
 	unsigned n_records;
@@ -171,6 +172,7 @@ struct world {
 	unsigned slow_in;
 	uint64_t long_us; /* about how long a time-out is, and how far the clock jumps */
 	bool may_fail_pool;
+	unsigned reload_in;
 	unsigned operate_in; /* an operator does something to a pool */
 	bool is_ending;	     /* no more mischief: everything must come to its end */
 	struct {
@@ -196,6 +198,8 @@ bool world_once_in(struct world *w, unsigned n);
 
 struct record *world_record(struct world *w, uint64_t id);
 void world_add_record(struct world *w, const struct record *r);
+/* That jobs can be given to: it was not removed. */
+struct pool *world_some_pool(struct world *w);
 unsigned world_pool_index(const struct world *w, const struct pool *p);
 /* Says what promise was broken, by which seed at which step, and exits with 1. */
 __attribute__((noreturn, format(printf, 2, 3))) void world_fail(
@@ -232,6 +236,18 @@ void births_submit(struct world *w);
 void births_submit_many(struct world *w);
 void births_put(struct world *w);
 uint64_t births_some_ttl(struct world *w);
+
+/* ---- reloads (reload.c) ---- */
+
+/* Limits change; a pool comes or goes. */
+void reload_move(struct world *w);
+/* A pool that was removed, and that nobody needs, is gone. */
+void reload_check_swept(struct world *w);
+void reload_hooks(struct fake_hooks *hooks);
+/* Behind those that are there, ready. */
+struct pool *world_add_pool(struct world *w, const char *name);
+/* Of the pools that are there. */
+void world_count_pool(struct world *w, const struct pool *p);
 
 /* ---- dependencies (graph.c) ---- */
 
