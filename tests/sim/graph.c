@@ -20,7 +20,10 @@ void graph_choose(struct world *w, struct submission *s)
 				.is_any = world_once_in(w, 3),
 				/* what others' jobs keep, no end of one's own jobs gives back */
 				.is_input = on->account == s->account && world_once_in(w, 2)};
-		w->has_named |= on && w->after[s->wishes.n_after - 1].is_input;
+		if (on && w->after[s->wishes.n_after - 1].is_input) {
+			w->after[s->wishes.n_after - 1].is_any = false; /* its value is needed */
+			w->has_named = true;
+		}
 	}
 	s->wishes.after = w->after;
 }

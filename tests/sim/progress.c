@@ -69,7 +69,7 @@ static void check_received(struct world *w, const struct slot *s, uint64_t now_u
 	const struct fake_worker *fw = s->shell;
 
 	if (s->state != SLOT_BUSY || !fw->n_inbox || fw->n_held || fw->n_outbox || fw->is_deaf ||
-		w->core->is_draining)
+		fw->kind == KIND_EAGER || w->core->is_draining)
 		return;
 	if (now_us + fw->lain_us > fw->lies_since_us + POOL_DEAF_US)
 		world_fail(
