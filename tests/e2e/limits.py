@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
 from pooldtest import Folder, POOLS, Poold, run_cases
-from wire import Client, Failure, fd_ext, pack, sealed, sparse
+from wire import Client, Failure, fd_ext, future_ext, pack, sealed, sparse
 
 MIB = 1 << 20
 
@@ -97,6 +97,38 @@ class Limits(unittest.TestCase):
             self.refused(c, "fds", "quota", "put", fd_ext(0), fds=[fd])
             os.close(fd)
             c.call("release", ids)
+            self.await_zero(c)
+
+    def test_an_object_counts_until_its_last_job_is_through(self):
+        folder = self.start("bytes = 4M\nfds = 20")
+        with Client(folder.socket) as c:
+            def used():
+                limits = c.call("stats")["limits"]
+                return limits["bytes"]["used"], limits["fds"]["used"]
+            fd = sealed(b"y" * (2 * MIB))
+            object = c.call("put", fd_ext(0), fds=[fd])
+            first = c.call("submit", "bench/sleep", 60_000_000)
+            users = [c.call("submit", "bench/sum", future_ext(object), {"after": [first]}) for _ in range(3)]
+            self.assertEqual(c.call("release", [object]), 1)
+            self.assertEqual(c.error("submit", "bench/sum", future_ext(object)).code, "unknown_future")
+            for user in users:  # a job that did not get done can be repeated until it is released
+                self.assertGreaterEqual(used()[0], 2 * MIB)
+                self.assertGreaterEqual(used()[1], 1)
+                self.refused(c, "bytes", "quota", "put", fd_ext(0), fds=[fd])
+                c.call("cancel", [user])
+                c.call("wait", [user])
+                self.assertGreaterEqual(used()[0], 2 * MIB)
+                c.call("release", [user])
+            again = c.call("put", fd_ext(0), fds=[fd])
+            c.call("cancel", [first])
+            c.call("wait", [first])
+            c.call("release", [again, first])
+            few = sealed(b"y")
+            objects = [c.call("put", fd_ext(0), fds=[few]) for _ in range(20)]
+            self.refused(c, "fds", "quota", "put", fd_ext(0), fds=[few])
+            c.call("release", objects)
+            os.close(fd)
+            os.close(few)
             self.await_zero(c)
 
     def test_fds_of_messages_that_are_not_complete(self):

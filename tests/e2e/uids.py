@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
 from pooldtest import DaemonCase, run_cases, skip
-from wire import Client
+from wire import Client, future_ext
 
 ALICE, BOB, ADMIN_GID = 61001, 61002, 61009
 
@@ -84,6 +84,39 @@ class Uids(DaemonCase):
             self.assertEqual(bob.call("list"), [])
             self.assertEqual(bob.error("list", {"owner": ALICE}).code, "not_allowed")
             self.assertEqual(bob.error("list", {"owner": "all"}).code, "not_allowed")
+
+    def used(self, c):
+        limits = c.call("stats")["limits"]
+        return [limits[k]["used"] for k in ("futures", "bytes", "jobs")]
+
+    def test_foreign_futures_are_no_inputs(self):
+        with self.as_uid(ALICE) as alice, self.as_uid(BOB) as bob, \
+                self.as_uid(BOB, [ADMIN_GID]) as admin:
+            before = self.used(alice), self.used(bob)
+            object = alice.call("put", "secret")
+            job = alice.call("submit", "bench/sleep", 60_000_000)
+            mine = bob.call("put", 1)
+            while alice.call("poll", job) != "running":
+                pass
+            for foreign in object, job, 2**52:
+                for input in future_ext(foreign), [future_ext(mine), {"x": [future_ext(foreign)]}]:
+                    for method, *params in (("submit", "bench/echo", input), ("call", "bench/echo", input),
+                                            ("submit_many", "bench/echo", [future_ext(mine), input])):
+                        failure = bob.error(method, *params)
+                        self.assertEqual((failure.code, failure.message.replace(str(foreign), "N")),
+                                         ("unknown_future", "no such future: N"))
+            # nothing came of it, and what he named of his own is not held
+            self.assertEqual(bob.call("release", [mine]), 1)
+            self.assertEqual(self.used(bob), before[1])
+            # who sees all may use all; what a released value takes is still its owner's
+            user = admin.call("submit", "bench/echo", future_ext(object))
+            self.assertEqual(alice.call("release", [object]), 1)
+            self.assertEqual(self.used(alice)[0], before[0][0] + 2)
+            alice.call("cancel", [job])
+            self.assertEqual(admin.call("result", user, {"timeout": 60, "release": True}), "secret")
+            alice.call("wait", [job])
+            alice.call("release", [job])
+            self.assertEqual((self.used(alice), self.used(bob)), before)
 
     def test_expired_foreign_ids_are_unknown(self):
         with self.as_uid(ALICE) as alice, self.as_uid(BOB) as bob:
