@@ -187,7 +187,7 @@ void zygotes_take_over(struct zygote *z, struct pool *p)
 	struct zygote *before = zygote_of(p);
 	struct pool *prepared = z->pool;
 
-	core_pool_take_over(p, prepared);
+	core_pool_take_over(p, prepared, clock_now_us());
 	p->shell = z;
 	z->pool = p;
 	z->limit.of = p->name;

@@ -153,8 +153,9 @@ void core_pool_renew(struct pool *p);
  * graces count for later jobs, everything else at once. */
 void core_pool_change(struct pool *p, const struct pool_config *config);
 /* It has another zygote, which is up and whose functions were put into `from`, a pool that was only
- * prepared: they are p's from now on, and its workers are replaced as by core_pool_renew(). */
-void core_pool_take_over(struct pool *p, struct pool *from);
+ * prepared: they are p's from now on. Who has the old functions is given nothing more: it ends what
+ * it runs, and leaves. */
+void core_pool_take_over(struct pool *p, struct pool *from, uint64_t now_us);
 /* Nobody finds it from now on. Waiting jobs are aborted, running ones end; then its workers leave.
  * It is freed by the first core_sweep() that finds no future of it, no worker and no holder. */
 void core_remove_pool(struct pool *p, uint64_t now_us);

@@ -129,11 +129,11 @@ void core_pool_failed(struct pool *p, const char *reason, uint64_t now_us)
 	handover_abort(p, FAILURE_POOL, now_us);
 }
 
-void core_pool_take_over(struct pool *p, struct pool *from)
+void core_pool_take_over(struct pool *p, struct pool *from, uint64_t now_us)
 {
 	pool_take_functions(p, from);
 	p->state = POOL_READY;
-	sizing_begin_anew(p);
+	sizing_begin_anew(p, now_us);
 }
 
 /* ---- changing -----------------------------------------------------------------------------------

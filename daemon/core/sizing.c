@@ -320,10 +320,17 @@ void sizing_changed(struct pool *p)
 	}
 }
 
-void sizing_begin_anew(struct pool *p)
+void sizing_begin_anew(struct pool *p, uint64_t now_us)
 {
 	trial_begin_anew(p);
-	core_pool_renew(p);
+	for (unsigned i = 0; i < p->n_slots; i++) {
+		struct slot *s = p->slots[i];
+
+		if (s->state == SLOT_STARTING)
+			slot_set_fate(s, FATE_ENDS);
+		else if (s->state == SLOT_IDLE || s->state == SLOT_BUSY)
+			let_go(s, now_us);
+	}
 }
 
 void core_pool_pause(struct pool *p, uint64_t now_us)

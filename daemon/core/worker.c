@@ -15,7 +15,7 @@ void core_worker_ready(struct slot *s, uint64_t now_us)
 		return;
 	slot_set_state(s, SLOT_IDLE, now_us);
 	sizing_ready(s, now_us);
-	if (s->pool->core->is_draining)
+	if (s->pool->core->is_draining || s->fate == FATE_ENDS)
 		slot_dismiss(s, now_us);
 }
 

@@ -92,16 +92,62 @@ START_TEST(another_zygote_brings_its_functions_and_new_workers)
 	ck_assert_int_eq(core_prepare_pool(core, &config, NULL, &from), 0);
 	ck_assert_int_eq(pool_put_function(from, "f", "new words", true), 0);
 	ck_assert_int_eq(pool_put_function(from, "h", "", false), 0);
-	core_pool_take_over(pool, from);
+	core_pool_take_over(pool, from, fake.now_us);
 	core_give_up_pool(from);
 	ck_assert_ptr_eq(pool_find_function(pool, "f", 1), known);
 	ck_assert_str_eq(known->doc, "new words");
 	ck_assert_ptr_null(pool_find_function(pool, "g", 1));
 	ck_assert_ptr_nonnull(pool_find_function(pool, "h", 1));
-	ck_assert_uint_eq(pool->n_by_fate[FATE_RETIRES][SLOT_IDLE], 2);
+	ck_assert_uint_eq(pool->n_by_state[SLOT_LEAVING], 2);
+}
+END_TEST
+
+static void take_over(void)
+{
+	struct pool_config config = changed();
+	struct pool *from;
+
+	config.n_workers = 0;
+	ck_assert_int_eq(core_prepare_pool(core, &config, NULL, &from), 0);
+	ck_assert_int_eq(pool_put_function(from, "f", "", false), 0);
+	core_pool_take_over(pool, from, fake.now_us);
+	core_give_up_pool(from);
+}
+
+START_TEST(who_has_the_old_functions_ends_what_it_runs_and_gets_nothing_more)
+{
+	struct fake_worker *old;
+	struct future *f = start_running(&old), *next;
+
+	take_over();
+	next = submit(0);
+	fake_turn(&fake);
+	ck_assert_ptr_eq(worker_of(f), old);
+	ck_assert_ptr_ne(next->slot, f->slot);
+	finish(old, 0);
+	fake_turn(&fake);
+	ck_assert_int_eq(f->state, FUTURE_DONE);
+	ck_assert_int_eq(old->slot->state, SLOT_LEAVING);
+}
+END_TEST
+
+START_TEST(a_worker_of_the_old_zygote_that_still_starts_serves_nobody)
+{
+	struct future *f;
+
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_by_state[SLOT_STARTING], 2);
+	take_over();
+	f = submit(0);
+	core_worker_ready(pool->slots[0], fake.now_us);
+	fake_turn(&fake);
+	ck_assert_ptr_null(f->slot);
+	ck_assert_int_eq(pool->slots[0]->state, SLOT_LEAVING);
 }
 END_TEST
 
 SUITE_MAIN_WITH("pools", core_setup, core_teardown, another_ageing_ranks_those_who_wait_anew,
 	a_lowered_limit_strands_no_job, a_removed_pool_goes_when_nobody_uses_it,
-	another_zygote_brings_its_functions_and_new_workers)
+	another_zygote_brings_its_functions_and_new_workers,
+	who_has_the_old_functions_ends_what_it_runs_and_gets_nothing_more,
+	a_worker_of_the_old_zygote_that_still_starts_serves_nobody)
