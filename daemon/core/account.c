@@ -264,6 +264,11 @@ static bool leaves(
 	return true;
 }
 
+bool account_is_lenient(const struct account *a)
+{
+	return a->is_lenient;
+}
+
 bool account_jobs_leave(const struct account *a, const struct amounts *want)
 {
 	return leaves(&a->by_jobs, want, &a->all->limits.uid);

@@ -74,6 +74,8 @@ void accounts_set_limits(struct accounts *all, const struct account_limits *limi
 /* What was sure when jobs were admitted is so no longer: results need more room, or there is less.
  * Until those jobs are over, see account_check_result(). */
 void accounts_be_lenient(struct accounts *all);
+/* It still has jobs from before that: none of them is stuck, at worst they run one by one. */
+bool account_is_lenient(const struct account *a);
 /* The account of a uid with one more reference, made if there is none. -ENOMEM. */
 __attribute__((warn_unused_result)) int account_get(
 	struct accounts *all, uint32_t uid, struct account **ret);

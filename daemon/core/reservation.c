@@ -34,16 +34,17 @@ static bool leaves_any(const struct account *a, const struct pool *p)
 	return account_jobs_leave(a, &want) && accounts_jobs_leave(&p->core->accounts, &want);
 }
 
-/* Those that wait for another's end wait for one that is in a queue, or for one that waits so itself. */
+/* Who was admitted by other limits is never stuck: at worst one result at a time is let in.
+ * Those that wait for another's end wait for one that is in a queue, or for one that waits so itself. */
 bool reservation_is_stuck(const struct future *f)
 {
 	const struct core *c = f->pool->core;
 	struct amounts want = reservation_of(f->pool);
-	bool is_of_uid = !account_jobs_leave(f->account, &want);
+	bool is_of_uid = !account_is_lenient(f->account) && !account_jobs_leave(f->account, &want);
 	const struct pool *p;
 
 	if (is_of_uid ? !account_is_idle(f->account)
-		      : accounts_jobs_leave(&c->accounts, &want) ||
+		      : c->accounts.is_lenient || accounts_jobs_leave(&c->accounts, &want) ||
 				!accounts_are_idle(&c->accounts))
 		return false;
 	if (!TAILQ_EMPTY(&c->settling))

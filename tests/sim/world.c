@@ -108,9 +108,9 @@ static unsigned rate(struct world *w)
 	return rates[world_below(w, sizeof(rates) / sizeof(rates[0]))];
 }
 
-static void choose_limits(struct world *w)
+struct account_limits world_some_limits(struct world *w)
 {
-	struct account_limits *l = &w->limits;
+	struct account_limits limits = {0}, *l = &limits;
 
 	l->uid.n[ACCOUNT_BYTES] = 1000 + world_below(w, 20000);
 	l->uid.n[ACCOUNT_JOBS] = 4 + world_below(w, 24);
@@ -121,6 +121,7 @@ static void choose_limits(struct world *w)
 			l->uid.n[k] *= 10;
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
 		l->all.n[k] = l->uid.n[k] * (2 + world_below(w, 5)) / 2;
+	return limits;
 }
 
 struct pool *world_add_pool(struct world *w, const char *name)
@@ -182,7 +183,7 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 	w->operate_in = world_once_in(w, 2) ? 2 : 0;
 	w->reload_in = world_once_in(w, 2) ? 2 : 0;
 	w->long_us = (uint64_t[]){300, 3000, 30000}[world_below(w, 3)];
-	choose_limits(w);
+	w->limits = world_some_limits(w);
 	fake_init(&w->fake, &w->limits, w->first_id);
 	if (w->seed % 4 == 0)
 		w->core->due_most = 1 + (unsigned)(w->seed / 4 % 3);

@@ -137,6 +137,9 @@ struct world {
 	bool has_named; /* some job named values of other futures */
 	bool is_verbose;
 	struct account_limits limits;
+	/* Since they changed there were jobs, which may exceed them by one result. */
+	bool is_lenient, is_lenient_to[WORLD_UIDS];
+	struct amounts last, last_of[WORLD_UIDS]; /* held when it was last counted */
 	struct pool *pools[WORLD_POOLS];
 	unsigned n_pools;
 	unsigned n_stay; /* of them; one more comes and goes */
@@ -241,6 +244,15 @@ uint64_t births_some_ttl(struct world *w);
 
 /* Limits change; a pool comes or goes. */
 void reload_move(struct world *w);
+/* What jobs brought along, and whether one result is let in that does not fit beside it. */
+struct by_jobs {
+	struct amounts uid, all;
+	bool is_first, is_first_of_all;
+};
+void reload_count_jobs(struct world *w, uint32_t uid, struct by_jobs *ret);
+/* Limits that all jobs were admitted by hold without leniency. */
+void reload_note_jobs(struct world *w);
+struct account_limits world_some_limits(struct world *w);
 /* A pool that was removed, and that nobody needs, is gone. */
 void reload_check_swept(struct world *w);
 void reload_hooks(struct fake_hooks *hooks);
