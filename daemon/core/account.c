@@ -231,6 +231,8 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 		mine->n[k] += want->n[k];
 		all->n[k] += want->n[k];
 	}
+	/* Who was told to wait may be one who is let in all the same now. */
+	a->n_gives += a->is_lenient;
 	return account_take(a, want, NULL);
 }
 
