@@ -68,8 +68,8 @@ static void take_setup(struct zygote *z, struct rpc *m)
 	z->n_failed = 0;
 	z->has_settled = true;
 	z->rss_kib = rss_kib;
-	log_info("pool %s is ready: %u functions, zygote %d", z->pool->name, z->pool->n_functions,
-		(int)z->process.pid);
+	log_info("pool %s is ready: %u function%s, zygote %d", z->pool->name, z->pool->n_functions,
+		z->pool->n_functions == 1 ? "" : "s", (int)z->process.pid);
 	core_pool_ready(z->pool);
 }
 
