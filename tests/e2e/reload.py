@@ -95,9 +95,16 @@ class ReloadCase(unittest.TestCase):
         return self.pids(name)
 
     def running(self, function, value):
-        """A job that a worker has begun."""
+        """A job that a worker has begun: a pause takes back what none has received."""
         id = self.c.call("submit", function, value)
-        self.await_that(lambda: self.c.call("poll", id) == "running")
+        pool = function.split("/")[0]
+
+        def has_begun():
+            self.c.call("pause", pool)
+            state = self.c.call("poll", id)
+            self.c.call("resume", pool)
+            return state == "running"
+        self.await_that(has_begun)
         return id
 
 
