@@ -1,6 +1,7 @@
 /* What may be changed of a future after its birth. */
 #include "daemon/core/core.h"
 
+#include "daemon/core/edge.h"
 #include "daemon/core/reservation.h"
 
 int core_set_priority(struct future *f, int32_t priority)
@@ -50,6 +51,7 @@ void core_unkeep(struct future *f, uint32_t bytes)
 	uint32_t of_job = bytes < f->texts_bytes ? bytes : f->texts_bytes;
 	struct amounts held = {.n = {[ACCOUNT_BYTES] = of_job}};
 
+	edges_lend_less(f, bytes);
 	account_job_over(f->account, &held);
 	account_give_one(f->account, ACCOUNT_BYTES, bytes);
 	f->texts_bytes -= of_job;

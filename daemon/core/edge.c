@@ -72,6 +72,17 @@ static void end_use(struct edge *e)
 	account_job_over(e->on->account, &lent);
 }
 
+void edges_lend_less(struct future *f, uint64_t bytes)
+{
+	struct amounts less = {
+		.n = {[ACCOUNT_BYTES] = bytes < f->lent_bytes ? bytes : f->lent_bytes}};
+
+	if (!f->n_users || !future_state_is_final(f->state))
+		return;
+	f->lent_bytes -= less.n[ACCOUNT_BYTES];
+	account_job_over(f->account, &less);
+}
+
 void edges_end_uses(struct future *f)
 {
 	for (uint32_t i = 0; f->terms && i < f->terms->n_edges; i++)

@@ -36,6 +36,8 @@ void edges_final(struct core *c, struct future *f);
 void edges_turn(struct core *c, uint64_t now_us);
 /* f is about to be thrown away, whoever depends on it. */
 void edges_forget(struct core *c, struct future *f);
+/* f keeps so much less than when it was lent. */
+void edges_lend_less(struct future *f, uint64_t bytes);
 /* f is about to be final: the room of the values that its input named is its owner's to give back. */
 void edges_end_uses(struct future *f);
 /* f does not need the values that its input named any more: who is over but for that may go. */
