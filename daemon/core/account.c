@@ -159,7 +159,9 @@ static int check_kind(
 	return check(a->all, k, a->used.n[k], a->all->used.n[k], want, ret_refusal);
 }
 
-int account_check(const struct account *a, const struct amounts *want, struct refusal *ret_refusal)
+/* Could all of `want` be taken now? */
+static int check_all(
+	const struct account *a, const struct amounts *want, struct refusal *ret_refusal)
 {
 	int r = 0;
 
@@ -180,7 +182,7 @@ int account_take(struct account *a, const struct amounts *want, struct refusal *
 {
 	int r;
 
-	r = account_check(a, want, ret_refusal);
+	r = check_all(a, want, ret_refusal);
 	if (r == 0)
 		take(a, want);
 	return r;
@@ -220,7 +222,7 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 	struct amounts *mine = &a->by_jobs, *all = &a->all->by_jobs;
 	int r;
 
-	r = account_check(a, want, ret_refusal);
+	r = check_all(a, want, ret_refusal);
 	/* It fits, so these sums do not wrap around. */
 	for (int k = 0; k < _ACCOUNT_KIND_MAX && r == 0; k++)
 		r = check(a->all, k, mine->n[k] + want->n[k], all->n[k] + want->n[k], result->n[k],
@@ -233,7 +235,8 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 	}
 	/* Who was told to wait may be one who is let in all the same now. */
 	a->n_gives += a->is_lenient;
-	return account_take(a, want, NULL);
+	take(a, want);
+	return 0;
 }
 
 void account_hold(struct account *a, const struct amounts *held)
@@ -364,14 +367,6 @@ void account_keep_result(struct account *a, const struct amounts *want)
 	take(a, want);
 }
 
-static bool is_nothing(const struct amounts *a)
-{
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
-		if (a->n[k])
-			return false;
-	return true;
-}
-
 void account_job_over(struct account *a, const struct amounts *held)
 {
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
@@ -379,10 +374,8 @@ void account_job_over(struct account *a, const struct amounts *held)
 		a->by_jobs.n[k] -= held->n[k];
 		a->all->by_jobs.n[k] -= held->n[k];
 	}
-	if (a->is_lenient)
-		a->is_lenient = !is_nothing(&a->by_jobs);
-	if (a->all->is_lenient)
-		a->all->is_lenient = !is_nothing(&a->all->by_jobs);
+	a->is_lenient &= a->by_jobs.n[ACCOUNT_JOBS] > 0;
+	a->all->is_lenient &= a->all->by_jobs.n[ACCOUNT_JOBS] > 0;
 }
 
 const char *account_kind_name(enum account_kind kind)

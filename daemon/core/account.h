@@ -85,15 +85,13 @@ struct account *account_unref(struct account *a);
 
 uint32_t account_uid(const struct account *a);
 const struct amounts *account_used(const struct account *a);
-/* Goes up whenever this account gave something back, more of it is held by jobs, or a delay ended. */
+/* Goes up whenever this account gave something back, more of it is held by jobs, or a delay
+ * ended. */
 uint64_t account_n_gives(const struct account *a);
 /* All futures of this uid, by ID: the core's list, kept here. */
 struct futures *account_futures(struct account *a);
 
-/* Could all of `want` be taken now? 0, or ACCOUNT_E_ with *ret_refusal (may be NULL). */
-__attribute__((warn_unused_result)) int account_check(
-	const struct account *a, const struct amounts *want, struct refusal *ret_refusal);
-/* Takes all of `want`, or nothing: the same answers. */
+/* Takes all of `want`, or nothing. 0, or ACCOUNT_E_ with *ret_refusal (may be NULL). */
 __attribute__((warn_unused_result)) int account_take(
 	struct account *a, const struct amounts *want, struct refusal *ret_refusal);
 void account_give(struct account *a, const struct amounts *back);
@@ -112,12 +110,13 @@ void account_undelay(struct account *a);
 /* No job has room for a result, and none waits for a time: nothing ends by itself. */
 bool account_is_idle(const struct account *a);
 bool accounts_are_idle(const struct accounts *all);
-/* Could room for the result of a job be taken, beside what the job holds? As account_check(); but
+/* Could room for the result of a job be taken, beside what the job holds? As account_take(); but
  * where jobs by themselves leave no such room, though they did when they were admitted, one of them
  * has it all the same as long as no other one has: else none of them would ever end. */
 __attribute__((warn_unused_result)) int account_check_result(
 	const struct account *a, const struct amounts *want, struct refusal *ret_refusal);
-/* How many times, up to `most`: as far as the uid's own limits go, and as far as those of all do. */
+/* How many times, up to `most`: as far as the uid's own limits go, and as far as those of all
+ * do. */
 unsigned account_n_results(const struct account *a, const struct amounts *want, unsigned most);
 unsigned accounts_n_results(const struct accounts *all, const struct amounts *want, unsigned most);
 /* Takes it, after that was asked; gives it back. */
