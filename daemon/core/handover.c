@@ -14,20 +14,18 @@
 #include "daemon/core/sizing.h"
 #include "daemon/core/trial.h"
 
-/* Of what first_with_room() gave: why it can never start. NONE: it can. */
+/* There is no room for its result: why there never will be. NONE: there may be. */
 static enum future_failure never_fits(const struct future *f)
 {
-	struct amounts want = reservation_of(f->pool);
-
 	if (reservation_never_fits(f->pool))
 		return FAILURE_QUOTA;
-	return account_check_result(f->account, &want, NULL) != 0 ? FAILURE_HELD : FAILURE_NONE;
+	return reservation_is_stuck(f) ? FAILURE_HELD : FAILURE_NONE;
 }
 
-/* The next job that can start as far as its owner's account goes, or that can never start. What one
- * result takes is the same for all jobs of a pool: without room in an account all of that uid stand
- * aside, without room in all together nobody can start. */
-static struct future *first_with_room(struct pool *p)
+/* The next job that can start as far as its owner's account goes (*ret_failure: NONE), or that
+ * never can. What one result takes is the same for all jobs of a pool: without room in an account
+ * all of that uid stand aside, without room in all together nobody can start. */
+static struct future *first_with_room(struct pool *p, enum future_failure *ret_failure)
 {
 	struct amounts want = reservation_of(p);
 	struct future *f;
@@ -35,7 +33,8 @@ static struct future *first_with_room(struct pool *p)
 
 	while ((f = queue_first(&p->queue))) {
 		r = account_check_result(f->account, &want, NULL);
-		if (r == 0 || reservation_never_fits(p) || reservation_is_stuck(f))
+		*ret_failure = r == 0 ? FAILURE_NONE : never_fits(f);
+		if (r == 0 || *ret_failure != FAILURE_NONE)
 			return f;
 		p->core->is_short = true;
 		if (r == ACCOUNT_E_FULL)
@@ -130,8 +129,7 @@ static bool assign(struct pool *p, uint64_t now_us)
 
 	if (queue_rejoin(&p->queue))
 		p->core->is_short = true;
-	while ((f = first_with_room(p))) {
-		failure = never_fits(f);
+	while ((f = first_with_room(p, &failure))) {
 		if (failure != FAILURE_NONE) {
 			queue_remove(&p->queue, f);
 			life_finish(p->core, f, FUTURE_FAILED, failure, now_us);
@@ -186,8 +184,9 @@ static unsigned n_waiting(struct pool *p)
 {
 	struct amounts want = reservation_of(p);
 	unsigned most = p->config.n_workers, n = 0, room;
+	enum future_failure failure;
 
-	if (p->config.sizing == SIZING_STATIC || p->is_paused || !first_with_room(p))
+	if (p->config.sizing == SIZING_STATIC || p->is_paused || !first_with_room(p, &failure))
 		return 0;
 	for (uint32_t i = 0; i < p->queue.ready.n && i < most && n < most; i++) {
 		uint64_t n_jobs;
