@@ -10,9 +10,9 @@
  *
  * Between two runs the job keeps its input, its place in the queue's books and its waiters, who are
  * told of the real end only; it gives back the room for its result and takes it again at the next
- * hand-over. What the run came to is written down by the shell, in an attempt that is charged to the
- * owner: the newest few are kept, and without room none. A job that is run again by itself gets its
- * terms when the first run was lost; without room for them the loss is its end.
+ * hand-over. What the run came to is written down by the shell, in an attempt that is charged to
+ * the owner: the newest few are kept, and without room none. A job that is run again by itself gets
+ * its terms when the first run was lost; without room for them the loss is its end.
  */
 #include "daemon/core/attempt.h"
 
@@ -195,7 +195,8 @@ void attempt_queue(struct core *c, struct future *f, uint64_t now_us)
 	life_arm(c, f);
 }
 
-void attempt_delay(struct core *c, struct future *f)
+/* It is `delayed` or `blocked`: until its terms' time. */
+static void go_aside(struct core *c, struct future *f)
 {
 	TAILQ_INSERT_TAIL(&f->pool->aside, f, in_line);
 	f->pool->n_aside++;
@@ -217,10 +218,10 @@ void attempt_first(struct core *c, struct future *f, uint64_t now_us)
 	const struct terms *t = f->terms;
 
 	if (t && t->not_before_us > now_us) {
-		attempt_delay(c, f);
+		go_aside(c, f);
 	} else if (edges_left(f)) {
 		f->state = FUTURE_BLOCKED;
-		attempt_delay(c, f);
+		go_aside(c, f);
 	} else {
 		attempt_queue(c, f, now_us);
 	}
@@ -267,7 +268,7 @@ static void run_again(struct core *c, struct future *f, uint64_t now_us)
 		life_finish(c, f, FUTURE_TIMEOUT, FAILURE_TIMEOUT, now_us);
 	} else if (t->not_before_us > now_us) {
 		future_set_state(f, FUTURE_DELAYED);
-		attempt_delay(c, f);
+		go_aside(c, f);
 	} else {
 		attempt_queue(c, f, now_us);
 	}

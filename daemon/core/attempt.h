@@ -25,8 +25,6 @@ void attempt_forget_all(struct core *c, struct future *f);
 void attempt_queue(struct core *c, struct future *f, uint64_t now_us);
 /* A job that was just made: delayed, blocked or in the queue, as its terms say. */
 void attempt_first(struct core *c, struct future *f, uint64_t now_us);
-/* It is `delayed` or `blocked`: aside, until its terms' time. */
-void attempt_delay(struct core *c, struct future *f);
 /* What it stood aside for is over: it is blocked, or enters the queue. */
 void attempt_wake(struct core *c, struct future *f, uint64_t now_us);
 /* Out of wherever it waits, for good: it is not with a worker. */
