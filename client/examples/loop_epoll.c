@@ -13,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <poold-command.h>
 #include <poold.h>
 
 struct program {

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <poold-request.h>
 #include <poold.h>
 
 #define ENCODED_BYTES 20u

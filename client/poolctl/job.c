@@ -1,7 +1,5 @@
 #include "client/poolctl/job.h"
 
-#include "client/poold-request.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

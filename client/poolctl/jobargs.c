@@ -1,7 +1,5 @@
 #include "client/poolctl/jobargs.h"
 
-#include "client/poold-command.h"
-
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>

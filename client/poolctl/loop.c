@@ -1,7 +1,5 @@
 #include "client/poolctl/loop.h"
 
-#include "client/poold-request.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>

@@ -1,7 +1,5 @@
 #include "client/poolctl/stream.h"
 
-#include "client/poold-request.h"
-
 #include <errno.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 #include "client/poolctl/value.h"
 
-#include "client/poold-request.h"
 #include "proto/limits.h"
 #include "proto/text.h"
 

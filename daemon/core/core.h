@@ -58,8 +58,8 @@ struct core_ops {
 	 * f->value. NULL: none. */
 	struct payload *(*describe_loss)(
 		void *shell, struct slot *s, struct future *f, uint64_t *ret_bytes);
-	/* Details of the end of f, which its pool cannot run, and their size: becomes f->value. NULL:
-	 * none. */
+	/* Details of the end of f, which its pool cannot run, and their size: becomes f->value.
+	 * NULL: none. */
 	struct payload *(*describe_abort)(void *shell, struct future *f, uint64_t *ret_bytes);
 	/* What a run came to that is not the end of its job: f->failure, with f->value as its
 	 * details (may be NULL); it would have become `state`. The same answer. */
@@ -116,9 +116,9 @@ void core_deinit(struct core *c);
 
 /* ---- time ---- */
 
-/* Does what is due (some of it, if that is much), then hands over, asks for workers, steals for idle
- * ones. At the end of every
- * turn of the loop. Returns when it must be called next (HEAP_NEVER: after the next event). */
+/* Does what is due (some of it, if that is much), then hands over, asks for workers, steals for
+ * idle ones. At the end of every turn of the loop. Returns when it must be called next (HEAP_NEVER:
+ * after the next event). */
 uint64_t core_turn(struct core *c, uint64_t now_us);
 /* Frees what was forgotten. After core_turn(), when nobody holds a pointer from before. */
 void core_sweep(struct core *c);
@@ -202,8 +202,9 @@ struct submission {
 __attribute__((warn_unused_result)) int core_find_known(
 	const struct core *c, const struct submission *s, struct future **ret);
 /* Room for one result must remain beside what waiting jobs hold, so that none of them waits for
- * ever. 0, CORE_E_KNOWN or CORE_E_KEY_CONFLICT as core_find_known(), CORE_E_QUOTA or CORE_E_FULL with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED,
- * -ENOMEM, -EAGAIN: the IDs up to id_end are used up. */
+ * ever. 0, CORE_E_KNOWN or CORE_E_KEY_CONFLICT as core_find_known(), CORE_E_QUOTA or CORE_E_FULL
+ * with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED, -ENOMEM, -EAGAIN: the IDs up to id_end
+ * are used up. */
 __attribute__((warn_unused_result)) int core_submit(struct core *c, const struct submission *s,
 	uint64_t now_us, struct future **ret, struct refusal *ret_refusal);
 /* A job that was submitted in this turn never was: undoes half of an all-or-none. No waiter is on

@@ -67,6 +67,6 @@ void cost_copied_out(struct future *f, uint64_t bytes);
 void cost_add(struct cost *sum, const struct cost *c);
 /* The work share: run / (run + handover + return), 0 to 1; below 0: nothing ran. */
 double cost_share(const struct future_timing *t);
-/* A bit (1 << COST_REMEDY_…) for each remedy that the last runs call for; 0 if their work share is a
- * half or more, or they are too few to tell. */
+/* A bit (1 << COST_REMEDY_…) for each remedy that the last runs call for; 0 if their work share is
+ * a half or more, or they are too few to tell. */
 unsigned cost_remedies(const struct cost *c, bool is_pure);

@@ -9,10 +9,11 @@
  * turn no more than EDGES_A_TURN. Submitting a job after one that is final already goes the same
  * way.
  *
- * An edge to an input pins that future from the submit until the job's own input is dropped: when the
- * job is done, or is forgotten. So a value that was released stays, charged to its owner, until the
- * last job that uses it is through, and a job that ended badly can be tried again with it. Nobody can
- * give that room back before such a job's end, so until then it counts among what jobs hold.
+ * An edge to an input pins that future from the submit until the job's own input is dropped: when
+ * the job is done, or is forgotten. So a value that was released stays, charged to its owner, until
+ * the last job that uses it is through, and a job that ended badly can be tried again with it.
+ * Nobody can give that room back before such a job's end, so until then it counts among what jobs
+ * hold.
  */
 #include "daemon/core/edge.h"
 

@@ -8,8 +8,8 @@
 struct core;
 struct future;
 
-/* What a submit asks for: after this one, in whatever way it ends, or only if it is done; and then its
- * value may be a part of the input. */
+/* What a submit asks for: after this one, in whatever way it ends, or only if it is done; and then
+ * its value may be a part of the input. */
 struct after {
 	struct future *on;
 	bool is_any;
@@ -38,11 +38,13 @@ void edges_turn(struct core *c, uint64_t now_us);
 void edges_forget(struct core *c, struct future *f);
 /* f keeps so much less than when it was lent. */
 void edges_lend_less(struct future *f, uint64_t bytes);
-/* f is about to be final: the room of the values that its input named is its owner's to give back. */
+/* f is about to be final: the room of the values that its input named is its owner's to give
+ * back. */
 void edges_end_uses(struct future *f);
 /* f does not need the values that its input named any more: who is over but for that may go. */
 void edges_drop_inputs(struct core *c, struct future *f);
-/* The input behind e (NULL: the first), by ID as they were asked for; NULL. Not of a job that is done. */
+/* The input behind e (NULL: the first), by ID as they were asked for; NULL. Not of a job that is
+ * done. */
 const struct edge *edges_next_input(const struct future *f, const struct edge *e);
 /* How many are not settled. */
 uint32_t edges_left(const struct future *f);

@@ -42,8 +42,9 @@ void ending_begin(
 	struct core *c = f->pool->core;
 	struct slot *s = f->slot;
 
-	/* This worker goes, or has nothing left, and others' jobs are back in the queue: if somebody
-	 * who was told of an end does this in the middle of a turn, the pool has had its part of it. */
+	/* This worker goes, or has nothing left, and others' jobs are back in the queue: if
+	 * somebody who was told of an end does this in the middle of a turn, the pool has had its
+	 * part of it. */
 	c->want_turn = true;
 	line_take_back(s, now_us);
 	if (f->slot)

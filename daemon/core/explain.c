@@ -1,10 +1,11 @@
 /* One reason is told, the one that has to go first: in a pool that is paused nothing starts, nor
  * does it without room for a result (so that no worker is started for it either), nor without a
- * worker, and then it is one's turn that counts. That a pool drains is no reason: what was submitted before runs.
+ * worker, and then it is one's turn that counts. That a pool drains is no reason: what was
+ * submitted before runs.
  *
- * `ahead` are the jobs of the same uid that would be handed over before it if nothing else came: its
- * place in its own lane. Jobs of other uids are not counted: workers' time is shared between uids,
- * so their number says little, and it is not for others to know.
+ * `ahead` are the jobs of the same uid that would be handed over before it if nothing else came:
+ * its place in its own lane. Jobs of other uids are not counted: workers' time is shared between
+ * uids, so their number says little, and it is not for others to know.
  */
 #include "daemon/core/explain.h"
 

@@ -6,8 +6,8 @@
  *	delayed ► queued ──────────── first in its line ───► running ──► done, failed, lost
  *	blocked ►   │                                          │ bell
  *	            └─► cancelled, timeout,                    ▼
- *	                failed (quota), aborted           cancelling ──► cancelled, timeout, aborted,
- *	                                                                 or runs again
+ *	                failed (quota), aborted           cancelling ─► cancelled, timeout, aborted,
+ *	                                                                or runs again
  *
  * `running` is the daemon's best knowledge: the job is the first in its worker's line. If the
  * worker turns out not to have received it, the job goes back to the queue and nothing happened.

@@ -2,10 +2,10 @@
  *
  * A future is charged when it is made and gives back in three steps: the job at its end, the input
  * when it is done, the rest when it is forgotten (the input of a job that did not get done is kept,
- * so that it can be tried once more, unless it is lent). It is forgotten when it was released (by hand or by
- * time), is final, and nobody waits for it or sends from it. Forgetting takes it out of every list
- * at once; the memory goes at the end of the turn (core_sweep), since callers up the stack may hold
- * it.
+ * so that it can be tried once more, unless it is lent). It is forgotten when it was released (by
+ * hand or by time), is final, and nobody waits for it or sends from it. Forgetting takes it out of
+ * every list at once; the memory goes at the end of the turn (core_sweep), since callers up the
+ * stack may hold it.
  */
 #include "daemon/core/life.h"
 

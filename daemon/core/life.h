@@ -9,8 +9,8 @@ void life_finish(struct core *c, struct future *f, enum future_state state,
 /* Gives a future its value, charged: 0, or dropped with an ACCOUNT_E_. */
 __attribute__((warn_unused_result)) int life_set_value(
 	struct core *c, struct future *f, struct payload *value, uint64_t bytes, uint16_t fds);
-/* The same, where its run had room for a result until now: what fits into that is not refused, though
- * the limits may be lower by now. */
+/* The same, where its run had room for a result until now: what fits into that is not refused,
+ * though the limits may be lower by now. */
 __attribute__((warn_unused_result)) int life_set_result(
 	struct core *c, struct future *f, struct payload *value, uint64_t bytes, uint16_t fds);
 /* Sets its timer by the clocks of its state. Not of `cancelling`. */

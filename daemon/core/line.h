@@ -11,6 +11,6 @@ void line_moved(struct slot *s, uint64_t now_us);
 uint64_t line_deaf_us(const struct slot *s);
 /* Takes the worker's inbox back into the queue. */
 void line_take_back(struct slot *s, uint64_t now_us);
-/* f is out of its slot's line for good: the reservation and its place in the queue are given back. Its
- * worker was busy with it until then. */
+/* f is out of its slot's line for good: the reservation and its place in the queue are given back.
+ * Its worker was busy with it until then. */
 void line_end(struct future *f, uint64_t end_us);

@@ -73,9 +73,8 @@ struct slot {
 	/* Handed over, neither answered nor taken back; the first is running. */
 	struct futures line;
 	unsigned n_line;
-	bool has_received; /* the first of the line, as a look into the inbox showed */
-	uint64_t
-		unheard_us; /* how long those lay there that came back, since it last received one */
+	bool has_received;   /* the first of the line, as a look into the inbox showed */
+	uint64_t unheard_us; /* how long jobs lay there that came back, since it received one */
 	uint32_t next_msgid;
 	uint64_t refused_turn;	/* in this turn of the core its link took nothing */
 	uint64_t serial;	/* of this worker in its pool, from 1 */

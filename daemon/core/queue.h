@@ -35,7 +35,8 @@ __attribute__((warn_unused_result)) int queue_join(struct queue *q, struct futur
 void queue_enter(struct queue *q, struct future *f, uint64_t now_us);
 /* A job that was handed over and taken back: where it stood. */
 void queue_put_back(struct queue *q, struct future *f);
-/* A job that was handed over has run: a worker spent `used_us` on it. It leaves, or enters again. */
+/* A job that was handed over has run: a worker spent `used_us` on it. It leaves, or enters
+ * again. */
 void queue_settle(struct queue *q, struct future *f, uint64_t used_us);
 /* A job that is not in the queue now will not enter it again. */
 void queue_leave(struct queue *q, struct future *f);
@@ -45,9 +46,9 @@ void queue_remove(struct queue *q, struct future *f);
 __attribute__((warn_unused_result)) int queue_set_priority(
 	struct queue *q, struct future *f, int32_t priority);
 
-/* From now on priorities weigh this much, also of jobs that wait. They keep their age; if it made no
- * difference before, it counts from the last job that entered. Those that are handed over have to
- * be told first. */
+/* From now on priorities weigh this much, also of jobs that wait. They keep their age; if it made
+ * no difference before, it counts from the last job that entered. Those that are handed over have
+ * to be told first. */
 void queue_set_ageing(struct queue *q, uint64_t ageing_us);
 /* One that is handed over. */
 void queue_rank_anew(const struct queue *q, struct future *f, uint64_t ageing_us);
@@ -58,8 +59,8 @@ struct future *queue_first(const struct queue *q);
 struct future *queue_any(const struct queue *q);
 /* Do jobs of this uid wait? */
 bool queue_holds(const struct queue *q, uint32_t uid);
-/* The next job of some lane among those that compete, of which there are q->ready.n, and how many jobs
- * it has. */
+/* The next job of some lane among those that compete, of which there are q->ready.n, and how many
+ * jobs it has. */
 struct future *queue_of_lane(const struct queue *q, uint32_t number, uint64_t *ret_n);
 /* There is no room for what queue_first() gave: its uid's lane stands aside until the account gave
  * something back. */

@@ -2,8 +2,8 @@
  *
  *	behind a job that runs late	before younger jobs start elsewhere
  *	behind any job			if a worker is idle, with nothing in the queue for it
- *	behind none			if the worker has not received it by now: it is stopped, or hangs,
- *					and the job may have no clock that would end this
+ *	behind none			if it was not received by now: its worker is stopped, or
+ *					hangs, and the job may have no clock that would end this
  */
 #include "daemon/core/recall.h"
 

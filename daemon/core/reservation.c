@@ -35,7 +35,8 @@ static bool leaves_any(const struct account *a, const struct pool *p)
 }
 
 /* Who was admitted by other limits is never stuck: at worst one result at a time is let in.
- * Those that wait for another's end wait for one that is in a queue, or for one that waits so itself. */
+ * Those that wait for another's end wait for one that is in a queue, or for one that waits so
+ * itself. */
 bool reservation_is_stuck(const struct future *f)
 {
 	const struct core *c = f->pool->core;

@@ -1,4 +1,5 @@
-/* What is taken from the owner's account at hand-over: room for the result. Inside the core only. */
+/* What is taken from the owner's account at hand-over: room for the result. Inside the core
+ * only. */
 #pragma once
 
 #include "daemon/core/core.h"
@@ -9,8 +10,8 @@ bool reservation_never_fits(const struct pool *p);
 /* What must stay free beside all waiting jobs, so that none of them waits for ever. Nothing for
  * those that will fail. */
 struct amounts reservation_beside(const struct pool *p);
-/* There is no room for its result, and no end of another job will make any: what jobs hold leaves none,
- * and none of them can start. */
+/* There is no room for its result, and no end of another job will make any: what jobs hold leaves
+ * none, and none of them can start. */
 bool reservation_is_stuck(const struct future *f);
 /* account_check_result() said that it fits. */
 void reservation_take(struct future *f);

@@ -16,7 +16,8 @@ uint64_t sizing_next_start_us(const struct pool *p);
 
 /* The pool's config is another one. */
 void sizing_changed(struct pool *p);
-/* Its zygote is another one: what failed before counts no longer, and its workers get nothing more. */
+/* Its zygote is another one: what failed before counts no longer, and its workers get nothing
+ * more. */
 void sizing_begin_anew(struct pool *p, uint64_t now_us);
 
 /* ---- what is learnt from a worker ---- */

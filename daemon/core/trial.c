@@ -9,11 +9,11 @@
  * ready.
  *
  * Where workers die in their first job, and none has ever answered one, living idly proves nothing.
- * Then few are forked, and those
- * that are there and have not answered yet are not sacrificed one by one: once it happened twice in
- * a row they get a job one at a time, with the same pauses, until a job is answered or runs for a
- * while. If it goes on, jobs are refused, but for one whenever the time for a trial has come. Jobs
- * that wait already have their turn, a trial each: it may be others that kill.
+ * Then few are forked, and those that are there and have not answered yet are not sacrificed one by
+ * one: once it happened twice in a row they get a job one at a time, with the same pauses, until a
+ * job is answered or runs for a while. If it goes on, jobs are refused, but for one whenever the
+ * time for a trial has come. Jobs that wait already have their turn, a trial each: it may be others
+ * that kill.
  */
 #include "daemon/core/trial.h"
 
@@ -37,7 +37,8 @@ static bool is_up(const struct slot *s)
 	return s->state == SLOT_IDLE || s->state == SLOT_BUSY;
 }
 
-/* Workers die in first jobs, and no job was ever answered: it is the module's fault, not a job's. */
+/* Workers die in first jobs, and no job was ever answered: it is the module's fault, not a
+ * job's. */
 static bool is_suspect(const struct pool *p)
 {
 	return p->is_failing_in_job && !p->has_answered;

@@ -27,6 +27,6 @@ uint64_t trial_next_try_us(const struct pool *p);
 void trial_ready(struct slot *s, uint64_t now_us);
 void trial_answered(struct slot *s);
 void trial_died(struct slot *s, const struct worker_end *end, uint64_t now_us);
-/* The pool has other code now: what was forked before proves nothing, neither by its life nor by its
- * death. */
+/* The pool has other code now: what was forked before proves nothing, neither by its life nor by
+ * its death. */
 void trial_begin_anew(struct pool *p);

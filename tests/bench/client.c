@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/poold-command.h"
 #include "client/poold.h"
 #include "tests/bench/sample.h"
 

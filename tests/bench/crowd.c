@@ -17,7 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/poold-request.h"
 #include "client/poold.h"
 #include "tests/bench/sample.h"
 

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "client/poold-command.h"
-#include "client/poold-request.h"
 #include "client/poold.h"
 #include "tests/unit/suite.h"
 

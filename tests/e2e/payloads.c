@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/poold-request.h"
 #include "client/poold.h"
 #include "tests/unit/suite.h"
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/poold-request.h"
 #include "client/poold.h"
 #include "tests/unit/suite.h"
 

@@ -1,5 +1,5 @@
-/* Births: clients submit jobs, one by one or all or none, and put objects; and the witness tells what
- * the core has to answer, from what is held. */
+/* Births: clients submit jobs, one by one or all or none, and put objects; and the witness tells
+ * what the core has to answer, from what is held. */
 #include <errno.h>
 
 #include "tests/lib/fault.h"

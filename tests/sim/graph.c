@@ -47,8 +47,8 @@ bool graph_is_too_large(struct world *w, struct record *r)
 	return r->is_too_large;
 }
 
-/* Does this one keep r waiting, or doom it? As far as anybody can know: what ended and was forgotten
- * in one step may have ended in any way. */
+/* Does this one keep r waiting, or doom it? As far as anybody can know: what ended and was
+ * forgotten in one step may have ended in any way. */
 static bool is_in_the_way(struct world *w, const struct record *r, unsigned i, bool *ret_is_final)
 {
 	const struct record *on = world_record(w, r->after[i]);
@@ -85,7 +85,8 @@ bool graph_explains(struct world *w, const struct record *r, const struct future
 	return false;
 }
 
-/* What a job names in its input stays, with its value, as long as the input does, whoever released it. */
+/* What a job names in its input stays, with its value, as long as the input does, whoever released
+ * it. */
 static void check_input(struct world *w, const struct future *f, const struct record *r, unsigned i)
 {
 	bool is_over = f->is_input_lent ? future_state_is_final(f->state) : f->state == FUTURE_DONE;

@@ -1,5 +1,5 @@
-/* Who should be handed over next: by rank within a uid, by the time that workers spent between uids.
- * The witness keeps times of his own, from what he sees of hand-overs and ends. */
+/* Who should be handed over next: by rank within a uid, by the time that workers spent between
+ * uids. The witness keeps times of his own, from what he sees of hand-overs and ends. */
 #include <string.h>
 
 #include "tests/sim/world.h"

@@ -70,8 +70,8 @@ static void check_idle(struct world *w, const struct pool *p)
 			world_fail(w, "%llu waits though a worker is idle", (ull)f->id);
 }
 
-/* What nobody is about to end is not left with a worker that does not receive, also if it comes back and is handed
- * over again now and then. */
+/* What nobody is about to end is not left with a worker that does not receive, also if it comes
+ * back and is handed over again now and then. */
 static void check_received(struct world *w, const struct slot *s, uint64_t now_us, uint64_t next_us)
 {
 	const struct fake_worker *fw = s->shell;

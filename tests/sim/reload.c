@@ -82,9 +82,10 @@ static void change_limits(struct world *w)
 {
 	struct account_limits l = world_some_limits(w);
 
+	/* Whether one without any counts as one with jobs is not to be told from outside. */
 	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
 		if (!n_unfinished(w, uid))
-			return; /* whether it counts as one with jobs is not to be told from outside */
+			return;
 	if (!do_results_fit(w, &l))
 		return;
 	world_say(w, "other limits: %llu jobs, %llu bytes", (ull)l.uid.n[ACCOUNT_JOBS],

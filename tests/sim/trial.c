@@ -1,5 +1,5 @@
-/* Workers that die before they are of any use, as the witness counts them: who may be forked, who may
- * get a first job, and when jobs are refused. */
+/* Workers that die before they are of any use, as the witness counts them: who may be forked, who
+ * may get a first job, and when jobs are refused. */
 #include "tests/sim/world.h"
 
 #define SECOND_US    1000000ull

@@ -324,8 +324,8 @@ bool trials_is_broken(const struct world *w, const struct pool *p);
 void ledger_check(struct world *w);
 /* Bytes that the record of a future holds, beside its input and value. */
 uint64_t ledger_kept(const struct future *f, const struct record *r);
-/* What f holds as a job: its own, and of its owner's values that it names those that no other job named
- * yet since n_ledgers was counted up. */
+/* What f holds as a job: its own, and of its owner's values that it names those that no other job
+ * named yet since n_ledgers was counted up. */
 struct amounts ledger_held(struct world *w, const struct future *f, const struct record *r);
 
 /* ---- what must hold (invariants.c, order.c, progress.c, reasons.c) ---- */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/poold-request.h"
 #include "tests/unit/fake_daemon.h"
 
 static void expect_encoded(poold_reply *reply, const char *wanted)
