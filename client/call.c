@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/client_internal.h"
+#include "client/poold-request.h"
 #include "proto/text.h"
 
 int cl_call_begin_small(struct cl_draft *d, poold *p, struct cl_call *call, const char *method)

@@ -5,6 +5,8 @@
 
 #include "client/client_internal.h"
 
+#include "client/poold-command.h"
+
 /* A whole command must fit into a message. */
 #define PIECE_BYTES PROTO_MESSAGE_BYTES
 

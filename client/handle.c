@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "client/client_internal.h"
+#include "client/poold-request.h"
 #include "config.h"
 
 #define OUT_BYTES     (8u * 1024u * 1024u)

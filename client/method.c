@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/client_internal.h"
+#include "client/poold-request.h"
 #include "proto/jobspec.h"
 
 /* Bytes of output in one answer: so that it stays far from the limit of a message. */

@@ -2,6 +2,8 @@
 
 #include "client/client_internal.h"
 
+#include "client/poold-request.h"
+
 DEFINE_CLEANUP(poold_reply *, poold_reply_unref)
 
 static void pack_restarts(struct bufpack *p, const char *const *restart, size_t n)

@@ -4,6 +4,8 @@
 
 #include "client/client_internal.h"
 
+#include "client/poold-request.h"
+
 struct cl_request {
 	struct cl_call call;
 	poold_reply_callback callback;

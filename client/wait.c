@@ -3,6 +3,8 @@
 
 #include "client/client_internal.h"
 
+#include "client/poold-request.h"
+
 uint64_t cl_until_us(uint64_t timeout_us)
 {
 	uint64_t now_us;

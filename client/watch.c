@@ -6,6 +6,8 @@
 
 #include "client/client_internal.h"
 
+#include "client/poold-request.h"
+
 struct poold_watch {
 	poold *handle; /* NULL: the watch is over */
 	struct cl_call call;

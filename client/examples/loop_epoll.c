@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <poold-command.h>
 #include <poold.h>
 
 struct program {

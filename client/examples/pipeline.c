@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <poold-command.h>
+#include <poold-request.h>
 #include <poold.h>
 
 static int submit(poold *p, const char *text, poold_input input, poold_future **ret)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <poold-request.h>
 #include <poold.h>
 
 #define ENCODED_BYTES 20u

@@ -1,5 +1,7 @@
 #include "client/poolctl/job.h"
 
+#include "client/poold-request.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

@@ -1,5 +1,7 @@
 #include "client/poolctl/jobargs.h"
 
+#include "client/poold-command.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,7 @@
 #include "client/poolctl/loop.h"
 
+#include "client/poold-request.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>

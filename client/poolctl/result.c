@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "client/poolctl/ids.h"
+#include "client/poold-request.h"
 #include "client/poolctl/job.h"
 #include "client/poolctl/json.h"
 #include "client/poolctl/loop.h"

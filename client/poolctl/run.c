@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "client/poolctl/job.h"
+#include "client/poold-request.h"
 #include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"
 #include "client/poolctl/stream.h"

@@ -1,5 +1,7 @@
 #include "client/poolctl/stream.h"
 
+#include "client/poold-request.h"
+
 #include <errno.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 #include "client/poolctl/value.h"
 
+#include "client/poold-request.h"
 #include "proto/limits.h"
 #include "proto/text.h"
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/poold-command.h"
 #include "client/poold.h"
 #include "tests/bench/sample.h"
 

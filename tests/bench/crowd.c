@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "client/poold-request.h"
 #include "client/poold.h"
 #include "tests/bench/sample.h"
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "client/poold-command.h"
+#include "client/poold-request.h"
 #include "client/poold.h"
 #include "tests/unit/suite.h"
 

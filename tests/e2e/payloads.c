@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/poold-request.h"
 #include "client/poold.h"
 #include "tests/unit/suite.h"
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/poold-request.h"
 #include "client/poold.h"
 #include "tests/unit/suite.h"
 

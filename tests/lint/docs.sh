@@ -4,7 +4,7 @@
 set -eu
 cd "${POOLD_TEST_SRCDIR:?}"
 failed=0 seen=0
-for header in client/poold.h daemon/worker/poold-module.h; do
+for header in client/poold*.h daemon/worker/poold-module.h; do
 	[ -f $header ] || continue
 	seen=1
 	awk -v file=$header '

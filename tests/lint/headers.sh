@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every header compiles alone. The two public ones do so as C99 without a warning, and as C++17.
+# Every header compiles alone. The public ones do so as C99 without a warning, and as C++17.
 set -eu
 cd "${POOLD_TEST_SRCDIR:?}"
 : "${POOLD_TEST_BUILDDIR:?}" "${POOLD_TEST_CC:?}"
@@ -29,11 +29,12 @@ cxx=
 for try in g++ clang++; do
 	command -v $try >/dev/null && { cxx=$try; break; }
 done
-for public in client/poold.h daemon/worker/poold-module.h; do
-	[ -f $public ] || continue
-	# As a user sees it: by its name, with nothing of this tree in reach.
-	mkdir -p "$tmp/include"
-	cp $public "$tmp/include/"
+publics="client/poold.h client/poold-command.h client/poold-request.h daemon/worker/poold-module.h"
+# As a user sees them: by their names, with nothing of this tree in reach.
+mkdir "$tmp/include"
+# shellcheck disable=SC2086
+cp $publics "$tmp/include/"
+for public in $publics; do
 	printf '#include <%s>\nint main(void) { return 0; }\n' "${public##*/}" >"$tmp/use.c"
 	# shellcheck disable=SC2086
 	if ! compile $POOLD_TEST_CC -I"$tmp/include" -std=c99 -pedantic -Wall -Wextra -Werror \
@@ -49,7 +50,6 @@ for public in client/poold.h daemon/worker/poold-module.h; do
 		cat "$tmp/said"
 		failed=1
 	fi
-	rm "$tmp/include/${public##*/}"
 done
 echo "$n headers compiled"
 exit $failed

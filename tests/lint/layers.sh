@@ -14,7 +14,8 @@ failed=0
 cat >"$tmp/rules" <<'RULES'
 proto/			^proto/
 client/poolctl/		^(client|proto)/|^config\.h$
-client/examples/	^client/poold\.h$
+client/examples/	^client/poold(-[a-z]+)?\.h$
+client/poold-		^poold\.h$
 client/			^client/[^/]*$|^proto/|^config\.h$
 daemon/core/		^daemon/core/
 daemon/worker/examples/	^daemon/worker/poold-module\.h$

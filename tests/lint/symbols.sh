@@ -1,9 +1,9 @@
 #!/bin/sh
-# libpoold exports what its map lists and the map lists what the header declares: no name more,
+# libpoold exports what its map lists and the map lists what the headers declare: no name more,
 # none less, all of them poold_.
 set -eu
 src=${POOLD_TEST_SRCDIR:?} build=${POOLD_TEST_BUILDDIR:?}
-map=$src/client/libpoold.map header=$src/client/poold.h
+map=$src/client/libpoold.map headers="$src/client/poold.h $src/client/poold-command.h $src/client/poold-request.h"
 library=$build/client/.libs/libpoold.so
 [ -f "$map" ] || { echo "skipped: no $map"; exit 77; }
 command -v nm >/dev/null || { echo "skipped: no nm"; exit 77; }
@@ -15,7 +15,8 @@ nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 
 	LC_ALL=C sort >"$tmp/library"
 grep -oE '^[[:space:]]+[a-z_0-9]+;' "$map" | tr -d ' \t;' | LC_ALL=C sort >"$tmp/map"
 # Words followed by "(" that are declared, not mentioned in a comment or used as a type.
-sed -e 's|/\*.*\*/||' -e '/\/\*/,/\*\//d' -e '/^[[:space:]]*#/d' "$header" | tr '\n' ' ' | tr ';' '\n' |
+# shellcheck disable=SC2086
+sed -e 's|/\*.*\*/||' -e '/\/\*/,/\*\//d' -e '/^[[:space:]]*#/d' $headers | tr '\n' ' ' | tr ';' '\n' |
 	grep -v typedef | grep -oE 'poold_[a-z0-9_]+[[:space:]]*\(' | tr -d ' (\t' |
 	LC_ALL=C sort -u >"$tmp/header"
 
@@ -24,6 +25,6 @@ failed=0
 grep -v '^poold_' "$tmp/library" && { echo "exported without poold_ in front"; failed=1; }
 grep -n '\*;' "$map" | grep -v 'local:' && { echo "a wildcard in the map"; failed=1; }
 diff -u "$tmp/map" "$tmp/library" || { echo "the library exports other names than the map"; failed=1; }
-diff -u "$tmp/map" "$tmp/header" || { echo "the header declares other names than the map"; failed=1; }
+diff -u "$tmp/map" "$tmp/header" || { echo "the headers declare other names than the map"; failed=1; }
 echo "$(wc -l <"$tmp/map") names"
 exit $failed

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "client/poold-request.h"
 #include "tests/unit/fake_daemon.h"
 
 /* What the linker puts between fdpass and the kernel: so many sends fail with this. */

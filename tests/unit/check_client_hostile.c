@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "client/poold-command.h"
+#include "client/poold-request.h"
 #include "tests/lib/fault.h"
 #include "tests/unit/fake_daemon.h"
 

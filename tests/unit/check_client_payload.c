@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "client/poold-command.h"
 #include "tests/unit/fake_daemon.h"
 
 #include "proto/shm.h"

@@ -1,6 +1,7 @@
 /* poold_reload(): what it asks for, what it makes of the answer. */
 #include <errno.h>
 
+#include "client/poold-request.h"
 #include "tests/unit/fake_daemon.h"
 
 static struct fake_daemon d;

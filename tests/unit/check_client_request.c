@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/poold-request.h"
 #include "tests/unit/fake_daemon.h"
 
 static void expect_encoded(poold_reply *reply, const char *wanted)
