@@ -54,6 +54,7 @@ struct conns {
 	struct core *core;
 	const struct conn_ops *ops;
 	void *userdata;
+	uid_t own_uid; /* what the daemon runs as */
 	struct conn_list all;
 	struct conn_list dirty;	    /* something to write or to process in this turn */
 	struct conn_list resumed;   /* input that was held back can go on */

@@ -49,6 +49,7 @@ void conns_init(struct conns *cs, struct event_base *base, struct core *core,
 		.core = core,
 		.ops = ops,
 		.userdata = userdata,
+		.own_uid = geteuid(),
 		.next_number = 1,
 		.look_at_us = HEAP_NEVER,
 		.namespace = namespace_look(),
@@ -306,7 +307,7 @@ void conns_accept(struct conns *cs, int fd, gid_t admin_gid)
 			log_warning("cannot take a connection: %s", strerror(-r));
 		return;
 	}
-	c->is_admin = c->uid == 0 || c->uid == geteuid() ||
+	c->is_admin = c->uid == 0 || c->uid == cs->own_uid ||
 		      (admin_gid != (gid_t)-1 && conn_is_member(c, admin_gid));
 	cs->n++;
 	cs->n_accepted++;

@@ -21,7 +21,7 @@
 
 static bool is_allowed(const struct conn *c, const struct config_allow *allow)
 {
-	if (allow->everybody || c->uid == 0 || c->uid == geteuid())
+	if (allow->everybody || c->uid == 0 || c->uid == c->conns->own_uid)
 		return true;
 	for (size_t i = 0; i < allow->n_uids; i++)
 		if (allow->uids[i] == c->uid)
