@@ -25,12 +25,15 @@ bool after_find(struct request *r, const struct jobspec *spec, struct after **re
 	cleanup_free struct after *list = NULL;
 	uint32_t n = 0;
 
-	if (most) {
-		list = calloc(most, sizeof(*list));
-		if (!list) {
-			request_fail_errno(r, -ENOMEM);
-			return false;
-		}
+	if (!most) { /* as nearly always */
+		*ret = NULL;
+		*ret_n = 0;
+		return true;
+	}
+	list = calloc(most, sizeof(*list));
+	if (!list) {
+		request_fail_errno(r, -ENOMEM);
+		return false;
 	}
 	if (!append(r, &spec->after, false, list, &n) ||
 		!append(r, &spec->after_any, true, list, &n))

@@ -78,7 +78,7 @@ static int add_values(struct bufpack *p, struct buf *values, struct future *f, s
 	if (run_values_exceed(&v, &limit, &number, &max))
 		return RUN_PACKET_E_LARGE;
 	f->terms->object_bytes = v.payload_bytes;
-	r = run_values_pack(values, f, fds);
+	r = run_values_pack(values, f, v.n, fds);
 	if (r == 0 && others + buf_used(values) > PROTO_PACKET_BYTES) {
 		f->in.copied_bytes += buf_used(values);
 		r = run_values_spill(p, values, fds);
@@ -90,7 +90,7 @@ static int add_values(struct bufpack *p, struct buf *values, struct future *f, s
 int run_packet_send(int fd, struct buf *b, struct future *f)
 {
 	cleanup(buf_deinit) struct buf values = BUF_INIT(VALUES_BYTES);
-	cleanup(run_fds_deinit) struct run_fds fds = {};
+	cleanup(run_fds_deinit) struct run_fds fds;
 	const struct payload *input = f->input;
 	bool is_inline = input->spill_fd < 0, has_values = edges_next_input(f, NULL);
 	struct iovec iov[4];
@@ -99,6 +99,7 @@ int run_packet_send(int fd, struct buf *b, struct future *f)
 	size_t head_len;
 	ssize_t n;
 
+	run_fds_init(&fds);
 	buf_clear(b);
 	bufpack_init(&p, b);
 	pack_head(&p, f);

@@ -20,14 +20,21 @@ must_check bool run_values_exceed(
 
 /* The fds of a packet. */
 struct run_fds {
-	int fds[PROTO_PACKET_FDS];
 	unsigned n;
 	uint64_t made; /* bit per index: closed with this */
+	int fds[PROTO_PACKET_FDS];
 };
+/* Every job has such a list, and few have fds: those are left as they are. */
+static inline void run_fds_init(struct run_fds *fds)
+{
+	fds->n = 0;
+	fds->made = 0;
+}
 void run_fds_deinit(struct run_fds *fds);
 
-/* Packs the map `values`, into memory of its own; the indexes in it go on behind the fds that are there.
+/* Packs the map `values`, n of them, into memory of its own; the indexes in it go on behind the fds that are there.
  * 0, -errno. */
-must_check int run_values_pack(struct buf *b, const struct future *f, struct run_fds *fds);
+must_check int run_values_pack(
+	struct buf *b, const struct future *f, uint32_t n, struct run_fds *fds);
 /* In place of the map, which then lies in a memfd: packs the ext 3 that stands for it. 0, -errno. */
 must_check int run_values_spill(struct bufpack *p, const struct buf *values, struct run_fds *fds);
