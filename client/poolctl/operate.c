@@ -125,6 +125,14 @@ static int run_drain(struct ctl *ctl, void *values, int argc, char **argv)
 	options = json_pack("{s:b}", "wait", a->wait);
 	if (a->timeout.set)
 		json_object_set_new(options, "timeout", json_real((double)a->timeout.us / 1e6));
+	code = ctl_connect(ctl);
+	if (code) {
+		json_decref(options);
+		return code;
+	}
+	/* the answer comes when jobs have ended, not when the daemon has heard */
+	if (a->wait)
+		ctl->patience_us = POOLD_FOREVER;
 	code = ctl_ask(ctl, "drain", params(argc, argv, options), &pools);
 	if (code)
 		return code;

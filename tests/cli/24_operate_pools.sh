@@ -25,6 +25,13 @@ run_ctl 0 resume default --json
 expect_json 'd["resumed"] is True'
 run_ctl 0 wait "$id"
 
+# It waits for the jobs, however long a daemon may take for an answer.
+id=$(submit -- sleep 1)
+POOLD_TIMEOUT=500ms
+export POOLD_TIMEOUT
+run_ctl 0 drain default --wait
+unset POOLD_TIMEOUT
+run_ctl 0 wait "$id"
 run_ctl 0 drain default --wait --json
 expect_json '[(p["name"], p["jobs"], p["workers"]) for p in d["pools"]] == [("default", 0, 0)]'
 run_ctl 0 resume
