@@ -176,9 +176,8 @@ static int on_answer(poold *p, struct cl_call *call, struct cl_message *m, int *
 	poold_watch *w = container_of(call, struct poold_watch, call);
 	int r = 0;
 
-	if (m && !cl_message_is_error(m)) {
-		if (!cursor_uint(&m->rpc.result, &w->number) || w->number == 0)
-			return -EPROTO;
+	if (m && !cl_message_is_error(m) && cursor_uint(&m->rpc.result, &w->number) &&
+		w->number > 0) {
 		if (!w->is_freed)
 			return begin(w);
 		send_unwatch(p, w->number);
@@ -186,7 +185,8 @@ static int on_answer(poold *p, struct cl_call *call, struct cl_message *m, int *
 		return 0;
 	}
 	if (m)
-		r = cl_value_take_error(&w->last->value, m, &m->rpc.error);
+		r = cl_message_is_error(m) ? cl_value_take_error(&w->last->value, m, &m->rpc.error)
+					   : -EPROTO;
 	if (!m || r < 0)
 		set_lost(w);
 	end(w, m && r == 0 ? "refused" : "disconnected", ret_cb);

@@ -99,6 +99,29 @@ START_TEST(a_watch_is_told_until_it_is_freed_refused_or_disconnected)
 }
 END_TEST
 
+START_TEST(a_watch_without_a_number_is_told_that_it_is_over)
+{
+	poold_watch_options o = POOLD_WATCH_OPTIONS_INIT;
+	struct fake_daemon d;
+	poold_watch *w;
+	poold *p;
+
+	fake_daemon_start(&d);
+	p = fake_daemon_connect(&d);
+	event.n = 0;
+	o.all = 1;
+	ck_assert_int_eq(poold_watch_new(p, &o, on_event, NULL, &w), 0);
+	ck_assert_int_eq(client_run(p), 0);
+	fake_daemon_expect(&d, "watch", "[{\"ids\": [], \"all\": true}]");
+	fake_daemon_say(&d, "[iins]", 1, 2, "no number");
+	ck_assert_int_lt(client_run(p), 0);
+	expect_event(1, 0, "disconnected", "disconnected");
+	poold_watch_free(w);
+	poold_unref(p);
+	fake_daemon_stop(&d);
+}
+END_TEST
+
 START_TEST(futures_are_added_to_a_watch)
 {
 	poold_watch_options o = POOLD_WATCH_OPTIONS_INIT;
@@ -448,6 +471,7 @@ START_TEST(refusals_are_errors_where_there_is_no_reply)
 END_TEST
 
 SUITE_MAIN("client_request", a_watch_is_told_until_it_is_freed_refused_or_disconnected,
-	futures_are_added_to_a_watch, a_request_and_its_answer, fds_both_ways, answers_to_callbacks,
+	a_watch_without_a_number_is_told_that_it_is_over, futures_are_added_to_a_watch,
+	a_request_and_its_answer, fds_both_ways, answers_to_callbacks,
 	an_answer_that_comes_too_late, what_hello_said, requests_with_a_form,
 	refusals_are_errors_where_there_is_no_reply)
