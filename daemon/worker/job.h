@@ -17,6 +17,7 @@ enum {
 struct job_map {
 	const void *p;
 	size_t len;
+	bool has_fds; /* of a checked value: it names some */
 };
 
 /* The value of another future: as it stands in `values`, or an ext 3 for it. */

@@ -22,17 +22,19 @@
 
 static int map_fd(struct poold_job *job, unsigned index)
 {
-	struct job_map *m = &job->maps[index];
+	struct job_map *m;
 	int r;
 
 	if (index >= job->n_fds || job->fds[index] < 0)
 		return -ENOENT;
 	if (job->mapped & 1ull << index)
 		return 0;
+	m = &job->maps[index];
 	if (job->parts[index]) {
 		r = cache_map(&job->cache, job->parts[index]);
 		if (r == 0)
-			*m = (struct job_map){job->parts[index]->p, job->parts[index]->len};
+			*m = (struct job_map){
+				.p = job->parts[index]->p, .len = job->parts[index]->len};
 	} else {
 		r = shm_check(job->fds[index], SIZE_MAX, &m->len);
 		if (r > 0)
@@ -49,20 +51,22 @@ static int map_fd(struct poold_job *job, unsigned index)
  * pool is no daemon, so look again. */
 static int map_value(struct poold_job *job, unsigned index, struct cursor *ret)
 {
+	struct job_map *m;
 	struct scan s;
 	int r;
 
 	r = map_fd(job, index);
 	if (r < 0)
 		return r;
+	m = &job->maps[index];
 	if (!(job->scanned & 1ull << index)) {
-		if (scan_value(job->maps[index].p, job->maps[index].len, PROTO_VALUE_DEPTH + 1,
-			    &s) != 0 ||
+		if (scan_value(m->p, m->len, PROTO_VALUE_DEPTH + 1, &s) != 0 ||
 			(job->n_fds < 64 && s.fd_mask >> job->n_fds))
 			return -EBADMSG;
+		m->has_fds = s.fd_mask != 0;
 		job->scanned |= 1ull << index;
 	}
-	*ret = cursor_of(job->maps[index].p, job->maps[index].len);
+	*ret = cursor_of(m->p, m->len);
 	return 0;
 }
 
@@ -134,12 +138,8 @@ static const struct job_value *find(const struct poold_job *job, uint64_t id)
 static void keep_encoding(struct poold_job *job, uint64_t id, unsigned index)
 {
 	struct cached *e;
-	struct scan s;
 
-	if (job->parts[index] ||
-		scan_value(job->maps[index].p, job->maps[index].len, PROTO_VALUE_DEPTH + 1, &s) !=
-			0 ||
-		s.fd_mask)
+	if (job->parts[index] || job->maps[index].has_fds)
 		return;
 	e = cache_find(&job->cache, id);
 	if (!e)
@@ -206,7 +206,7 @@ static void share_value(struct poold_job *job, const struct job_value *v, unsign
 	struct scan s;
 
 	if (scan_value(v->encoded.p, cursor_len(&v->encoded), PROTO_VALUE_DEPTH + 1, &s) != 0 ||
-		!s.fd_mask)
+		!s.fd_mask || s.fd_mask & (job->mapped | job->shared))
 		return;
 	first = (unsigned)__builtin_ctzll(s.fd_mask);
 	n = (unsigned)__builtin_popcountll(s.fd_mask);
