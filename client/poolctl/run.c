@@ -68,6 +68,8 @@ static int stop_and_go_on(struct running *run)
 	int r;
 
 	r = poold_signal(run->ctl->client, id, SIGTSTP);
+	if (run->io.has_ctty)
+		terminal_restore(); /* raw again when it goes on */
 	raise(SIGSTOP);
 	if (r >= 0)
 		r = poold_signal(run->ctl->client, id, SIGCONT);

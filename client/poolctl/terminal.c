@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <termios.h>
 #include <time.h>
 
@@ -23,7 +22,7 @@
 
 static struct termios saved;
 static bool is_saved;
-static volatile sig_atomic_t is_resized;
+static volatile sig_atomic_t is_changed; /* its size, or it was stopped */
 
 bool terminal_await_foreground(void)
 {
@@ -53,9 +52,18 @@ void terminal_restore(void)
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
 }
 
-static void on_resize(int signo)
+static void on_change(int signo)
 {
-	is_resized = 1;
+	is_changed = 1;
+}
+
+static void make_raw(void)
+{
+	struct termios raw = saved;
+
+	cfmakeraw(&raw);
+	if (tcgetpgrp(STDIN_FILENO) == getpgrp())
+		tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
 }
 
 static void copy_size(int from, int to)
@@ -151,7 +159,8 @@ static int pass_screen(int master)
 	return n < 0 && (errno == EINTR || errno == EAGAIN) ? 0 : -1;
 }
 
-static int carry(int master, pid_t poolctl)
+/* waiting: the signals of a change are blocked but for then, so that none is missed. */
+static int carry(int master, pid_t poolctl, const sigset_t *waiting)
 {
 	bool has_keys = true;
 	int r = 0;
@@ -162,11 +171,12 @@ static int carry(int master, pid_t poolctl)
 			{.fd = has_keys ? STDIN_FILENO : -1, .events = POLLIN},
 		};
 
-		if (is_resized) {
-			is_resized = 0;
+		if (is_changed) {
+			is_changed = 0;
+			make_raw();
 			copy_size(STDIN_FILENO, master);
 		}
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (ppoll(fds, ARRAY_SIZE(fds), NULL, waiting) < 0)
 			continue;
 		if (fds[0].revents)
 			r = pass_screen(master);
@@ -178,20 +188,26 @@ static int carry(int master, pid_t poolctl)
 
 _Noreturn static void be_carrier(int master, pid_t poolctl)
 {
-	struct sigaction on_winch = {.sa_handler = on_resize};
-	struct termios raw = saved;
+	struct sigaction change = {.sa_handler = on_change};
+	sigset_t changes, waiting;
 	int r;
 
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN); /* its terminal's end shows as the end of the keys */
-	sigaction(SIGWINCH, &on_winch, NULL);
+	sigemptyset(&changes);
+	sigaddset(&changes, SIGWINCH);
+	sigaddset(&changes, SIGCONT);
+	sigprocmask(SIG_BLOCK, &changes, &waiting);
+	sigdelset(&waiting, SIGWINCH);
+	sigdelset(&waiting, SIGCONT);
+	sigaction(SIGWINCH, &change, NULL);
+	sigaction(SIGCONT, &change, NULL);
 	if (dup2(master, 3) < 0)
 		_exit(errno);
 	close_range(4, ~0u, 0);
-	cfmakeraw(&raw);
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
-	r = carry(3, poolctl);
+	make_raw();
+	r = carry(3, poolctl, &waiting);
 	terminal_restore();
 	_exit(r);
 }

@@ -307,6 +307,22 @@ class Terminal(Case):
         self.assertEqual(self.end(), 5)
         self.assertEqual(self.modes(), before)
 
+    def test_a_stop_sets_the_terminal_right_meanwhile(self):
+        self.begin("run", "--pty", "--", "sh", "-c", "echo up; read -r line; echo got $line")
+        before = self.modes()
+        self.until(b"up")
+        raw = self.modes()
+        os.kill(self.pid, signal.SIGTSTP)
+        _, status = os.waitpid(self.pid, os.WUNTRACED)
+        self.assertTrue(os.WIFSTOPPED(status), status)
+        self.assertEqual(self.modes(), before)
+        os.killpg(self.pid, signal.SIGCONT)
+        self.await_that(lambda: self.modes() == raw, "the terminal is not raw again")
+        self.type(b"more\r")
+        self.until(b"got more")
+        self.assertEqual(self.end(), 0)
+        self.assertEqual(self.modes(), before)
+
     def test_its_size_follows(self):
         self.begin("run", "--pty", "--", "sh", "-c", "trap 'stty size; exit' WINCH; echo up; while :; do sleep 0.05; done")
         self.until(b"up")
