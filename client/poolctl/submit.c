@@ -61,8 +61,8 @@ static int check_usage(struct ctl *ctl, const struct args *a, int argc)
 		return ctl_usage(ctl, "a command, or --function, is missing");
 	if (a->function && commandargs_given(&a->command))
 		return ctl_usage(ctl, "%s is for commands", commandargs_given(&a->command));
-	if (a->function && (a->output.out || a->output.err))
-		return ctl_usage(ctl, "--stdout and --stderr are for commands");
+	if (a->function && (a->output.out || a->output.err || a->output.append))
+		return ctl_usage(ctl, "--stdout, --stderr and --append are for commands");
 	if (!a->function && (a->input.futures.n > 1 || (a->input.futures.n && a->input.file)))
 		return ctl_usage(ctl, "a command has one standard input");
 	if (!a->function && a->input.json)
