@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <linux/sockios.h>
@@ -26,6 +27,8 @@
 #define BLOCK_BYTES 512u
 #define FDS_MAX	    256u
 #define NAP_NS	    10000000
+/* At the end of the daemon. What closes for longer dies with the process. */
+#define STOP_S 2
 
 static struct {
 	pthread_mutex_t lock;
@@ -97,12 +100,21 @@ static bool start(void)
 	return closer.is_running;
 }
 
+/* The loop closes it although it may take long: at least it does not wait for a peer. */
+static void close_now(int fd)
+{
+	const struct linger none = {0};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	fd_close(fd);
+}
+
 static void close_soon(int fd)
 {
 	bool is_taken;
 
 	if (!start()) {
-		fd_close(fd);
+		close_now(fd);
 		return;
 	}
 	pthread_mutex_lock(&closer.lock);
@@ -114,7 +126,26 @@ static void close_soon(int fd)
 	closer.is_idle = false;
 	pthread_mutex_unlock(&closer.lock);
 	if (!is_taken)
-		fd_close(fd);
+		close_now(fd);
+}
+
+/* Unread there may be fds. What has no such number may have anything. */
+static bool has_unread(int fd)
+{
+	int unread;
+
+	return ioctl(fd, SIOCINQ, &unread) < 0 || unread > 0;
+}
+
+/* One that lingers (SO_LINGER) waits in close() until its peer has all, for as long as its owner says. Whether it
+ * does can change at any time; those of this host alone never do. */
+static bool socket_may_take_long(int fd)
+{
+	socklen_t size = sizeof(int);
+	int domain;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_UNIX ||
+	       has_unread(fd);
 }
 
 /* A file system that is no memory may have to write first, or be a process of the client's own that never
@@ -127,7 +158,7 @@ static bool may_take_long(int fd)
 		return false;
 	if (S_ISREG(st.stx_mode))
 		return fcntl(fd, F_GET_SEALS) < 0 || st.stx_blocks >= LARGE_BYTES / BLOCK_BYTES;
-	return S_ISDIR(st.stx_mode);
+	return S_ISDIR(st.stx_mode) || (S_ISSOCK(st.stx_mode) && socket_may_take_long(fd));
 }
 
 void closer_close(int fd)
@@ -140,9 +171,7 @@ void closer_close(int fd)
 
 void closer_close_socket(int fd)
 {
-	int unread = 0;
-
-	if (fd >= 0 && ioctl(fd, SIOCINQ, &unread) == 0 && unread > 0)
+	if (fd >= 0 && has_unread(fd))
 		close_soon(fd);
 	else
 		fd_close(fd);
@@ -150,12 +179,16 @@ void closer_close_socket(int fd)
 
 void closer_stop(void)
 {
+	struct timespec until;
+
 	if (!closer.is_running)
 		return;
 	pthread_mutex_lock(&closer.lock);
 	closer.is_stopping = true;
 	pthread_cond_signal(&closer.changed);
 	pthread_mutex_unlock(&closer.lock);
-	pthread_join(closer.thread, NULL);
-	closer.is_running = closer.is_stopping = false;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_S;
+	if (pthread_clockjoin_np(closer.thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+		closer.is_running = closer.is_stopping = false;
 }

@@ -81,7 +81,7 @@ void reload_ask(struct reload *r)
 
 bool reload_is_asked(const struct reload *r)
 {
-	return r->is_asked || !TAILQ_EMPTY(&r->waiting);
+	return !r->is_preparing && (r->is_asked || !TAILQ_EMPTY(&r->waiting));
 }
 
 void reload_wish(struct reload *r, struct reload_wish *w)
@@ -418,6 +418,7 @@ static void stop(struct reload *r)
 		.message = "the daemon is stopping and reads no configuration",
 	};
 
+	r->is_asked = false;
 	end_wishes(&r->served, &stopping);
 	end_wishes(&r->waiting, &stopping);
 	forget(r);
@@ -431,6 +432,6 @@ void reload_turn(struct reload *r, uint64_t now_us)
 		return;
 	if (r->is_preparing)
 		look_and_commit(r, now_us);
-	if (!r->is_preparing && reload_is_asked(r))
+	if (reload_is_asked(r))
 		begin(r, now_us);
 }

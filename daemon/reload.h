@@ -42,5 +42,5 @@ void reload_ask(struct reload *r);
 void reload_wish(struct reload *r, struct reload_wish *w);
 /* Once per turn of the loop, before core_turn(). */
 void reload_turn(struct reload *r, uint64_t now_us);
-/* A turn is wanted. */
+/* A turn is wanted. Not while one is under way: then an event brings it. */
 bool reload_is_asked(const struct reload *r);

@@ -329,7 +329,7 @@ static bool turn(struct server *s)
 	is_more |= s->core.is_short && s->core.accounts.n_gives != n_gives;
 	if (s->state == SERVER_STARTING && workers_are_settled(s->workers))
 		become_ready(s);
-	is_more |= s->state == SERVER_SERVING && reload_is_asked(s->reload);
+	is_more |= s->state >= SERVER_SERVING && reload_is_asked(s->reload);
 	if (s->state > SERVER_SERVING)
 		stop_turn(s, now_us);
 	s->core.id_end = idmark_reserve_more(s->idmark, s->core.next_id);

@@ -4,12 +4,13 @@ import fcntl
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
 from pooldtest import PATIENCE, SANITIZERS, DaemonCase, run_cases
-from wire import Client, fd_ext, msgpack, pack, sealed
+from wire import Client, Failure, fd_ext, msgpack, pack, sealed
 
 MIB = 1 << 20
 
@@ -196,6 +197,27 @@ class Hostile(DaemonCase):
             self.assertEqual(c.call("ping"), "pong")
         a.close()
         b.close()
+
+    def test_socket_that_lingers_keeps_nobody_waiting(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            a = socket.create_connection(server.getsockname())
+            b, _ = server.accept()
+        a.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
+        a.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                a.send(bytes(65536))
+        with b, Client(self.folder.socket) as c:
+            # The daemon has it from the first byte on, and then the last reference.
+            data = request("put", fd_ext(0))
+            c.send_raw(data[:1], fds=[a.fileno()])
+            a.close()
+            c.send_raw(data[1:])
+            with self.assertRaises(Failure) as refused:
+                c.answer(1)
+            self.assertEqual(refused.exception.code, "bad_fd")
+            c.msgid = 1
+            self.assertEqual(c.call("ping"), "pong")
 
     def test_sparse_terabyte_is_charged_by_its_size(self):
         fd = os.memfd_create("sparse", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

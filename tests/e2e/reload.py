@@ -317,6 +317,24 @@ class Asked(ReloadCase):
         self.await_that(lambda: "reloaded: pool more added" in self.poold.said())
         self.assertEqual(self.c.call("call", "more/echo", 7), 7)
 
+    def cpu_s(self):
+        with open(f"/proc/{self.poold.process.pid}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def test_who_asks_while_one_is_prepared_waits_quietly(self):
+        self.write(self.pools + bench("slow", os.path.join(TEST_MODULES, "bad_preload_aborts.so")))
+        first, second = self.client(), self.client()
+        number = first.send("reload")
+        self.await_that(lambda: "start 1 of its zygote failed" in self.poold.said())
+        began_s, used_s = time.monotonic(), self.cpu_s()
+        later = second.send("reload")
+        self.write(self.pools)
+        with self.assertRaises(Failure):
+            first.answer(number)
+        self.assertLess(self.cpu_s() - used_s, (time.monotonic() - began_s) / 3)
+        self.assertEqual(self.changed(second.answer(later)), {})
+
     def test_a_stop_ends_one_that_is_under_way(self):
         self.write(self.pools + bench("slow", os.path.join(TEST_MODULES, "bad_preload_aborts.so")))
         other = self.client()

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -100,5 +101,50 @@ START_TEST(it_goes_by_itself)
 }
 END_TEST
 
+/* Its close() waits for a peer that never reads. */
+static int lingering(int *ret_peer)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct linger linger = {.l_onoff = 1, .l_linger = 3600};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 4096;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	static const char bytes[4096];
+	socklen_t size = sizeof(address);
+
+	ck_assert_int_eq(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, size), 0);
+	*ret_peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	ck_assert_int_ge(*ret_peer, 0);
+	close(listener);
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	return fd;
+}
+
+/* More of them than wait there at once. */
+START_TEST(a_socket_that_lingers_stops_nobody)
+{
+	unsigned n_fds = suite_open_fds();
+	int peers[300];
+
+	for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+		closer_close(lingering(&peers[i]));
+	closer_stop();
+	ck_assert_uint_eq(threads(), 2);
+	for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+		close(peers[i]);
+	closer_stop();
+	ck_assert_uint_eq(threads(), 1);
+	ck_assert_uint_eq(suite_open_fds(), n_fds);
+}
+END_TEST
+
 SUITE_MAIN("closer", what_costs_nothing_is_closed_at_once, every_one_is_closed_at_last,
-	it_goes_by_itself)
+	it_goes_by_itself, a_socket_that_lingers_stops_nobody)
