@@ -213,7 +213,7 @@ struct drain_options {
 
 static const struct option drain_options[] = {
 	OPTION("wait", option_bool, struct drain_options, wait),
-	OPTION("timeout", option_timeout, struct drain_options, timeout_us),
+	OPTION("timeout", option_time, struct drain_options, timeout_us),
 };
 
 static void drain_wait(struct request *r, struct pool *only, uint64_t timeout_us)
@@ -247,7 +247,7 @@ void request_drain(struct request *r)
 		return;
 	for (p = first_of(&r->server->core, only); p; p = next_of(p, only))
 		core_pool_drain(p);
-	if (o.wait && o.timeout_us)
+	if (o.wait)
 		drain_wait(r, only, o.timeout_us);
 	else
 		answer(r->server, only, reply_to_request(r));

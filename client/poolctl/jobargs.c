@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client/poolctl/json.h"
 
@@ -174,21 +175,23 @@ void input_deinit(struct input *in)
 	buf_deinit(&in->buf);
 }
 
-/* The fd, or -errno. */
-static int open_input(const char *path)
+int input_open(const char *path)
 {
-	int fd;
+	cleanup_fd int fd = -1;
+	struct stat st;
 
 	if (strcmp(path, "-") == 0)
 		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	else
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? -EISDIR : take_fd(&fd);
 }
 
 int input_file(struct input *ret, const char *path)
 {
-	int fd = open_input(path);
+	int fd = input_open(path);
 
 	if (fd < 0)
 		return fd;

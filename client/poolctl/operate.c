@@ -122,6 +122,8 @@ static int run_drain(struct ctl *ctl, void *values, int argc, char **argv)
 		return code;
 	if (a->timeout.set && !a->wait)
 		return ctl_usage(ctl, "--timeout needs --wait");
+	if (a->timeout.set && !a->timeout.us)
+		return ctl_usage(ctl, "--timeout must be above 0");
 	options = json_pack("{s:b}", "wait", a->wait);
 	if (a->timeout.set)
 		json_object_set_new(options, "timeout", json_real((double)a->timeout.us / 1e6));

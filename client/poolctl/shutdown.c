@@ -7,9 +7,7 @@ struct args {
 };
 
 static const struct opt options[] = {
-	{'m', "mode", "MODE",
-		"finish: all jobs that are there end first; term (default): those that run may "
-		"end; kill: at once",
+	{'m', "mode", "MODE", "finish: all jobs end first; term (default): what runs may end; kill",
 		OPT_TEXT, offsetof(struct args, mode)},
 	{'t', "timeout", "TIME", "how long they may run; what runs then still is ended", OPT_TIME,
 		offsetof(struct args, timeout)},

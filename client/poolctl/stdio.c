@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "client/poolctl/jobargs.h"
 #include "client/poolctl/output.h"
 #include "client/poolctl/relay.h"
 #include "client/poolctl/terminal.h"
@@ -75,14 +76,10 @@ static bool is_to_be_copied(int fd, bool is_late, bool is_twice)
 
 int stdio_open_input(struct stdio *io, const char *path, bool is_late, bool is_twice)
 {
-	int fd;
+	int fd = input_open(path);
 
-	if (strcmp(path, "-") == 0)
-		fd = duplicate(STDIN_FILENO);
-	else
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
-		return strcmp(path, "-") == 0 ? fd : -errno;
+		return fd;
 	io->fds[0] = fd;
 	io->is_copied = is_to_be_copied(fd, is_late, is_twice);
 	return 0;

@@ -21,6 +21,7 @@ expect_out_line '^default +1 +0 '
 run_ctl 1 submit -- true
 run_ctl 1 drain default --wait --timeout 10ms
 run_ctl 2 drain default --timeout 10ms
+run_ctl 2 drain default --wait --timeout 0
 run_ctl 0 resume default --json
 expect_json 'd["resumed"] is True'
 run_ctl 0 wait "$id"

@@ -159,6 +159,7 @@ class Operators(SizingCase):
         self.assertEqual((left["name"], left["draining"], left["jobs"]), ("a", True, 5))
         self.assertIn("drained", self.fails("draining", "submit", "a/noop", None).message)
         self.assertEqual(self.c.call("drain", "a", {"wait": True, "timeout": 0.01})[0]["draining"], True)
+        self.fails("bad_request", "drain", "a", {"wait": True, "timeout": 0})
         left, = self.c.call("drain", "a", {"wait": True})
         self.assertEqual(left, {"name": "a", "draining": True, "jobs": 0, "running": 0, "workers": 0})
         self.assertEqual({s for _, s in self.c.call("wait", ids)}, {"done"})
