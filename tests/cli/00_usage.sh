@@ -32,8 +32,9 @@ run_ctl 2 submit --timeout soon -- true
 expect_err_line '"soon" is not a time'
 run_ctl 2 submit -E =x -- true
 run_ctl 2 submit -f bench/noop --shell
-run_ctl 2 submit -f bench/noop --append
 expect_err_line 'shell is for commands'
+run_ctl 2 submit -f bench/noop --append
+expect_err_line 'append are for commands'
 run_ctl 2 submit --wait-timeout 1s -- true
 run_ctl 2 map -f bench/noop -p pool ::: a
 run_ctl 2 map --files -- true ::: a

@@ -34,9 +34,9 @@ expect_err_line 'no such future: 9007199254740991'
 run_ctl 0 release "$object"
 run_ctl 3 call bench/echo --input-future "$object"
 run_ctl 1 put "$dir"
-expect_err "poolctl: $dir: Is a directory"
+expect_err_line "$dir: Is a directory"
 run_ctl 1 submit --input "$dir" -- cat
-expect_err "poolctl: $dir: Is a directory"
+expect_err_line "$dir: Is a directory"
 run_ctl 2 put
 run_ctl 2 put "$dir/file" "$dir/file"
 run_ctl 2 put "$dir/file" --json-arg 1

@@ -177,7 +177,7 @@ class Pools(ReloadCase):
         id = self.running("bench/sleep", 500_000)
         pid = self.c.call("info", id)["worker_pid"]
         self.assertIn(pid, before)
-        self.assertEqual(self.reload(command() + bench("bench", nice=1)), {"restarted": ["bench"]})
+        self.assertEqual(self.reload(command() + bench("bench", nice=19)), {"restarted": ["bench"]})
         self.assertEqual(self.c.call("call", "bench/echo", 1), 1)
         self.c.call("wait", [id])
         info = self.c.call("info", id)
@@ -186,7 +186,7 @@ class Pools(ReloadCase):
         self.await_workers("bench", 2)
         self.assertEqual(self.pool("bench")["deaths"], 0)
         for pid in self.pids("bench"):
-            self.assertEqual(os.getpriority(os.PRIO_PROCESS, pid), os.getpriority(os.PRIO_PROCESS, 0) + 1)
+            self.assertEqual(os.getpriority(os.PRIO_PROCESS, pid), 19)
 
     def test_another_file_of_the_module_restarts_its_pool(self):
         module = self.folder.at("own.so")
@@ -279,7 +279,7 @@ class Settings(ReloadCase):
     def test_what_is_paused_stays_paused(self):
         self.c.call("pause", "bench")
         id = self.c.call("submit", "bench/echo", 1)
-        self.reload(command() + bench("bench", nice=1))
+        self.reload(command() + bench("bench", nice=19))
         self.assertEqual(self.pool("bench")["state"], "paused")
         self.assertEqual(self.c.call("poll", id), "queued")
         self.c.call("resume")
@@ -442,7 +442,7 @@ class Chaos(ReloadCase):
 
     def test_reloads_without_end_lose_no_job(self):
         turns = [
-            command() + bench("bench", nice=1),
+            command() + bench("bench", nice=19),
             command(workers=3, ageing="0") + bench("bench"),
             command(env="A=b") + bench("bench", max_jobs=5, ahead=0),
             command() + bench("more") + bench("bench", workers=1, ageing="1s"),
