@@ -259,6 +259,29 @@ int poold_wait_matching(poold *p, const poold_filter *filter, int need, uint64_t
 	poold_reply **ret_reply);
 
 /**
+ * poold_call() - run a function and bring its result: submit, wait and release in one
+ * @p:           handle
+ * @function:    as in poold_submit()
+ * @input:       what it works on
+ * @options:     options or NULL; no key
+ * @timeout_us:  longest wait
+ * @ret_reply:   the result; an error answer if the job is not done, or not taken
+ *
+ * The quickest way to one result: one answer in place of two, and no future. So there is no ID by
+ * which the job could be cancelled or its result be found again; it is cancelled when the connection
+ * closes. It goes on when time is over here: timeout_us and deadline_us of @options bound the job
+ * itself.
+ *
+ * Blocks:   yes, up to @timeout_us; runs the pump.
+ * Owner:    the caller gets the reply; @input, @options are borrowed.
+ * Returns:  0.
+ * Errors:   as poold_submit(); -ETIMEDOUT time is over; -EDEADLK in a callback.
+ * Since:    0.1
+ */
+int poold_call(poold *p, const char *function, poold_input input, const poold_options *options,
+	uint64_t timeout_us, poold_reply **ret_reply);
+
+/**
  * poold_result() - the result of a future by its ID
  * @p:           handle
  * @id:          its ID

@@ -1,11 +1,12 @@
 /* Jobs in: one `submit` each, with deliver: true, so that the one answer tells the ID and the one
- * notification the end. Never `call`: every future has an ID from its acknowledgement on, and
- * survives the connection. */
+ * notification the end: so every future has an ID from its acknowledgement on, and survives the
+ * connection. `call` makes no future: one answer, and one wake-up less. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "client/client_internal.h"
+#include "client/poold-request.h"
 #include "proto/jobspec.h"
 
 static void set_text(
@@ -202,6 +203,26 @@ poold_public int poold_put(
 	if (r == 0)
 		r = ret_future ? make_spec(p, options, JOBSPEC_FOR_PUT, &spec) : -EINVAL;
 	return r < 0 ? r : send_one(p, "put", NULL, &value, &spec, options, ret_future);
+}
+
+poold_public int poold_call(poold *p, const char *function, poold_input input,
+	const poold_options *options, uint64_t timeout_us, poold_reply **ret_reply)
+{
+	struct jobspec spec = {};
+	struct cl_answer a;
+	int r = check_function(p, function);
+
+	if (r == 0)
+		r = ret_reply ? make_spec(p, options, JOBSPEC_FOR_CALL, &spec) : -EINVAL;
+	if (r == 0)
+		r = cl_answer_begin(&a, p, "call");
+	if (r < 0)
+		return r;
+	r = pack_job(&a.draft, function, &input, &spec);
+	if (r == 0)
+		return cl_answer_wait(&a, timeout_us, ret_reply);
+	cl_request_abort(&a.draft, a.request);
+	return no_input(p, r);
 }
 
 static int pack_jobs(struct cl_draft *d, const char *function, const poold_input *inputs, size_t n,

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "client/poold-command.h"
+#include "client/poold-request.h"
 #include "client/poold.h"
 #include "tests/bench/sample.h"
 
@@ -47,18 +48,17 @@ static void latency(poold *p, unsigned n)
 {
 	static const char bytes[BYTES];
 	struct sample s = sample_new(n);
-	poold_future *f;
+	poold_reply *reply;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t from_ns = sample_now_ns();
 
-		check(poold_submit(p, "bench/noop", poold_input_bytes(bytes, BYTES), &options, &f),
-			p, "submit");
-		check(poold_future_wait(f, POOLD_FOREVER), p, "wait");
-		if (poold_future_get_state(f) != POOLD_DONE)
-			check(-1, p, "a no-op is not done");
+		check(poold_call(p, "bench/noop", poold_input_bytes(bytes, BYTES), NULL,
+			      POOLD_FOREVER, &reply),
+			p, "call");
 		sample_add(&s, sample_now_ns() - from_ns);
-		poold_future_unref(f);
+		check(poold_reply_get_error(reply, NULL, NULL) ? -EPROTO : 0, p, "a no-op");
+		poold_reply_unref(reply);
 	}
 	sample_print(&s);
 }

@@ -254,6 +254,34 @@ START_TEST(an_id_outlives_its_connection)
 }
 END_TEST
 
+START_TEST(a_call_brings_the_result_and_leaves_no_future)
+{
+	poold *p = connect_to_daemon();
+	poold_reply *reply;
+	const char *code;
+	const void *bytes;
+	size_t n;
+
+	ck_assert_int_eq(poold_call(p, "bench/echo", poold_input_text("there and back"), NULL,
+				 POOLD_FOREVER, &reply),
+		0);
+	ck_assert_int_eq(poold_reply_get_bytes(reply, &bytes, &n), 0);
+	ck_assert_uint_eq(n, 14);
+	ck_assert_mem_eq(bytes, "there and back", 14);
+	poold_reply_unref(reply);
+	ck_assert_int_eq(
+		poold_call(p, "bench/none", poold_input_nil(), NULL, POOLD_FOREVER, &reply), 0);
+	ck_assert_int_eq(poold_reply_get_error(reply, &code, NULL), 1);
+	ck_assert_str_eq(code, "unknown_function");
+	poold_reply_unref(reply);
+	ck_assert_int_eq(
+		poold_call(p, "bench/sleep", poold_input_encoded("\xce\x03\x93\x87\x00", 5), NULL,
+			1000, &reply),
+		-ETIMEDOUT);
+	poold_unref(p); /* ends it */
+}
+END_TEST
+
 START_TEST(cancel_what_runs_and_what_waits)
 {
 	poold *p = connect_to_daemon();
@@ -436,6 +464,6 @@ END_TEST
 
 SUITE_MAIN("libpoold", bytes_come_back_as_they_went, a_buffer_for_many_jobs,
 	a_command_and_what_it_leaves, a_command_writes_to_a_file_of_ours, refused_and_failed,
-	an_id_outlives_its_connection, cancel_what_runs_and_what_waits,
-	many_jobs_in_a_loop_of_ones_own, many_jobs_without_a_window, many_jobs_with_shared_memory,
-	the_configuration_is_read_anew)
+	an_id_outlives_its_connection, a_call_brings_the_result_and_leaves_no_future,
+	cancel_what_runs_and_what_waits, many_jobs_in_a_loop_of_ones_own,
+	many_jobs_without_a_window, many_jobs_with_shared_memory, the_configuration_is_read_anew)

@@ -1,6 +1,7 @@
 /* The other ways of handing in: a value, many inputs at once, with options. */
 #include <errno.h>
 
+#include "client/poold-request.h"
 #include "tests/unit/fake_daemon.h"
 
 #define WITH_DELIVER "{\"deliver\": true}"
@@ -137,5 +138,39 @@ START_TEST(options_as_the_wire_wants_them)
 }
 END_TEST
 
+START_TEST(a_call_is_one_request_and_one_answer)
+{
+	poold_options o = POOLD_OPTIONS_INIT;
+	struct fake_daemon d;
+	const char *code;
+	poold_reply *reply;
+	poold *p;
+
+	fake_daemon_start(&d);
+	p = fake_daemon_connect(&d);
+	o.priority = 2;
+	fake_daemon_say(&d, "[iint]", 1, 2, 1);
+	ck_assert_int_eq(poold_call(p, "f", poold_input_text("x"), &o, POOLD_FOREVER, &reply), 0);
+	ck_assert_int_eq(poold_reply_get_error(reply, NULL, NULL), 0);
+	poold_reply_unref(reply);
+	fake_daemon_expect(&d, "call", "[\"f\", \"x\", {\"priority\": 2}]");
+	fake_daemon_say(&d, "[ii[ss{}]n]", 1, 3, "lost", "its worker died");
+	ck_assert_int_eq(poold_call(p, "f", poold_input_nil(), NULL, POOLD_FOREVER, &reply), 0);
+	ck_assert_int_eq(poold_reply_get_error(reply, &code, NULL), 1);
+	ck_assert_str_eq(code, "lost");
+	poold_reply_unref(reply);
+	fake_daemon_expect(&d, "call", "[\"f\", nil, {}]");
+
+	o.key = "k";
+	ck_assert_int_eq(poold_call(p, "f", poold_input_nil(), &o, 0, &reply), -EINVAL);
+	ck_assert_int_eq(
+		poold_call(p, "f", poold_input_encoded("\xc1", 1), NULL, 0, &reply), -EBADMSG);
+	fake_daemon_expect_silence(&d);
+	ck_assert_int_eq(poold_call(p, "f", poold_input_nil(), NULL, 0, &reply), -ETIMEDOUT);
+	poold_unref(p);
+	fake_daemon_stop(&d);
+}
+END_TEST
+
 SUITE_MAIN("client_submit", put_is_done_when_acknowledged, submit_many_all_or_none,
-	options_as_the_wire_wants_them)
+	options_as_the_wire_wants_them, a_call_is_one_request_and_one_answer)
