@@ -20,12 +20,13 @@ FLOOR = os.path.join(BUILD, "tests", "bench", "floor")
 CLIENT = os.path.join(BUILD, "tests", "bench", "client")
 CROWD = os.path.join(BUILD, "tests", "bench", "crowd")
 MEMORY = os.path.join(BUILD, "tests", "bench", "memory")
+OBJECTS = os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "bench", "objects.py")
 PROCESS_POOL = os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "bench", "process_pool.py")
 
 # MiB that are there before the call that is given them: of memory, not more than a quarter of what is free.
 READY = 1024 if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGESIZE") > 4 << 30 else 256
 
-# name, unit, field, whether less is better, floor's words, poold's words, how many
+# name, unit, field (or two: the floor's, poold's), whether less is better, floor's words, poold's words, how many
 CASES = [
     ("no-op call, p50", "us", "p50_us", True, ["latency"], ["latency"], 30_000),
     ("no-op call, p99", "us", "p99_us", True, ["latency"], ["latency"], 30_000),
@@ -51,6 +52,13 @@ CASES = [
      ["payload", "heap", "5"], 256),
     ("64 MiB in place", "us", "p50_us", True, ["memory", "fill", "set", "11"],
      ["payload", "result", "11"], 64),
+    # Beside jobs that make as many bytes. Three floors come from the same run: what the jobs got from each other, the size
+    # of the object, and how many values there were.
+    ("tree of 1000 parts", "us", "us", True, ["objects", "made"], ["objects", "tree"], 1_000),
+    ("its bytes, of the client", "B", ("jobs_bytes", "client_bytes"), True, ["same"], ["objects", "tree"], 1_000),
+    ("256 MiB in 1000 jobs, PSS", "MiB", ("object_mib", "pss_mib"), True, ["same"], ["objects", "memory", "1000"],
+     256),
+    ("put, used, killed: left", "", ("values", "left"), True, ["same"], ["churn"], 40_000),
     # Beside Python's own pool.
     *((f"{n} MiB, {what}, Python", "us", "p50_us", True, ["python", "3"], ["payload", kind, count], n)
       for n in (64, 512) for what, kind, count in (("shared", "buffer", "100"), ("heap", "heap", "3"))),
@@ -80,7 +88,15 @@ def payload(socket, words, n):
     return run([CLIENT, socket, *words[:2], str(n), words[2]])
 
 
+def objects(socket, words, n):
+    if words[0] == "churn":
+        return run([sys.executable, OBJECTS, "churn", str(n)])
+    return run([sys.executable, OBJECTS, words[1], socket, *words[2:], str(n)])
+
+
 def floor(socket, words, n):
+    if words[0] == "objects":
+        return objects(socket, words, n)
     if words[0] == "crowd":
         return crowd(socket, words, n)
     if words[0] in ("memory", "payload", "python"):
@@ -89,6 +105,8 @@ def floor(socket, words, n):
 
 
 def poold(socket, words, n):
+    if words[0] in ("objects", "churn"):
+        return objects(socket, words, n)
     if words[0] == "crowd":
         return crowd(socket, words, n)
     if words[0] == "payload":
@@ -107,8 +125,11 @@ def measure(socket, rounds, share):
             key = json.dumps([floor_words, poold_words, n])
             if key not in pairs:
                 n = max(int(n * share), 1 if poold_words[0] == "payload" else 100)
-                pairs[key] = floor(socket, floor_words, n), poold(socket, poold_words, n)
-            below, ours = pairs[key][0][field], pairs[key][1][field]
+                below = floor(socket, floor_words, n) if floor_words != ["same"] else None
+                ours = poold(socket, poold_words, n)
+                pairs[key] = below or ours, ours
+            fields = [field, field] if isinstance(field, str) else field
+            below, ours = (of[name] for of, name in zip(pairs[key], fields))
             results.setdefault(name, []).append(
                 {"floor": below, "poold": ours, "ratio": ours / below})
     return results
@@ -129,7 +150,7 @@ def summary(results):
 def show(table):
     print(f"{'case':26}{'floor':>14}{'poold':>14}   {'ratio':>6} {'least':>6} {'most':>6}")
     for row in table:
-        amount = (lambda v: f"{v:.1f} us") if row["unit"] == "us" else (lambda v: f"{v:,.0f} /s")
+        amount = (lambda v: f"{v:.1f} us") if row["unit"] == "us" else (lambda v: f"{v:,.0f} {row['unit']}")
         print(f"{row['case']:26}{amount(row['floor']):>14}{amount(row['poold']):>14}   "
               f"{row['ratio']:6.3g} {row['min']:6.3g} {row['max']:6.3g}")
 

@@ -1,11 +1,10 @@
 """Objects: put once, used by many jobs; what it costs in memory and in bytes, and what is left of them."""
 
 import os
-import re
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
-from pooldtest import SANITIZERS, DaemonCase, run_cases
+from pooldtest import SANITIZERS, DaemonCase, pss_kib, run_cases
 from wire import Client, Failure, fd_ext, future_ext, sealed
 
 ref = future_ext
@@ -56,10 +55,6 @@ class Objects(DaemonCase):
     def worker_pids(self, pool):
         return [w["pid"] for w in self.c.call("workers", {"pool": pool})]
 
-    def pss_kib(self, pid):
-        with open(f"/proc/{pid}/smaps_rollup") as f:
-            return int(re.search(r"^Pss: +(\d+)", f.read(), re.M).group(1))
-
     def maps_of(self, pid):
         """Of shared memory that is a value."""
         with open(f"/proc/{pid}/maps") as f:
@@ -70,7 +65,7 @@ class Objects(DaemonCase):
 
     def test_a_thousand_jobs_share_one_object(self):
         size = 64 * MIB
-        before = sum(self.pss_kib(pid) for pid in self.all_pids())
+        before = sum(pss_kib(pid) for pid in self.all_pids())
         object = self.put(b"\1" * size)
         ids = self.c.call("submit_many", "bench/kept", [ref(object)] * 1000)
         self.c.call("wait", ids)
@@ -78,7 +73,7 @@ class Objects(DaemonCase):
         self.assertEqual({total for total, _ in got}, {size})
         # once in each worker, not in each job
         self.assertLessEqual(max(n for _, n in got), 1)
-        after = sum(self.pss_kib(pid) for pid in self.all_pids())
+        after = sum(pss_kib(pid) for pid in self.all_pids())
         if not SANITIZERS:
             self.assertLessEqual(after - before, size * 1.1 / 1024)
         info = self.c.call("info", ids[0])["bytes"]

@@ -1,6 +1,7 @@
 """Starts the poold of the build tree for a test: own folder, own socket, waits for READY."""
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -53,6 +54,12 @@ def skip(why):
 def fail(what):
     print("FAILED:", what)
     sys.exit(1)
+
+
+def pss_kib(pid):
+    """Its memory; of what processes share, each its part."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return int(re.search(r"^Pss: +(\d+)", f.read(), re.M).group(1))
 
 
 class Folder:
