@@ -1,178 +1,162 @@
-"""Runs poold beside floors in one run, several rounds, in turn, and prints the ratios.
+"""Runs floors, poold and peers in one run, several rounds, in turn, and prints the ratios: README.md beside this file.
 
-    bench.py [--rounds N] [--quick] [--only TEXT] [--json FILE]
-
-A machine is shared and noisy, so a time says nothing by itself: what counts is poold against a floor that ran just
-before it. A ratio is taken per round; the table gives the median, the least and the greatest.
+    bench.py [--rounds N] [--quick] [--only TEXT]... [--list] [--no-peers] [--json FILE] [--compare OLD.json]
 """
 
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
+import compare  # noqa: E402
+import table  # noqa: E402
+from cases import CASES, MIB, SAME_RUN  # noqa: E402
+from peers import PEERS, Missing, run_json  # noqa: E402
 from pooldtest import BUILD, POOLS, Folder, Poold  # noqa: E402
 
-FLOOR = os.path.join(BUILD, "tests", "bench", "floor")
-CLIENT = os.path.join(BUILD, "tests", "bench", "client")
-CROWD = os.path.join(BUILD, "tests", "bench", "crowd")
-MEMORY = os.path.join(BUILD, "tests", "bench", "memory")
-OBJECTS = os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "bench", "objects.py")
-PROCESS_POOL = os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "bench", "process_pool.py")
+HERE = os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "bench")
+BUILT = os.path.join(BUILD, "tests", "bench")
 
-# MiB that are there before the call that is given them: of memory, not more than a quarter of what is free.
-READY = 1024 if os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGESIZE") > 4 << 30 else 256
+# A result as large as the limit is by its envelope larger. The pool "solo" has nobody to take over from a dead worker.
+POOLS += """max_result = 1100M
 
-# name, unit, field (or two: the floor's, poold's), whether less is better, floor's words, poold's words, how many
-CASES = [
-    ("no-op call, p50", "us", "p50_us", True, ["latency"], ["latency"], 30_000),
-    ("no-op call, p99", "us", "p99_us", True, ["latency"], ["latency"], 30_000),
-    ("no-op futures, pure", "/s", "per_second", False, ["broker", "16"],
-     ["futures", "bench/noop"], 300_000),
-    ("no-op futures, not pure", "/s", "per_second", False, ["broker", "1"],
-     ["futures", "bench/noop_serial"], 300_000),
-    ("/bin/true as a command", "/s", "per_second", False, ["spawn", "/bin/true"],
-     ["commands", "/bin/true"], 2_000),
-    # Of poold both: one uid alone and beside a flood of another's jobs; few jobs queued, and many.
-    ("beside a flood, p50", "us", "p50_us", True, ["crowd", "alone"], ["crowd", "flooded"], 1_000),
-    ("beside a flood, p99", "us", "p99_us", True, ["crowd", "alone"], ["crowd", "flooded"], 1_000),
-    *((f"a job of {n}, {what}", "us", "job_us", True, ["crowd", mode, "1000"], ["crowd", mode], n)
-      for n in (30_000, 1_000_000) for mode, what in (("queued", "equal"), ("mixed", "mixed"))),
-    # How many: MiB. The floor of memory that is ready is a no-op call.
-    (f"{READY} MiB, an object", "us", "p50_us", True, ["payload", "none", "1000"],
-     ["payload", "object", "1000"], READY),
-    (f"{READY} MiB, shared buffer", "us", "p50_us", True, ["payload", "none", "1000"],
-     ["payload", "buffer", "1000"], READY),
-    ("64 MiB from the heap", "us", "p50_us", True, ["memory", "fill", "shm", "11"],
-     ["payload", "heap", "11"], 64),
-    ("256 MiB from the heap", "us", "p50_us", True, ["memory", "fill", "shm", "5"],
-     ["payload", "heap", "5"], 256),
-    ("64 MiB in place", "us", "p50_us", True, ["memory", "fill", "set", "11"],
-     ["payload", "result", "11"], 64),
-    # Beside jobs that make as many bytes. Three floors come from the same run: what the jobs got from each other, the size
-    # of the object, and how many values there were.
-    ("tree of 1000 parts", "us", "us", True, ["objects", "made"], ["objects", "tree"], 1_000),
-    ("its bytes, of the client", "B", ("jobs_bytes", "client_bytes"), True, ["same"], ["objects", "tree"], 1_000),
-    ("256 MiB in 1000 jobs, PSS", "MiB", ("object_mib", "pss_mib"), True, ["same"], ["objects", "memory", "1000"],
-     256),
-    ("put, used, killed: left", "", ("values", "left"), True, ["same"], ["churn"], 40_000),
-    # Beside Python's own pool.
-    *((f"{n} MiB, {what}, Python", "us", "p50_us", True, ["python", "3"], ["payload", kind, count], n)
-      for n in (64, 512) for what, kind, count in (("shared", "buffer", "100"), ("heap", "heap", "3"))),
-]
-if os.geteuid() != 0:  # nobody else can be two users
-    CASES = [case for case in CASES if case[4] != ["crowd", "alone"]]
+[pool solo]
+handler = module
+module = bench
+workers = 1
+spawn_rate = 10000
+
+[limits]
+jobs = 1100000
+connections = 12000
+total_connections = 12000
+"""
 
 
-def run(argv):
-    done = subprocess.run(argv, stdout=subprocess.PIPE, check=True, timeout=300)
-    return json.loads(done.stdout)
+class Bench:
+    """One run of all cases, in rounds. Commands that two cases share run once a round."""
 
+    def __init__(self, cases, is_quick, has_peers):
+        self.cases = cases
+        self.is_quick = is_quick
+        self.has_peers = has_peers
+        self.rounds = {case.name: [] for case in cases}
+        self.missing = {}  # peer: why
 
-def crowd(socket, words, n):
-    if words[1] in ("alone", "flooded"):
-        return run([CROWD, socket, words[1], str(n)])
-    # The few jobs in several rounds, so that both last about as long.
-    size = [words[2], str(min(max(n // 5_000, 5), 100))] if len(words) > 2 else [str(n), "1"]
-    return run([CROWD, socket, words[1], "bench/noop_serial", *size])
+    def how_many(self, n, least):
+        return max(n // 10, least) if self.is_quick else n
 
+    def run(self, command, case, socket):
+        size = min(case.size, MIB) if self.is_quick else case.size
+        words = command.format(n=self.how_many(case.n, case.least), bytes=size, mib=size // MIB, socket=socket).split()
+        script = os.path.join(HERE, words[0])
+        argv = [sys.executable, script] if words[0].endswith(".py") else [os.path.join(BUILT, words[0])]
+        return run_json([*argv, *words[1:]])
 
-def payload(socket, words, n):
-    if words[0] == "python":
-        return run([sys.executable, PROCESS_POOL, str(n), words[1]])
-    if words[0] == "memory":
-        return run([MEMORY, *words[1:-1], str(n), words[-1]])
-    return run([CLIENT, socket, *words[:2], str(n), words[2]])
+    def run_poold(self, case, socket):
+        if not case.own_daemon:
+            return self.run(case.poold, case, socket)
+        with daemon() as own:
+            return self.run(case.poold, case, own)
 
+    def run_pair(self, case, socket, floor_first):
+        """Floor and poold, one right after the other, the order changing from round to round."""
+        if not isinstance(case.floor, str):
+            ours = self.run_poold(case, socket)
+            return ours if case.floor is SAME_RUN else {case.field: case.floor}, ours
+        if floor_first:
+            below = self.run(case.floor, case, socket)
+            return below, self.run_poold(case, socket)
+        ours = self.run_poold(case, socket)
+        return self.run(case.floor, case, socket), ours
 
-def objects(socket, words, n):
-    if words[0] == "churn":
-        return run([sys.executable, OBJECTS, "churn", str(n)])
-    return run([sys.executable, OBJECTS, words[1], socket, *words[2:], str(n)])
+    def run_peer(self, name, words, n):
+        try:
+            return PEERS[name].measure(words.format(n=self.how_many(n, 100)).split())
+        except Missing as why:
+            self.missing[name] = str(why)
+            return None
 
-
-def floor(socket, words, n):
-    if words[0] == "objects":
-        return objects(socket, words, n)
-    if words[0] == "crowd":
-        return crowd(socket, words, n)
-    if words[0] in ("memory", "payload", "python"):
-        return payload(socket, words, n)
-    return run([FLOOR, words[0], str(n), *words[1:]])
-
-
-def poold(socket, words, n):
-    if words[0] in ("objects", "churn"):
-        return objects(socket, words, n)
-    if words[0] == "crowd":
-        return crowd(socket, words, n)
-    if words[0] == "payload":
-        return payload(socket, words, n)
-    if words[0] == "commands":
-        return run([CLIENT, socket, "commands", str(n), words[1]])
-    return run([CLIENT, socket, *words, str(n)])
-
-
-def measure(socket, rounds, share):
-    """Per pair of runs: floor, then poold; two cases may read two fields of one pair."""
-    results = {}
-    for _ in range(rounds):
-        pairs = {}
-        for name, _, field, less_is_better, floor_words, poold_words, n in CASES:
-            key = json.dumps([floor_words, poold_words, n])
+    def run_round(self, number, socket):
+        pairs, peers = {}, {}
+        for case in self.cases:
+            key = (case.floor, case.poold, case.n, case.size)
             if key not in pairs:
-                n = max(int(n * share), 1 if poold_words[0] == "payload" else 100)
-                below = floor(socket, floor_words, n) if floor_words != ["same"] else None
-                ours = poold(socket, poold_words, n)
-                pairs[key] = below or ours, ours
-            fields = [field, field] if isinstance(field, str) else field
-            below, ours = (of[name] for of, name in zip(pairs[key], fields))
-            results.setdefault(name, []).append(
-                {"floor": below, "poold": ours, "ratio": ours / below})
-    return results
+                pairs[key] = self.run_pair(case, socket, number % 2 == 0)
+            below, ours = pairs[key][0][case.floor_field or case.field], pairs[key][1][case.field]
+            figures = {"floor": below, "poold": ours, "ratio": ours / below, "peers": {}}
+            for name, (words, n, _) in case.peers.items() if self.has_peers else ():
+                if (name, words) not in peers:
+                    peers[name, words] = self.run_peer(name, words, n)
+                if peers[name, words]:
+                    figures["peers"][name] = peers[name, words][case.field]
+            self.rounds[case.name].append(figures)
 
 
-def summary(results):
-    table = []
-    for name, unit, *_ in CASES:
-        rounds = results[name]
-        ratios = [r["ratio"] for r in rounds]
-        table.append({"case": name, "unit": unit,
-                      "floor": statistics.median(r["floor"] for r in rounds),
-                      "poold": statistics.median(r["poold"] for r in rounds),
-                      "ratio": statistics.median(ratios), "min": min(ratios), "max": max(ratios)})
-    return table
+class daemon:
+    """A daemon in a folder of its own, as its socket."""
+
+    def __enter__(self):
+        self.folder = Folder(POOLS, "socket_mode = 0666\n")
+        self.poold = Poold(self.folder)
+        try:
+            os.chmod(self.folder.path, 0o755)
+            self.poold.await_ready()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self.folder.socket
+
+    def __exit__(self, *why):
+        try:
+            self.poold.__exit__(*why)
+        finally:
+            self.folder.__exit__()
 
 
-def show(table):
-    print(f"{'case':26}{'floor':>14}{'poold':>14}   {'ratio':>6} {'least':>6} {'most':>6}")
-    for row in table:
-        amount = (lambda v: f"{v:.1f} us") if row["unit"] == "us" else (lambda v: f"{v:,.0f} {row['unit']}")
-        print(f"{row['case']:26}{amount(row['floor']):>14}{amount(row['poold']):>14}   "
-              f"{row['ratio']:6.3g} {row['min']:6.3g} {row['max']:6.3g}")
+def machine():
+    with open("/proc/cpuinfo") as f:
+        models = [line.split(":")[1].strip() for line in f if line.startswith("model name")]
+    return {"cpus": len(os.sched_getaffinity(0)), "model": models[0] if models else "unknown",
+            "kernel": os.uname().release, "load": os.getloadavg()[0]}
+
+
+def wanted(case, texts):
+    return (not texts or any(text in case.name for text in texts)) and (not case.root or os.geteuid() == 0)
 
 
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("--rounds", type=int, default=5)
     args.add_argument("--quick", action="store_true", help="a tenth of the work, one round")
-    args.add_argument("--only", metavar="TEXT", default="", help="cases whose names hold it")
+    args.add_argument("--only", metavar="TEXT", action="append", help="cases whose names hold it")
+    args.add_argument("--list", action="store_true", help="the names of the cases")
+    args.add_argument("--no-peers", action="store_true")
     args.add_argument("--json", metavar="FILE")
+    args.add_argument("--compare", metavar="OLD", help="a file of --json: exit code 1 if a case got worse")
     args = args.parse_args()
-    CASES[:] = [case for case in CASES if args.only in case[0]]
-    # A result as large as the limit is by its envelope larger.
-    pools = POOLS + "max_result = 128M\n[limits]\njobs = 1100000\n"
-    with Folder(pools, "socket_mode = 0666\n") as folder, Poold(folder):
-        os.chmod(folder.path, 0o755)
-        results = measure(folder.socket, 1 if args.quick else args.rounds, 0.1 if args.quick else 1)
-    table = summary(results)
-    show(table)
+    cases = [case for case in CASES if wanted(case, args.only)]
+    if args.list:
+        print(*(case.name for case in cases), sep="\n")
+        return 0
+    old = compare.load(args.compare) if args.compare else None
+    about = {"before": machine()}
+    bench = Bench(cases, args.quick, not args.no_peers)
+    with daemon() as socket:
+        for number in range(1 if args.quick else args.rounds):
+            bench.run_round(number, socket)
+    about["after"] = machine()
+    results = {"machine": about, "missing": bench.missing, "cases": table.summaries(cases, bench.rounds)}
+    table.show(results)
     if args.json:
         with open(args.json, "w") as f:
-            json.dump({"summary": table, "rounds": results}, f, indent=1)
+            json.dump(results, f, indent=1)
+    return compare.show(old, results) if old else 0
 
 
-main()
+try:
+    sys.exit(main())
+except subprocess.TimeoutExpired as e:
+    sys.exit(f"too slow: {e}")

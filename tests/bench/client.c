@@ -3,13 +3,13 @@
  *	client SOCKET latency N			one no-op call at a time: p50 and p99 in µs
  *	client SOCKET futures FUNCTION N	independent futures, at most 4096 unfinished: per second
  *	client SOCKET commands N PROGRAM	the same with commands, at most 64 unfinished
- *	client SOCKET payload HOW MIB N	one call of bench/peek at a time, which reads eight bytes of its
+ *	client SOCKET payload HOW BYTES N	one call of bench/peek at a time, which reads eight bytes of its
  *					input: p50 and p99 in µs, beside memory.c. The input comes from
  *		none				eight bytes: what such a call costs without payload
  *		buffer				shared memory that was written once
  *		object				the same, which the daemon keeps
  *		heap				memory that has to be copied for every call
- *		result				not at all: bench/fill writes MIB in place
+ *		result				not at all: bench/fill writes BYTES in place
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -142,7 +142,7 @@ static uint64_t call(poold *p, const char *function, poold_input input, size_t l
 	check(poold_submit(p, function, input, &options, &f), p, "submit");
 	check(poold_future_wait(f, POOLD_FOREVER), p, "wait");
 	if (poold_future_get_bytes(f, &bytes, &n) < 0 || n != len ||
-		((const char *)bytes)[0] != 'x' || ((const char *)bytes)[n - 1] != 'x') {
+		(n && (((const char *)bytes)[0] != 'x' || ((const char *)bytes)[n - 1] != 'x'))) {
 		poold_future_get_error(f, &code, &message);
 		fprintf(stderr, "%s: %zu bytes: %s %s\n", function, n, code, message);
 		exit(1);
@@ -205,12 +205,12 @@ static void from_object(poold *p, size_t bytes, unsigned n)
 
 static void from_heap(poold *p, size_t bytes, unsigned n)
 {
-	void *heap = malloc(bytes);
+	void *heap = malloc(bytes + 1);
 
 	if (!heap)
 		abort();
 	memset(heap, 'x', bytes);
-	repeat(p, "bench/peek", poold_input_bytes(heap, bytes), 8, n);
+	repeat(p, "bench/peek", poold_input_bytes(heap, bytes), bytes < 8 ? bytes : 8, n);
 	free(heap);
 }
 
@@ -232,7 +232,7 @@ static bool payload(poold *p, const char *how, size_t bytes, unsigned n)
 		{"heap", from_heap}, {"result", in_place}};
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
-		if (strcmp(ways[i].how, how) == 0 && bytes && n) {
+		if (strcmp(ways[i].how, how) == 0 && n) {
 			ways[i].go(p, bytes, n);
 			return true;
 		}
@@ -253,10 +253,10 @@ int main(int argc, char **argv)
 	else if (argc == 5 && strcmp(mode, "commands") == 0)
 		commands(p, (unsigned)strtoul(argv[3], NULL, 10), argv[4]);
 	else if (argc != 6 || strcmp(mode, "payload") != 0 ||
-		 !payload(p, argv[3], strtoul(argv[4], NULL, 10) << 20,
+		 !payload(p, argv[3], strtoul(argv[4], NULL, 10),
 			 (unsigned)strtoul(argv[5], NULL, 10))) {
 		fputs("usage: client SOCKET latency N | futures FUNCTION N | commands N PROGRAM |\n"
-		      "       payload none|buffer|object|heap|result MIB N\n",
+		      "       payload none|buffer|object|heap|result BYTES N\n",
 			stderr);
 		return 2;
 	}

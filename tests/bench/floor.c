@@ -1,6 +1,7 @@
 /* What this machine can do at all, for poold to be measured beside: nothing is kept, checked or supervised.
  *
- *	floor latency N			four blocking hops of 64 bytes through three processes: p50 and p99 in µs
+ *	floor hops N THERE BACK		four blocking hops through three processes, of 64 bytes and so many more on the
+ *					way there and back: p50 and p99 in µs
  *	floor broker N PACK		a loop that forwards N 64-byte no-op requests from one client to two workers, PACK
  *					of them a packet, at most 64 on their way to each worker: per second
  *	floor spawn N PROGRAM		two processes that posix_spawn() and wait, N in all: per second
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,23 +49,44 @@ static pid_t child(void)
 	return pid;
 }
 
-/* ---- latency ---- */
+/* ---- hops ---- */
 
-static void hop(int in, int out)
+static char message[BYTES + (1 << 20)];
+
+/* False: end of file. */
+static bool get(int fd, size_t n)
 {
-	char m[BYTES];
-	ssize_t n = read(in, m, sizeof(m));
+	for (size_t at = 0; at < n;) {
+		ssize_t r = read(fd, message + at, n - at);
 
-	if (n <= 0)
-		_exit(0);
-	if (write(out, m, (size_t)n) != n)
-		die("write");
+		if (r <= 0)
+			return false;
+		at += (size_t)r;
+	}
+	return true;
 }
 
-static void latency(unsigned n)
+static void put(int fd, size_t n)
+{
+	for (size_t at = 0; at < n;) {
+		ssize_t r = write(fd, message + at, n - at);
+
+		if (r <= 0)
+			die("write");
+		at += (size_t)r;
+	}
+}
+
+static void hop(int in, size_t n_in, int out, size_t n_out)
+{
+	if (!get(in, n_in))
+		_exit(0);
+	put(out, n_out);
+}
+
+static void hops(unsigned n, size_t there, size_t back)
 {
 	struct sample s = sample_new(n);
-	char m[BYTES] = {0};
 	int client[2], worker[2];
 
 	pair(SOCK_STREAM, client);
@@ -73,14 +96,14 @@ static void latency(unsigned n)
 		close(client[1]);
 		close(worker[0]);
 		for (;;)
-			hop(worker[1], worker[1]);
+			hop(worker[1], there, worker[1], back);
 	}
 	if (child() == 0) {
 		close(client[0]);
 		close(worker[1]);
 		for (;;) {
-			hop(client[1], worker[0]);
-			hop(worker[0], client[1]);
+			hop(client[1], there, worker[0], there);
+			hop(worker[0], back, client[1], back);
 		}
 	}
 	close(client[1]);
@@ -89,8 +112,8 @@ static void latency(unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t from_ns = sample_now_ns();
 
-		if (write(client[0], m, sizeof(m)) != BYTES ||
-			read(client[0], m, sizeof(m)) != BYTES)
+		put(client[0], there);
+		if (!get(client[0], back))
 			die("client");
 		sample_add(&s, sample_now_ns() - from_ns);
 	}
@@ -330,18 +353,30 @@ static void spawn(unsigned n, char *program)
 	printf("{\"per_second\": %.0f}\n", n / ((double)(clock_now_us() - from_us) / 1e6));
 }
 
+static unsigned long number(const char *s)
+{
+	return strtoul(s, NULL, 10);
+}
+
+/* Of bytes beside the 64. */
+static size_t size(const char *s)
+{
+	return BYTES + (number(s) < sizeof(message) - BYTES ? number(s) : sizeof(message) - BYTES);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned n = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
+	const char *mode = argc > 2 ? argv[1] : "";
+	unsigned n = argc > 2 ? (unsigned)number(argv[2]) : 0;
 
-	if (n && argc == 3 && strcmp(argv[1], "latency") == 0)
-		latency(n);
-	else if (n && argc == 4 && strcmp(argv[1], "broker") == 0)
-		brokered(n, (unsigned)strtoul(argv[3], NULL, 10));
-	else if (n && argc == 4 && strcmp(argv[1], "spawn") == 0)
+	if (n && argc == 5 && strcmp(mode, "hops") == 0)
+		hops(n, size(argv[3]), size(argv[4]));
+	else if (n && argc == 4 && strcmp(mode, "broker") == 0)
+		brokered(n, (unsigned)number(argv[3]));
+	else if (n && argc == 4 && strcmp(mode, "spawn") == 0)
 		spawn(n, argv[3]);
 	else {
-		fputs("usage: floor latency N | broker N PACK | spawn N PROGRAM\n", stderr);
+		fputs("usage: floor hops N THERE BACK | broker N PACK | spawn N PROGRAM\n", stderr);
 		return 2;
 	}
 	fflush(stdout);
