@@ -55,10 +55,16 @@ def named(size):
 
 CALLS = {
     "ProcessPool": ("call {n}", 3_000, None),
+    "gearmand": ("latency {n}", 5_000, None),
+    "beanstalkd": ("latency {n}", 5_000, None),
+    "redis": ("latency {n}", 5_000, None),
 }
 FUTURES = {
     "Pool, chunk 1": ("unordered 1 {n}", 50_000, 10),
     "ProcessPool": ("submit {n}", 10_000, 50),
+    "gearmand": ("futures {n}", 30_000, 40),
+    "beanstalkd": ("futures {n}", 50_000, None),
+    "redis": ("futures {n}", 100_000, None),
 }
 
 CASES = [

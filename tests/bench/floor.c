@@ -21,11 +21,11 @@
 #include "proto/rpc.h"
 #include "proto/scan.h"
 #include "tests/bench/sample.h"
+#include "tests/bench/stream.h"
 
 #define BYTES	   64
 #define WORKERS	   2
 #define WINDOW	   64
-#define CHUNK	   65536
 #define BROKER_MAX (64u << 20)
 
 static void die(const char *what)
@@ -164,32 +164,6 @@ static void take_messages(struct buf *b, void (*each)(const struct rpc *, void *
 	}
 }
 
-static ssize_t read_behind(int fd, struct buf *b, int flags)
-{
-	size_t room;
-	uint8_t *at;
-	ssize_t n;
-
-	if (buf_reserve(b, CHUNK) < 0)
-		die("memory");
-	at = buf_room(b, &room);
-	n = recv(fd, at, room, flags);
-	if (n > 0)
-		buf_commit(b, (size_t)n);
-	return n;
-}
-
-static void flush(int fd, struct buf *b)
-{
-	while (buf_used(b)) {
-		ssize_t n = send(fd, buf_head(b), buf_used(b), MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return;
-		buf_consume(b, (size_t)n);
-	}
-}
-
 static void answer_run(const struct rpc *m, void *out)
 {
 	pack_answer(out, m->msgid);
@@ -199,7 +173,7 @@ static void worker(int fd)
 {
 	struct buf in = BUF_INIT(BROKER_MAX), out = BUF_INIT(BROKER_MAX);
 
-	while (read_behind(fd, &in, 0) > 0) {
+	while (stream_read(fd, &in, 0) > 0) {
 		take_messages(&in, answer_run, &out);
 		if (send(fd, buf_head(&out), buf_used(&out), MSG_NOSIGNAL) < 0)
 			break;
@@ -260,16 +234,16 @@ static void broker(int client, const int *workers, unsigned n, unsigned pack)
 		if (poll(fds, 1 + WORKERS, -1) < 0)
 			die("poll");
 		if ((fds[0].revents & (POLLIN | POLLHUP)) &&
-			read_behind(client, &in, MSG_DONTWAIT) == 0)
+			stream_read(client, &in, MSG_DONTWAIT) == 0)
 			_exit(0);
 		take_messages(&in, enqueue, &b);
 		for (b.from = 0; b.from < WORKERS; b.from++)
 			while (fds[1 + b.from].revents &&
-				read_behind(workers[b.from], &answers, MSG_DONTWAIT) > 0)
+				stream_read(workers[b.from], &answers, MSG_DONTWAIT) > 0)
 				take_messages(&answers, forward_answer, &b);
 		for (unsigned w = 0; w < WORKERS; w++)
 			feed(&b, workers[w], w, pack);
-		flush(client, &b.out);
+		stream_write(client, &b.out);
 	}
 }
 
@@ -309,13 +283,13 @@ static void brokered(unsigned n, unsigned pack)
 	while (done < n) {
 		struct pollfd p = {.fd = client[0], .events = sent < n ? POLLIN | POLLOUT : POLLIN};
 
-		while (sent < n && buf_used(&out) < CHUNK)
+		while (sent < n && buf_used(&out) < STREAM_CHUNK)
 			pack_request(&out, sent++);
-		flush(client[0], &out);
+		stream_write(client[0], &out);
 		if (buf_used(&out))
 			p.events |= POLLOUT;
 		poll(&p, 1, -1);
-		if ((p.revents & POLLIN) && read_behind(client[0], &in, MSG_DONTWAIT) > 0)
+		if ((p.revents & POLLIN) && stream_read(client[0], &in, MSG_DONTWAIT) > 0)
 			take_messages(&in, count, &done);
 	}
 	printf("{\"per_second\": %.0f}\n", n / ((double)(clock_now_us() - from_us) / 1e6));
