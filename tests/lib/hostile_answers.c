@@ -1,7 +1,6 @@
 /* What it does in place of an answer. */
 #include "tests/lib/hostile.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -238,34 +237,6 @@ static void run_fd_in_meas(void)
 	hostile_send(&fd, 1);
 }
 
-static void run_unsealed(void)
-{
-	hostile_answer_fd(shm_new("hostile", 100));
-}
-
-static void run_half_sealed(void)
-{
-	int fd = shm_new("hostile", 100);
-
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		_exit(9);
-	hostile_answer_fd(fd);
-}
-
-static void run_pipe(void)
-{
-	int fds[2];
-
-	if (pipe(fds) < 0)
-		_exit(9);
-	hostile_answer_fd(fds[0]);
-}
-
-static void run_socket(void)
-{
-	hostile_answer_fd(HOSTILE_FD);
-}
-
 static void run_shut_down(void)
 {
 	shutdown(HOSTILE_FD, SHUT_RDWR);
@@ -287,11 +258,6 @@ static void run_bad_taken(void)
 	bufpack_uint(&hostile_pack, hostile_id);
 	bufpack_uint(&hostile_pack, hostile_id);
 	hostile_send(NULL, 0);
-}
-
-static void run_output_no_memfd(void)
-{
-	hostile_send_output("stdout", hostile_id, 0);
 }
 
 static void run_output_no_stream(void)
@@ -343,14 +309,9 @@ const struct hostile_deed hostile_answers[] = {
 	DEED(run_fd_gap),
 	DEED(run_fds_over_limit),
 	DEED(run_fd_in_meas),
-	DEED(run_unsealed),
-	DEED(run_half_sealed),
-	DEED(run_pipe),
-	DEED(run_socket),
 	DEED(run_shut_down),
 	DEED(run_bad_progress),
 	DEED(run_bad_taken),
-	DEED(run_output_no_memfd),
 	DEED(run_output_no_stream),
 	DEED(run_output_twice),
 	DEED(run_output_gap),

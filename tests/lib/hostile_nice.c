@@ -28,13 +28,23 @@ static void nice_large_inline(void)
 	hostile_send(NULL, 0);
 }
 
-static void nice_large_memfd(void)
+static void answer_holes(size_t n)
 {
-	int fd = shm_new("hostile", 2u << 20);
+	int fd = shm_new("hostile", n);
 
 	if (shm_seal(fd) < 0)
 		_exit(9);
 	hostile_answer_fd(fd);
+}
+
+static void nice_large_memfd(void)
+{
+	answer_holes(2u << 20);
+}
+
+static void nice_holes(void)
+{
+	answer_holes(1ull << 40);
 }
 
 /* Much news, the answer, and then it is gone. */
@@ -137,6 +147,7 @@ const struct hostile_deed hostile_nice[] = {
 	DEED(nice_pair),
 	DEED(nice_large_inline),
 	DEED(nice_large_memfd),
+	DEED(nice_holes),
 	DEED(nice_last_answer),
 	DEED(nice_news),
 	DEED(nice_flood),

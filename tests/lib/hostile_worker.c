@@ -187,7 +187,8 @@ static bool misbehave(const char *prefix)
 {
 	if (strncmp(pool, prefix, strlen(prefix)) != 0)
 		return false;
-	if (!act(hostile_answers) && !act(hostile_nice) && !act(hostile_starts))
+	if (!act(hostile_answers) && !act(hostile_fds) && !act(hostile_nice) &&
+		!act(hostile_starts))
 		_exit(8);
 	return true;
 }

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "daemon/clock.h"
+#include "daemon/closer.h"
 #include "daemon/log.h"
 #include "proto/buf.h"
 
@@ -123,6 +124,7 @@ void workbench_stop(struct workbench *b)
 	event_free(b->timer);
 	event_base_free(b->base);
 	libevent_global_shutdown();
+	closer_stop();
 	ck_assert_uint_eq(count_fds(), b->n_fds);
 }
 

@@ -51,9 +51,15 @@ static const char *const bad_answers[] = {"run_garbage", "run_no_rpc", "run_cut_
 	"run_error_and_result", "run_error_no_code", "run_request", "run_unknown_notification",
 	"run_ready_again", "run_deep", "run_very_deep", "run_too_long", "run_ext_2", "run_ext_3",
 	"run_many_fds", "run_fd_unnamed", "run_fd_missing", "run_fd_gap", "run_fds_over_limit",
-	"run_fd_in_meas", "run_unsealed", "run_half_sealed", "run_pipe", "run_socket",
-	"run_shut_down", "run_bad_progress", "run_bad_taken", "run_output_no_memfd",
-	"run_output_no_stream", "run_output_twice", "run_output_gap"};
+	"run_fd_in_meas", "run_shut_down", "run_bad_progress", "run_bad_taken",
+	"run_output_no_stream", "run_output_twice", "run_output_gap",
+	/* of what is no memfd as it should be */
+	"run_unsealed", "run_writable", "run_growing", "run_shrinking", "run_half_sealed",
+	"run_future_write", "run_huge_pages", "run_output_huge_pages", "run_sealed_huge_pages",
+	"run_output_sealed_huge_pages", "run_pipe", "run_output_pipe", "run_socket",
+	"run_output_socket", "run_zero", "run_output_zero", "run_procfs", "run_output_procfs",
+	"run_file", "run_output_file", "run_directory", "run_output_directory", "run_path",
+	"run_output_path", "run_pidfd", "run_output_pidfd"};
 
 START_TEST(test_bad_answer_costs_its_own_job)
 {
@@ -249,6 +255,7 @@ static const struct {
 } large_results[] = {
 	{"nice_large_inline", "inline_bytes", PROTO_INLINE_BYTES + 105, PROTO_INLINE_BYTES},
 	{"nice_large_memfd", "max_result", (2u << 20) + 3, 1u << 20},
+	{"nice_holes", "max_result", (1ull << 40) + 3, 1u << 20},
 };
 
 START_TEST(test_result_over_a_limit_is_too_large_and_the_worker_stays)
