@@ -1,5 +1,6 @@
 /* Shared memory from birth: written by the caller, sealed at the first submit, never copied. */
 #include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "client/client_internal.h"

@@ -170,7 +170,7 @@ static void pack_bytes(struct bufpack *p, const poold_input *input, size_t len)
 		bufpack_bin(p, input->data, len);
 		return;
 	}
-	msgpack_pack_bin(&p->pk, len);
+	bufpack_bin_head(p, len);
 	for (size_t i = 0; i < input->len; i++)
 		bufpack_raw(p, iov[i].iov_base, iov[i].iov_len);
 }

@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include <msgpack/pack.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "proto/base.h"
 
@@ -52,11 +52,10 @@ void buf_truncate(struct buf *b, size_t n);
 /* The bytes become the caller's (free() them); the buffer is empty. NULL if it was empty. */
 uint8_t *buf_take(struct buf *b, size_t *ret_n);
 
-/* A msgpack-c packer that writes behind a buffer. It remembers its first failure, so a caller
- * checks bufpack_error() once at the end and then buf_truncate()s, instead of checking every call.
+/* Writes MessagePack behind a buffer. It remembers its first failure, so a caller checks
+ * bufpack_error() once at the end and then buf_truncate()s, instead of checking every call.
  */
 struct bufpack {
-	msgpack_packer pk;
 	struct buf *buf;
 	int error; /* first failure, -errno */
 };
@@ -64,9 +63,15 @@ struct bufpack {
 void bufpack_init(struct bufpack *p, struct buf *b);
 /* 0, or what went wrong since bufpack_init(). */
 must_check int bufpack_error(const struct bufpack *p);
-void bufpack_text(struct bufpack *p, const char *text);
 void bufpack_text_n(struct bufpack *p, const char *text, size_t n);
+/* In the header, so that the length of a word is known to the compiler. */
+static inline void bufpack_text(struct bufpack *p, const char *text)
+{
+	bufpack_text_n(p, text, strlen(text));
+}
 void bufpack_bin(struct bufpack *p, const void *bytes, size_t n);
+/* Its head alone; the n bytes follow by bufpack_raw(). */
+void bufpack_bin_head(struct bufpack *p, size_t n);
 void bufpack_uint(struct bufpack *p, uint64_t v);
 void bufpack_int(struct bufpack *p, int64_t v);
 void bufpack_bool(struct bufpack *p, bool v);
@@ -78,10 +83,30 @@ void bufpack_double(struct bufpack *p, double v);
 void bufpack_seconds(struct bufpack *p, uint64_t us);
 void bufpack_ext_fd(struct bufpack *p, uint8_t index);
 void bufpack_ext(struct bufpack *p, int8_t type, const void *bytes, size_t n);
-/* One key of a map, and its value. */
-void bufpack_field_text(struct bufpack *p, const char *key, const char *text);
-void bufpack_field_uint(struct bufpack *p, const char *key, uint64_t v);
-void bufpack_field_bool(struct bufpack *p, const char *key, bool v);
-void bufpack_field_seconds(struct bufpack *p, const char *key, uint64_t us);
 /* An encoded value as it is. */
 void bufpack_raw(struct bufpack *p, const void *encoded, size_t n);
+
+/* One key of a map, and its value. */
+static inline void bufpack_field_text(struct bufpack *p, const char *key, const char *text)
+{
+	bufpack_text(p, key);
+	bufpack_text(p, text);
+}
+
+static inline void bufpack_field_uint(struct bufpack *p, const char *key, uint64_t v)
+{
+	bufpack_text(p, key);
+	bufpack_uint(p, v);
+}
+
+static inline void bufpack_field_bool(struct bufpack *p, const char *key, bool v)
+{
+	bufpack_text(p, key);
+	bufpack_bool(p, v);
+}
+
+static inline void bufpack_field_seconds(struct bufpack *p, const char *key, uint64_t us)
+{
+	bufpack_text(p, key);
+	bufpack_seconds(p, us);
+}

@@ -203,7 +203,7 @@ void json_pack_value(struct bufpack *p, const json_t *value)
 		bufpack_text_n(p, json_string_value(value), json_string_length(value));
 		break;
 	case JSON_INTEGER: bufpack_int(p, json_integer_value(value)); break;
-	case JSON_REAL: msgpack_pack_double(&p->pk, json_real_value(value)); break;
+	case JSON_REAL: bufpack_double(p, json_real_value(value)); break;
 	case JSON_TRUE:
 	case JSON_FALSE: bufpack_bool(p, json_is_true(value)); break;
 	case JSON_NULL: bufpack_nil(p); break;

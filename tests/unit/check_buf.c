@@ -1,6 +1,8 @@
 #include "proto/buf.h"
 
 #include <errno.h>
+#include <msgpack/pack.h>
+#include <msgpack/sbuffer.h>
 #include <string.h>
 
 #include "tests/unit/suite.h"
@@ -259,6 +261,61 @@ START_TEST(the_packer_writes_messagepack)
 }
 END_TEST
 
+/* What a well-kept library writes for the same values. */
+static void pack_both(struct bufpack *p, msgpack_packer *other, uint64_t v, size_t n)
+{
+	static const char bytes[70000];
+	double d = (double)(int64_t)v / 3;
+
+	bufpack_uint(p, v);
+	msgpack_pack_uint64(other, v);
+	bufpack_int(p, (int64_t)v);
+	msgpack_pack_int64(other, (int64_t)v);
+	bufpack_int(p, -(int64_t)(v >> 1));
+	msgpack_pack_int64(other, -(int64_t)(v >> 1));
+	bufpack_double(p, d);
+	msgpack_pack_double(other, d);
+	bufpack_array(p, n);
+	msgpack_pack_array(other, n);
+	bufpack_map(p, n);
+	msgpack_pack_map(other, n);
+	if (n > sizeof(bytes))
+		return;
+	bufpack_text_n(p, bytes, n);
+	msgpack_pack_str_with_body(other, bytes, n);
+	bufpack_bin(p, bytes, n);
+	msgpack_pack_bin_with_body(other, bytes, n);
+	bufpack_ext(p, -7, bytes, n);
+	msgpack_pack_ext_with_body(other, bytes, n, -7);
+}
+
+START_TEST(the_packer_writes_what_msgpack_c_writes)
+{
+	msgpack_sbuffer expected;
+	msgpack_packer other;
+	uint64_t seed = 1;
+
+	msgpack_sbuffer_init(&expected);
+	msgpack_packer_init(&other, &expected, msgpack_sbuffer_write);
+	for (unsigned i = 0; i < 64 * 6; i++) {
+		/* around each power of two, where another form begins */
+		uint64_t v = (1ull << i / 6) - 3 + i % 6;
+		size_t n = v <= UINT32_MAX ? (size_t)v : suite_random(&seed) % 20;
+		struct buf b = BUF_INIT(1u << 20);
+		struct bufpack p;
+
+		msgpack_sbuffer_clear(&expected);
+		bufpack_init(&p, &b);
+		pack_both(&p, &other, v, n);
+		ck_assert_int_eq(bufpack_error(&p), 0);
+		ck_assert_uint_eq(buf_used(&b), expected.size);
+		ck_assert_mem_eq(buf_head(&b), expected.data, expected.size);
+		buf_deinit(&b);
+	}
+	msgpack_sbuffer_destroy(&expected);
+}
+END_TEST
+
 START_TEST(the_packer_remembers_its_first_failure)
 {
 	struct buf b = BUF_INIT(8);
@@ -305,4 +362,5 @@ SUITE_MAIN("buf", an_empty_buffer_has_nothing, bytes_come_out_as_they_went_in, t
 	out_of_memory_changes_nothing, the_size_is_told_before_it_grows,
 	small_steps_do_not_move_all_bytes_each_time, truncate_undoes_what_was_appended,
 	take_hands_the_bytes_over, the_packer_writes_messagepack,
-	the_packer_remembers_its_first_failure, the_packer_refuses_lengths_of_more_than_32_bits)
+	the_packer_writes_what_msgpack_c_writes, the_packer_remembers_its_first_failure,
+	the_packer_refuses_lengths_of_more_than_32_bits)

@@ -1,5 +1,6 @@
 /* Where map's arguments come from and what becomes of them in a command. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/poolctl/map_command.h"

@@ -1,5 +1,6 @@
 #include "proto/jobspec.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/limits.h"
