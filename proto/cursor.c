@@ -19,6 +19,15 @@ static bool is_container(enum lead_kind kind)
 	return kind == LEAD_ARRAY || kind == LEAD_MAP;
 }
 
+/* How many bytes the scalar at p has; 0 if it is none, or not of those that are told by their lead
+ * byte. */
+static inline size_t scalar_bytes(const struct cursor *c)
+{
+	size_t n = lead_scalar_bytes[*c->p];
+
+	return n <= cursor_len(c) ? n : 0;
+}
+
 static inline bool element_at(const struct cursor *c, struct element *ret)
 {
 	const struct lead *lead;
@@ -91,23 +100,6 @@ enum cursor_type cursor_peek(const struct cursor *c)
 	return CURSOR_END;
 }
 
-bool cursor_nil(struct cursor *c)
-{
-	struct element e;
-
-	return take_element(c, LEAD_NIL, &e);
-}
-
-bool cursor_bool(struct cursor *c, bool *ret)
-{
-	struct element e;
-
-	if (!take_element(c, LEAD_BOOL, &e))
-		return false;
-	*ret = e.lead & 1;
-	return true;
-}
-
 /* The 64 bits of an integer, unless they mean another one in the other kind. */
 static bool take_integer(struct cursor *c, enum lead_kind other, uint64_t *ret)
 {
@@ -124,7 +116,7 @@ static bool take_integer(struct cursor *c, enum lead_kind other, uint64_t *ret)
 	return true;
 }
 
-bool cursor_uint(struct cursor *c, uint64_t *ret)
+bool cursor_long_uint(struct cursor *c, uint64_t *ret)
 {
 	return take_integer(c, LEAD_SINT, ret);
 }
@@ -182,7 +174,7 @@ bool cursor_bytes(struct cursor *c, const void **ret, size_t *ret_len)
 	return true;
 }
 
-bool cursor_text(struct cursor *c, const char **ret, size_t *ret_len)
+bool cursor_long_text(struct cursor *c, const char **ret, size_t *ret_len)
 {
 	const void *bytes;
 
@@ -192,7 +184,7 @@ bool cursor_text(struct cursor *c, const char **ret, size_t *ret_len)
 	return true;
 }
 
-bool cursor_array(struct cursor *c, uint32_t *ret_n)
+bool cursor_long_array(struct cursor *c, uint32_t *ret_n)
 {
 	struct element e;
 
@@ -202,7 +194,7 @@ bool cursor_array(struct cursor *c, uint32_t *ret_n)
 	return true;
 }
 
-bool cursor_map(struct cursor *c, uint32_t *ret_n)
+bool cursor_long_map(struct cursor *c, uint32_t *ret_n)
 {
 	struct element e;
 
@@ -248,11 +240,19 @@ bool cursor_skip(struct cursor *c, struct cursor *ret_value)
 {
 	struct cursor at = *c;
 	struct element e;
+	size_t n;
 
 	/* each element takes a byte at least, so `owed` is checked against what is left and cannot
 	 * run away */
 	for (uint64_t owed = 1; owed > 0; owed--) {
-		if (owed > cursor_len(&at) || !element_at(&at, &e))
+		if (owed > cursor_len(&at))
+			return false;
+		n = scalar_bytes(&at);
+		if (n) {
+			at.p += n;
+			continue;
+		}
+		if (!element_at(&at, &e))
 			return false;
 		if (is_container(e.kind))
 			owed += e.n;

@@ -37,18 +37,83 @@ static inline bool cursor_at_end(const struct cursor *c)
 /* By the first byte alone. */
 enum cursor_type cursor_peek(const struct cursor *c);
 /* Each reads one element and moves on; false, and nothing moved, if it is of another type. They
- * stay within [p, end) whatever the bytes are. */
-must_check bool cursor_nil(struct cursor *c);
-must_check bool cursor_bool(struct cursor *c, bool *ret);
-must_check bool cursor_uint(
-	struct cursor *c, uint64_t *ret); /* also a signed encoding that is ≥ 0 */
+ * stay within [p, end) whatever the bytes are. What nearly all elements are, those whose lead byte
+ * tells all, is read here; the others by the function behind. */
+must_check bool cursor_long_uint(struct cursor *c, uint64_t *ret);
+must_check bool cursor_long_text(struct cursor *c, const char **ret, size_t *ret_len);
+must_check bool cursor_long_array(struct cursor *c, uint32_t *ret_n);
+must_check bool cursor_long_map(struct cursor *c, uint32_t *ret_n);
+
+static inline size_t cursor_len(const struct cursor *c)
+{
+	return (size_t)(c->end - c->p);
+}
+
+must_check static inline bool cursor_nil(struct cursor *c)
+{
+	bool is_nil = !cursor_at_end(c) && *c->p == 0xc0;
+
+	c->p += is_nil;
+	return is_nil;
+}
+
+must_check static inline bool cursor_bool(struct cursor *c, bool *ret)
+{
+	if (cursor_at_end(c) || (*c->p & 0xfe) != 0xc2)
+		return false;
+	*ret = *c->p++ & 1;
+	return true;
+}
+
+/* Also a signed encoding that is ≥ 0. */
+must_check static inline bool cursor_uint(struct cursor *c, uint64_t *ret)
+{
+	if (cursor_at_end(c) || *c->p >= 0x80)
+		return cursor_long_uint(c, ret);
+	*ret = *c->p++;
+	return true;
+}
+
+/* str or bin */
+must_check static inline bool cursor_text(struct cursor *c, const char **ret, size_t *ret_len)
+{
+	size_t n;
+
+	if (cursor_at_end(c) || (*c->p & 0xe0) != 0xa0)
+		return cursor_long_text(c, ret, ret_len);
+	n = *c->p & 0x1f;
+	if (n >= cursor_len(c))
+		return false;
+	*ret = (const char *)c->p + 1;
+	*ret_len = n;
+	c->p += 1 + n;
+	return true;
+}
+
+must_check static inline bool cursor_array(struct cursor *c, uint32_t *ret_n)
+{
+	if (cursor_at_end(c) || (*c->p & 0xf0) != 0x90)
+		return cursor_long_array(c, ret_n);
+	if ((*c->p & 0x0fu) >= cursor_len(c))
+		return false;
+	*ret_n = *c->p++ & 0x0f;
+	return true;
+}
+
+must_check static inline bool cursor_map(struct cursor *c, uint32_t *ret_n)
+{
+	if (cursor_at_end(c) || (*c->p & 0xf0) != 0x80)
+		return cursor_long_map(c, ret_n);
+	if ((*c->p & 0x0fu) * 2 >= cursor_len(c))
+		return false;
+	*ret_n = *c->p++ & 0x0f;
+	return true;
+}
+
 must_check bool cursor_int(struct cursor *c, int64_t *ret);
-must_check bool cursor_number(struct cursor *c, double *ret);			  /* int or float */
-must_check bool cursor_text(struct cursor *c, const char **ret, size_t *ret_len); /* str or bin */
+must_check bool cursor_number(struct cursor *c, double *ret); /* int or float */
 must_check bool cursor_bytes(
 	struct cursor *c, const void **ret, size_t *ret_len); /* the same, as bytes */
-must_check bool cursor_array(struct cursor *c, uint32_t *ret_n);
-must_check bool cursor_map(struct cursor *c, uint32_t *ret_n);
 must_check bool cursor_ext(struct cursor *c, int8_t *ret_type, const void **ret, size_t *ret_len);
 /* Where the index of an ext 1 lies; NULL, and nothing moved, if it is anything else. */
 must_check const uint8_t *cursor_fd_index(struct cursor *c);
@@ -59,7 +124,3 @@ must_check bool cursor_skip(struct cursor *c, struct cursor *ret_value);
 /* How deep the value at the cursor nests: 0 for a scalar, 1 for an array of scalars. At most
  * PROTO_DEPTH + 1. */
 unsigned cursor_depth(const struct cursor *c);
-static inline size_t cursor_len(const struct cursor *c)
-{
-	return (size_t)(c->end - c->p);
-}

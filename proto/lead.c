@@ -38,3 +38,32 @@ const struct lead lead_table[256] = {
 	[0xdf] = {LEAD_MAP, 4, 0, 0},
 	[0xe0 ... 0xff] = {LEAD_SINT, 0, 0, 0},
 };
+
+#define FOUR(first, bytes)                                                                         \
+	[first] = (bytes), [(first) + 1] = (bytes) + 1, [(first) + 2] = (bytes) + 2,               \
+	[(first) + 3] = (bytes) + 3
+
+const uint8_t lead_scalar_bytes[256] = {
+	[0x00 ... 0x7f] = 1, /* fixint */
+	FOUR(0xa0, 1),	     /* fixstr */
+	FOUR(0xa4, 5),
+	FOUR(0xa8, 9),
+	FOUR(0xac, 13),
+	FOUR(0xb0, 17),
+	FOUR(0xb4, 21),
+	FOUR(0xb8, 25),
+	FOUR(0xbc, 29),
+	[0xc0] = 1, /* nil */
+	[0xc2 ... 0xc3] = 1,
+	[0xca] = 5,
+	[0xcb] = 9,
+	[0xcc] = 2,
+	[0xcd] = 3,
+	[0xce] = 5,
+	[0xcf] = 9,
+	[0xd0] = 2,
+	[0xd1] = 3,
+	[0xd2] = 5,
+	[0xd3] = 9,
+	[0xe0 ... 0xff] = 1,
+};

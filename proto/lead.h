@@ -1,6 +1,9 @@
 /* What the first byte of a MessagePack element says: one table for all who walk over elements. */
 #pragma once
 
+#include <endian.h>
+#include <string.h>
+
 #include "proto/base.h"
 
 enum lead_kind {
@@ -28,15 +31,36 @@ struct lead {
 };
 
 extern const struct lead lead_table[256];
+/* How long a whole element is, by its lead byte alone: for scalars, the most of all elements, which
+ * those who walk over elements see to first. 0: the table above tells. */
+extern const uint8_t lead_scalar_bytes[256];
+
+static inline int lead_is_container(const struct lead *lead)
+{
+	return lead->kind == LEAD_ARRAY || lead->kind == LEAD_MAP;
+}
+
+/* A map or an array of at most 15: the lead byte tells how many. */
+#define LEAD_FIXMAP   0x80
+#define LEAD_FIXARRAY 0x90
+static inline int lead_is_small_container(uint8_t lead)
+{
+	return (lead & 0xe0) == LEAD_FIXMAP;
+}
 
 /* The big-endian number in `width` bytes (1, 2, 4 or 8). */
 static inline uint64_t lead_number(const uint8_t *p, unsigned width)
 {
-	uint64_t v = 0;
+	uint64_t v8;
+	uint32_t v4;
+	uint16_t v2;
 
-	for (unsigned i = 0; i < width; i++)
-		v = v << 8 | p[i];
-	return v;
+	switch (width) {
+	case 1: return *p;
+	case 2: memcpy(&v2, p, sizeof(v2)); return be16toh(v2);
+	case 4: memcpy(&v4, p, sizeof(v4)); return be32toh(v4);
+	default: memcpy(&v8, p, sizeof(v8)); return be64toh(v8);
+	}
 }
 
 /* The n of the element that starts at p, whose head is all there: bytes of payload, or elements

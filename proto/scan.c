@@ -20,7 +20,15 @@
 void scan_init(struct scan *s, size_t max_bytes, unsigned max_depth)
 {
 	assert(max_depth <= PROTO_DEPTH);
-	*s = (struct scan){.max_bytes = max_bytes, .owed = 1, .max_depth = (uint8_t)max_depth};
+	/* `left` counts what is open, so it needs no beginning */
+	s->pos = 0;
+	s->max_bytes = max_bytes;
+	s->owed = 1;
+	s->fd_mask = 0;
+	s->depth = 0;
+	s->max_depth = (uint8_t)max_depth;
+	s->has_value_ext = false;
+	s->has_future_ext = false;
 }
 
 /* The payload of an ext type that has a meaning on our wire: n bytes at p, of which `avail` are
@@ -48,70 +56,138 @@ static int step_ext(struct scan *s, int type, const uint8_t *p, uint64_t n, size
 	}
 }
 
-int scan_step(struct scan *s, const uint8_t *bytes, size_t len)
+/* Where the walk stands. */
+struct walk {
+	size_t pos;
+	uint64_t spare; /* what max_bytes leaves beside a byte for each element that is owed */
+	uint32_t
+		here; /* elements still to come of the innermost container; outside of all, 1: the message */
+	unsigned depth;
+};
+
+static void leave_full(const struct scan *s, struct walk *w)
 {
-	size_t pos = s->pos;
-	uint64_t owed = s->owed;
-	unsigned depth = s->depth;
-	int r = SCAN_DONE;
+	while (w->here == 0 && w->depth > 0) {
+		w->depth--;
+		w->here = w->depth > 0 ? s->left[w->depth - 1] : 1;
+		w->here--;
+	}
+}
 
-	while (owed > 0) {
-		const struct lead *lead;
-		bool is_container;
-		uint64_t n;
-		size_t head;
+/* A container of n elements, which may follow. */
+static void enter(struct scan *s, struct walk *w, size_t head, uint32_t n)
+{
+	w->pos += head;
+	w->spare -= head - 1 + n;
+	if (n == 0) {
+		w->here--;
+		leave_full(s, w);
+		return;
+	}
+	if (w->depth > 0)
+		s->left[w->depth - 1] = w->here;
+	w->depth++;
+	w->here = n;
+}
 
-		if (pos >= len) {
-			r = SCAN_MORE;
-			break;
-		}
-		lead = &lead_table[bytes[pos]];
-		is_container = lead->kind == LEAD_ARRAY || lead->kind == LEAD_MAP;
-		head = 1u + lead->width + (lead->kind == LEAD_EXT);
-		if (lead->kind == LEAD_NONE) {
-			r = SCAN_E_BYTES;
-			break;
-		}
-		if (is_container && depth == s->max_depth) {
-			r = SCAN_E_DEEP;
-			break;
-		}
-		if (s->max_bytes - pos < head + (owed - 1)) {
-			r = SCAN_E_LONG;
-			break;
-		}
-		if (len - pos < head) {
-			r = SCAN_MORE;
-			break;
-		}
-		n = lead_n(lead, bytes + pos);
-		if (n > s->max_bytes - pos - head - (owed - 1) || n > UINT32_MAX) {
-			r = SCAN_E_LONG;
-			break;
-		}
-		if (lead->kind == LEAD_EXT) {
-			r = step_ext(s, (int8_t)bytes[pos + head - 1], bytes + pos + head, n,
-				len - pos - head);
+/* The containers that nearly all are: their lead byte tells all. */
+static int step_small_container(struct scan *s, struct walk *w, uint8_t lead)
+{
+	uint32_t n = lead & 0x0f;
+
+	if (lead < LEAD_FIXARRAY)
+		n *= 2;
+	if (w->depth == s->max_depth)
+		return SCAN_E_DEEP;
+	if (n > w->spare)
+		return SCAN_E_LONG;
+	enter(s, w, 1, n);
+	return 0;
+}
+
+/* An element whose lead byte does not tell all. */
+static int step_other(struct scan *s, struct walk *w, const uint8_t *bytes, size_t len)
+{
+	const uint8_t *p = bytes + w->pos;
+	const struct lead *lead = &lead_table[*p];
+	size_t head = 1u + lead->width + (lead->kind == LEAD_EXT);
+	bool is_container = lead_is_container(lead);
+	uint64_t n;
+	int r;
+
+	if (lead->kind == LEAD_NONE)
+		return SCAN_E_BYTES;
+	if (is_container && w->depth == s->max_depth)
+		return SCAN_E_DEEP;
+	if (head - 1 > w->spare)
+		return SCAN_E_LONG;
+	if (len - w->pos < head)
+		return SCAN_MORE;
+	n = lead_n(lead, p);
+	if (n > w->spare - (head - 1) || n > UINT32_MAX)
+		return SCAN_E_LONG;
+	if (is_container) {
+		enter(s, w, head, (uint32_t)n);
+		return 0;
+	}
+	if (lead->kind == LEAD_EXT) {
+		r = step_ext(s, (int8_t)p[head - 1], p + head, n, len - w->pos - head);
+		if (r != 0)
+			return r;
+	}
+	w->pos += head + (size_t)n;
+	w->spare -= head - 1 + n;
+	w->here--;
+	leave_full(s, w);
+	return 0;
+}
+
+static int walk_on(struct scan *s, struct walk *w, const uint8_t *bytes, size_t len)
+{
+	while (w->here > 0) {
+		size_t n;
+		int r;
+
+		if (w->pos >= len)
+			return SCAN_MORE;
+		n = lead_scalar_bytes[bytes[w->pos]];
+		if (n == 0) {
+			if (lead_is_small_container(bytes[w->pos]))
+				r = step_small_container(s, w, bytes[w->pos]);
+			else
+				r = step_other(s, w, bytes, len);
 			if (r != 0)
-				break;
-		}
-
-		pos += head;
-		owed--;
-		if (is_container && n > 0) {
-			owed += n;
-			s->left[depth++] = (uint32_t)n;
+				return r;
 			continue;
 		}
-		pos += (size_t)n;
-		while (depth > 0 && --s->left[depth - 1] == 0)
-			depth--;
+		if (n - 1 > w->spare)
+			return SCAN_E_LONG;
+		w->pos += n;
+		w->spare -= n - 1;
+		if (--w->here == 0)
+			leave_full(s, w);
 	}
-	s->pos = pos;
-	s->owed = owed;
-	s->depth = (uint8_t)depth;
-	if (r == SCAN_DONE && pos > len)
-		r = SCAN_MORE;
+	return w->pos > len ? SCAN_MORE : SCAN_DONE;
+}
+
+int scan_step(struct scan *s, const uint8_t *bytes, size_t len)
+{
+	struct walk w = {
+		.pos = s->pos,
+		.spare = s->max_bytes - s->pos - s->owed,
+		.here = s->depth > 0 ? s->left[s->depth - 1] : s->owed > 0,
+		.depth = s->depth,
+	};
+	int r;
+
+	if (s->owed > s->max_bytes - s->pos) /* no byte at all is allowed */
+		return len > s->pos ? SCAN_E_LONG : SCAN_MORE;
+	r = walk_on(s, &w, bytes, len);
+	if (w.depth > 0)
+		s->left[w.depth - 1] = w.here;
+	s->pos = w.pos;
+	s->owed = s->max_bytes - w.pos - w.spare;
+	s->depth = (uint8_t)w.depth;
 	return r;
 }
 

@@ -4,11 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool text_equal(const char *text, size_t len, const char *word)
-{
-	return strlen(word) == len && memcmp(text, word, len) == 0;
-}
-
 /* Length of the well-formed UTF-8 sequence at p, 0 if there is none or it is a control character.
  */
 static size_t plain_char(const uint8_t *p, size_t left)

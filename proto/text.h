@@ -2,10 +2,17 @@
 #pragma once
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "proto/base.h"
 
-bool text_equal(const char *text, size_t len, const char *word);
+/* In the header, so that the length of a word is known to the compiler. */
+static inline bool text_equal(const char *text, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+
+	return len == n && memcmp(text, word, n) == 0;
+}
 /* Valid UTF-8 without NUL and other control characters (C0, DEL, C1): fit for a log and a terminal.
  */
 bool text_is_plain(const char *text, size_t len);
