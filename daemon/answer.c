@@ -117,6 +117,13 @@ static uint64_t max_of(const struct slot *s)
 	return f ? f->result_bytes - sizeof(struct payload) : 0;
 }
 
+static bool is_each(const struct slot *s)
+{
+	const struct future *f = slot_first(s);
+
+	return f && f->is_each;
+}
+
 /* Beyond the pool's limits it becomes the failure `too_large`. */
 static int check_size(
 	struct answer *a, const struct cursor *value, const struct message_fds *fds, uint64_t max)
@@ -164,9 +171,25 @@ struct failure {
 	size_t message_len;
 	struct cursor data; /* empty: none */
 	bool was_oom;
+	bool is_of_element; /* of a job with `each`; then the next two are there */
+	uint64_t index;
+	struct cursor results; /* of the elements before it */
 };
 
-static bool take_failure(struct failure *f, struct answer *a, struct cursor c)
+/* Where a job with `each` ended: both, or neither. */
+static bool take_element(struct failure *f, const char *key, size_t len, struct cursor value)
+{
+	uint32_t n;
+
+	if (text_equal(key, len, "index")) {
+		f->is_of_element = true;
+		return cursor_uint(&value, &f->index);
+	}
+	f->results = value;
+	return cursor_array(&value, &n);
+}
+
+static bool take_failure(struct failure *f, struct answer *a, struct cursor c, bool is_each)
 {
 	struct cursor value;
 	const char *key;
@@ -183,8 +206,27 @@ static bool take_failure(struct failure *f, struct answer *a, struct cursor c)
 			f->data = value;
 		else if (text_equal(key, len, "meas") && !take_meas(a, value))
 			return false;
+		else if (is_each &&
+			 (text_equal(key, len, "index") || text_equal(key, len, "results")) &&
+			 !take_element(f, key, len, value))
+			return false;
 	}
-	return true;
+	return f->is_of_element == (cursor_len(&f->results) > 0);
+}
+
+/* How many keys pack_element() adds. */
+static uint32_t n_of_element(const struct failure *f)
+{
+	return f->is_of_element ? 2 : 0;
+}
+
+static void pack_element(struct bufpack *p, const struct failure *f)
+{
+	if (!f->is_of_element)
+		return;
+	bufpack_field_uint(p, "index", f->index);
+	bufpack_text(p, "results");
+	bufpack_raw(p, f->results.p, cursor_len(&f->results));
 }
 
 static bool is_map(const struct cursor *c)
@@ -244,21 +286,53 @@ static int set_function_failure(
 	struct bufpack p;
 
 	bufpack_init(&p, &b);
-	bufpack_map(&p, 3);
+	bufpack_map(&p, 3 + n_of_element(f));
 	bufpack_text(&p, "code");
 	pack_plain(&p, f->code, f->code_len, PROTO_NAME_BYTES);
 	bufpack_text(&p, "message");
 	pack_plain(&p, f->message, f->message_len, PROTO_MESSAGE_TEXT_BYTES);
 	bufpack_text(&p, "data");
-	/* without the data nobody names its fds */
-	if (!has_data) {
+	if (has_data)
+		bufpack_raw(&p, f->data.p, cursor_len(&f->data));
+	else
 		bufpack_nil(&p);
+	pack_element(&p, f);
+	/* without the data nobody names its fds */
+	if (!has_data && !f->is_of_element)
 		return set_packed(a, &b, &p);
-	}
-	bufpack_raw(&p, f->data.p, cursor_len(&f->data));
 	if (bufpack_error(&p) < 0)
 		return bufpack_error(&p);
 	return set_value(a, buf_head(&b), buf_used(&b), fds, ret_reason);
+}
+
+/* The limit as it was told, and where. */
+static int set_large_failure(
+	struct answer *a, const struct failure *f, struct message_fds *fds, const char **ret_reason)
+{
+	cleanup(buf_deinit) struct buf b = BUF_INIT(DETAILS_BYTES);
+	struct cursor entries = f->data;
+	struct bufpack p;
+	uint32_t n;
+
+	(void)!cursor_map(&entries, &n);
+	bufpack_init(&p, &b);
+	bufpack_map(&p, n + n_of_element(f));
+	bufpack_raw(&p, entries.p, cursor_len(&entries));
+	pack_element(&p, f);
+	if (bufpack_error(&p) < 0)
+		return bufpack_error(&p);
+	return set_value(a, buf_head(&b), buf_used(&b), fds, ret_reason);
+}
+
+/* The fds are those of the data, or, if there are results, of these. NULL if it is so. */
+static const char *check_failure(const struct failure *f, unsigned n_fds)
+{
+	const char *reason;
+
+	if (!f->is_of_element)
+		return check_value(&f->data, n_fds);
+	reason = check_value(&f->data, 0);
+	return reason ? reason : check_value(&f->results, n_fds);
 }
 
 static enum future_failure failure_kind(const struct failure *f, const struct pool *p)
@@ -284,9 +358,9 @@ static int take_error(struct answer *a, struct cursor c, struct message_fds *fds
 	int r;
 
 	*ret_reason = "an answer's error is not [code, message, {data, meas}]";
-	if (!take_failure(&f, a, c))
+	if (!take_failure(&f, a, c, is_each(s)))
 		return ANSWER_E_PROTOCOL;
-	*ret_reason = check_value(&f.data, fds->n);
+	*ret_reason = check_failure(&f, fds->n);
 	if (*ret_reason)
 		return ANSWER_E_PROTOCOL;
 	a->is_failure = true;
@@ -298,7 +372,7 @@ static int take_error(struct answer *a, struct cursor c, struct message_fds *fds
 		if (r != 0 || a->failure == FAILURE_TOO_LARGE)
 			return r;
 		return set_command_failure(a, &f, fds, ret_reason);
-	case FAILURE_TOO_LARGE: return set_value(a, f.data.p, cursor_len(&f.data), fds, ret_reason);
+	case FAILURE_TOO_LARGE: return set_large_failure(a, &f, fds, ret_reason);
 	default: return set_function_failure(a, &f, fds, ret_reason);
 	}
 }

@@ -171,6 +171,7 @@ static int fill_future(struct order *o, struct future *f, struct cursor value, c
 		return PAYLOAD_E_FD;
 	}
 	f->in = payload_moved(*into);
+	f->is_each = o->spec.each;
 	e = extra_new(&o->spec, &f->extra);
 	return e ? e : note_own_streams(f, roles, n_fds);
 }
@@ -381,6 +382,7 @@ struct future *order_again(struct order *o, const struct future *f)
 	if (e == 0)
 		e = extra_new(&o->spec, &again->extra);
 	if (e == 0) {
+		again->is_each = f->is_each;
 		again->in = payload_moved(again->input);
 		return again;
 	}

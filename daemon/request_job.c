@@ -12,6 +12,7 @@
 #include "daemon/order.h"
 #include "daemon/reply.h"
 #include "daemon/subscription.h"
+#include "daemon/workers.h"
 #include "proto/jobspec.h"
 
 /* ---- who may, and what ---- */
@@ -102,6 +103,33 @@ static bool read_value(struct order *o)
 	return false;
 }
 
+/* A command is no function of elements; it would take the array for its words. */
+static bool can_each(struct order *o)
+{
+	if (workers_config(o->pool)->handler == HANDLER_MODULE)
+		return true;
+	request_fail(o->r, OUTCOME_E_BAD_REQUEST,
+		"option \"each\" is for functions of modules, pool %s runs commands",
+		o->pool->name);
+	return false;
+}
+
+/* With option `each` the value is an array, as far as one can see: that of another future the worker
+ * looks at. The option comes behind the value. */
+static bool is_fit_for_each(struct order *o)
+{
+	struct cursor value = o->value.value;
+
+	if (!o->spec.each)
+		return true;
+	if (!can_each(o))
+		return false;
+	if (cursor_peek(&value) == CURSOR_ARRAY || (o->value.n_ids == 1 && !o->value.depth))
+		return true;
+	request_fail(o->r, OUTCOME_E_BAD_REQUEST, "option \"each\": the input is no array");
+	return false;
+}
+
 static bool has_known_exts(struct request *r)
 {
 	if (r->has_value_ext)
@@ -147,7 +175,7 @@ void request_submit(struct request *r)
 	cleanup(order_deinit) struct order o = {.r = r};
 
 	if (read_function(&o) && request_next(r) && read_value(&o) && has_known_exts(r) &&
-		read_options(&o, JOBSPEC_FOR_SUBMIT))
+		read_options(&o, JOBSPEC_FOR_SUBMIT) && is_fit_for_each(&o))
 		order_one(&o, kinds_of(&o.spec));
 }
 
@@ -157,7 +185,7 @@ void request_call(struct request *r)
 	unsigned kinds = SUBSCRIPTION_CALL;
 
 	if (!read_function(&o) || !request_next(r) || !read_value(&o) || !has_known_exts(r) ||
-		!read_options(&o, JOBSPEC_FOR_CALL))
+		!read_options(&o, JOBSPEC_FOR_CALL) || !is_fit_for_each(&o))
 		return;
 	if (!(o.spec.set & JOBSPEC_BIT(ATTACHED)) || o.spec.attached)
 		kinds |= SUBSCRIPTION_ATTACHED;
@@ -221,6 +249,8 @@ void request_retry(struct request *r)
 
 	if (!f || !is_repeatable(r, f) || !find_again(&o, f) || !order_is_allowed(&o))
 		return;
+	if (f->is_each && !can_each(&o))
+		return;
 	f = order_again(&o, f);
 	if (!f)
 		return;
@@ -251,7 +281,7 @@ static bool batch_make(struct order *o, struct batch *b, uint32_t n)
 	unsigned kinds = kinds_of(&o->spec);
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (!read_value(o))
+		if (!read_value(o) || !is_fit_for_each(o))
 			return false;
 		b->futures[b->n] = order_make(o);
 		if (!b->futures[b->n])

@@ -36,7 +36,7 @@ static void pack_meta(struct bufpack *p, const struct future *f, bool has_values
 {
 	const char *trace = f->extra ? f->extra->trace : NULL;
 
-	bufpack_map(p, 4u + (f->timeout_us > 0) + (trace != NULL) + has_values);
+	bufpack_map(p, 4u + (f->timeout_us > 0) + (trace != NULL) + f->is_each + has_values);
 	bufpack_text_n(p, "id", 2);
 	bufpack_uint(p, f->id);
 	bufpack_text_n(p, "attempt", 7);
@@ -52,6 +52,10 @@ static void pack_meta(struct bufpack *p, const struct future *f, bool has_values
 	if (trace) {
 		bufpack_text_n(p, "trace", 5);
 		bufpack_text(p, trace);
+	}
+	if (f->is_each) {
+		bufpack_text_n(p, "each", 4);
+		bufpack_bool(p, true);
 	}
 	if (has_values)
 		bufpack_text_n(p, "values", 6);

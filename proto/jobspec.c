@@ -71,6 +71,7 @@ static const struct option options[] = {
 	[JOBSPEC_BACKOFF] = VALUE(KIND_TIME, backoff_us),
 	[JOBSPEC_AFTER] = VALUE(KIND_IDS, after),
 	[JOBSPEC_AFTER_ANY] = VALUE(KIND_IDS, after_any),
+	[JOBSPEC_EACH] = VALUE(KIND_BOOL, each),
 };
 static_assert(ARRAY_SIZE(options) == _JOBSPEC_MAX, "a row per option");
 

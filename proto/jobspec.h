@@ -24,7 +24,8 @@
 	X(RETRY_ON, "retry_on")                                                                    \
 	X(BACKOFF, "backoff")                                                                      \
 	X(AFTER, "after")                                                                          \
-	X(AFTER_ANY, "after_any")
+	X(AFTER_ANY, "after_any")                                                                  \
+	X(EACH, "each")
 
 enum jobspec_option {
 #define X(name, word) JOBSPEC_##name,
@@ -71,6 +72,7 @@ struct jobspec {
 	uint8_t retry_on;    /* lost, if it was not given */
 	bool deliver;
 	bool attached;
+	bool each; /* the input is an array: once for each element */
 	const char *group, *label, *trace, *key;
 	size_t group_len, label_len, trace_len, key_len;
 	struct jobspec_ids after;     /* only when all of them are done */

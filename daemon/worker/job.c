@@ -46,6 +46,8 @@ static bool parse_meta_entry(struct poold_job *job, struct cursor *c, bool *has_
 		job->max_result = v ? v : UINT64_MAX;
 		return true;
 	}
+	if (text_equal(key, len, "each") && cursor_bool(c, &job->is_each))
+		return true;
 	if (text_equal(key, len, "attempt") && cursor_uint(c, &v)) {
 		job->attempt = (uint32_t)v;
 		return true;
@@ -87,6 +89,7 @@ int job_begin(struct poold_job *job, const struct message *m)
 	job->mapped = 0;
 	job->shared = 0;
 	job->scanned = 0;
+	job->is_each = false;
 	job->is_cancelled = false;
 	job->progress_at_us = 0;
 

@@ -40,7 +40,10 @@ struct poold_job {
 	size_t function_len;
 	const char *trace;
 	size_t trace_len;
-	struct cursor input; /* exactly the value; no ext 2 or 3 as a whole */
+	struct cursor
+		input; /* exactly the value; no ext 2 or 3 as a whole; with `each`, that of the
+				element that is run */
+	bool is_each;  /* the input is an array, and the function runs once for each element */
 	uint32_t n_values;
 	struct job_value values[PROTO_JOB_VALUES]; /* by ID, if they came so */
 	bool are_values_sorted;

@@ -13,6 +13,7 @@
 
 #include "daemon/worker/job.h"
 #include "daemon/worker/modules.h"
+#include "daemon/worker/values.h"
 
 #define FLUSH_US 100u
 
@@ -70,15 +71,46 @@ static int answer(struct poold_job *job)
 	return 0;
 }
 
-static void run_function(struct loop *loop, const struct poold_function *f)
+static void fail_value(struct poold_job *job)
 {
-	struct poold_job *job = &loop->job;
+	poold_job_fail(job, "bad_request",
+		"A value that the input stands for is not there or cannot be read");
+}
+
+static void run_function(struct poold_job *job, const struct poold_function *f)
+{
 	int r;
 
 	r = f->run(job);
 	if (r < 0 && !job->result.is_failed)
 		poold_job_fail(job, "failed", "%s: %s", f->name, strerror(-r));
 	result_finish(job);
+}
+
+/* Each element is the input of one run of the function; no call of the kernel between two of them. */
+static void run_elements(struct poold_job *job, const struct poold_function *f)
+{
+	struct cursor all = job->input, element;
+	uint32_t n;
+
+	if (!cursor_array(&all, &n)) {
+		poold_job_fail(job, "bad_request", "Option each: the input is no array");
+		return;
+	}
+	result_begin_array(&job->result);
+	while (n-- > 0) {
+		if (poold_job_cancelled(job)) {
+			poold_job_fail(job, "cancelled", "The job was cancelled");
+			return;
+		}
+		if (!cursor_skip(&all, &element) || values_resolve(job, element, &job->input) < 0) {
+			fail_value(job);
+			return;
+		}
+		run_function(job, f);
+		if (job->result.is_failed || result_end_element(job) < 0)
+			return;
+	}
 }
 
 /* The job as far as it goes: an answer is due in any case. */
@@ -93,8 +125,7 @@ static void run_job(struct loop *loop, int begun)
 		return;
 	}
 	if (begun == JOB_E_VALUE) {
-		poold_job_fail(job, "bad_request",
-			"A value that the input stands for is not there or cannot be read");
+		fail_value(job);
 		return;
 	}
 	if (link_is_cancelled(job->link, job->id)) {
@@ -107,7 +138,10 @@ static void run_job(struct loop *loop, int begun)
 			loop->module->name, (int)job->function_len, job->function);
 		return;
 	}
-	run_function(loop, f);
+	if (job->is_each)
+		run_elements(job, f);
+	else
+		run_function(job, f);
 }
 
 static int run(struct loop *loop, const struct message *m)

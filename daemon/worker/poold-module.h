@@ -39,6 +39,13 @@
  * was checked before run() sees it: it is one whole value and nests at most 16 deep, so a
  * MessagePack decoder can be used on it.
  *
+ * Many small inputs may come as one job (option `each` of a submit). Then run() is called once
+ * for each of them, one after the other in one worker, and sees it as an input of its own, whose
+ * result it sets. All else is the job's: ID, attempt, user, trace, the futures that the input
+ * names, what was kept of them, progress, and whether it is cancelled. The first run() that fails
+ * is the last. All results together may have 62 KiB, eight byte strings in shared memory, and the
+ * job's largest result.
+ *
  * A job without a result call has the result nil. A result call replaces what an earlier one
  * set.
  *

@@ -3,23 +3,25 @@
  * A byte string up to PROTO_INLINE_BIN_BYTES goes in the answer; above that, in a sealed memfd. One
  * that is written in place lies in `room` or in a memfd that is mapped for writing until the
  * function is through. Every size is held against the job's max_result before memory is taken for
- * it. */
+ * it.
+ *
+ * The results of a job with `each` are written one behind the other into the same body: what a run of the
+ * function sets, replaces or drops begins at `begin`, and the elements before that stay. A failure finds
+ * room behind them, so they can go back with it. */
 #include "daemon/worker/result.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "daemon/worker/job.h"
 #include "daemon/worker/values.h"
-#include "proto/outcome.h"
 #include "proto/scan.h"
 #include "proto/shm.h"
-#include "proto/text.h"
 
-/* Envelope, meas and the keys of a failure. */
-#define FRAME_BYTES 256u
+/* Of an array's head, at most. */
+#define HEAD_BYTES 5u
+/* What is left beside an array for code and message of a failure. */
+#define FAILURE_BYTES 2048u
 
 void result_init(struct result *res)
 {
@@ -35,24 +37,29 @@ static void drop_shm(struct result *res)
 	res->shm = fd_close(res->shm);
 }
 
-static void clear_value(struct result *res)
+void result_clear_value(struct result *res)
 {
 	res->kind = RESULT_READY;
-	buf_clear(&res->body);
-	while (res->n_fds > 0)
+	buf_truncate(&res->body, res->begin);
+	while (res->n_fds > res->begin_fds)
 		fd_close(res->fds[--res->n_fds]);
 	drop_shm(res);
 }
 
 void result_reset(struct result *res)
 {
-	clear_value(res);
+	res->is_array = false;
+	res->n_elements = 0;
+	res->begin = 0;
+	res->begin_fds = 0;
+	res->shared_bytes = 0;
+	result_clear_value(res);
 	res->is_failed = false;
 }
 
 void result_deinit(struct result *res)
 {
-	clear_value(res);
+	result_reset(res);
 	free(take_ptr(res->room));
 	buf_deinit(&res->body);
 }
@@ -65,109 +72,76 @@ int result_attach(struct result *res, int fd)
 	return (int)res->n_fds++;
 }
 
-static bool is_code(const char *code)
+/* How long an encoding in the answer may be. */
+static size_t inline_max(const struct result *res)
 {
-	size_t n = code ? strlen(code) : 0;
-
-	return n > 0 && n <= PROTO_NAME_BYTES &&
-	       strspn(code, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == n;
+	return res->is_array ? PROTO_INLINE_BYTES - FAILURE_BYTES : PROTO_INLINE_BYTES;
 }
 
-static void printf_like(3, 0)
-	set_failure(struct result *res, const char *code, const char *format, va_list ap)
+size_t result_room(const struct result *res)
 {
-	clear_value(res);
-	res->is_failed = true;
-	snprintf(res->code, sizeof(res->code), "%s", is_code(code) ? code : "failed");
-	vsnprintf(res->message, sizeof(res->message), format, ap);
-	text_clean(res->message, strlen(res->message));
+	return inline_max(res) - res->begin;
 }
 
-poold_public int poold_job_fail(poold_job *job, const char *code, const char *format, ...)
+/* How long a byte string in it may be; above that it goes into shared memory. */
+static size_t bin_max(const struct result *res)
 {
-	va_list ap;
+	size_t room = result_room(res);
 
-	va_start(ap, format);
-	set_failure(&job->result, code, format, ap);
-	va_end(ap);
-	return -EBADMSG;
+	return room > 3 ? room - 3 : 0;
 }
 
-/* One value without ext types of ours. */
-static bool is_plain_value(const void *encoded, size_t len)
+bool result_is_plain(const void *encoded, size_t len, unsigned max_depth)
 {
 	struct scan s;
 
-	return scan_value(encoded, len, PROTO_VALUE_DEPTH, &s) == 0 && s.fd_mask == 0 &&
-	       !s.has_future_ext;
+	return scan_value(encoded, len, max_depth, &s) == 0 && s.fd_mask == 0 && !s.has_future_ext;
 }
 
-poold_public int poold_job_fail_data(
-	poold_job *job, const char *code, const char *message, const void *encoded, size_t len)
+int result_begin(poold_job *job, size_t len)
 {
-	poold_job_fail(job, code, "%s", message ? message : "");
-	if (len <= PROTO_DATA_BYTES && is_plain_value(encoded, len) &&
-		buf_append(&job->result.body, encoded, len) < 0)
-		buf_clear(&job->result.body);
-	return -EBADMSG;
-}
+	struct result *res = &job->result;
+	uint64_t before = res->begin + res->shared_bytes;
 
-int result_too_large(struct poold_job *job, const char *limit, uint64_t value, uint64_t max)
-{
-	struct bufpack p;
-
-	poold_job_fail(job, "too_large", "The result has %llu bytes, %s allows %llu",
-		(unsigned long long)value, limit, (unsigned long long)max);
-	bufpack_init(&p, &job->result.body);
-	bufpack_map(&p, 3);
-	outcome_pack_limit(&p, limit, value, max);
-	if (bufpack_error(&p) < 0)
-		buf_clear(&job->result.body);
-	return -EFBIG;
-}
-
-/* Nothing set so far counts any more; a failure stays. */
-static int begin(poold_job *job, size_t len)
-{
-	if (job->result.is_failed)
+	if (res->is_failed)
 		return -EALREADY;
-	clear_value(&job->result);
-	if (len > job->max_result)
-		return result_too_large(job, "max_result", len, job->max_result);
+	result_clear_value(res);
+	if (before > job->max_result || len > job->max_result - before)
+		return result_too_large(job, "max_result", before + len, job->max_result);
 	return 0;
 }
 
 /* A byte string that is written here, and not only passed on. */
 static int begin_bytes(poold_job *job, size_t len)
 {
-	int r = begin(job, len);
+	int r = result_begin(job, len);
 
 	if (r == 0 && len > PROTO_INLINE_BIN_BYTES && len > shm_max())
 		r = result_too_large(job, "RLIMIT_FSIZE", len, shm_max());
 	return r;
 }
 
-/* len: of the encoding. */
-static int begin_inline(poold_job *job, size_t len)
+int result_begin_inline(poold_job *job, size_t len)
 {
-	int r = begin(job, len);
+	const struct result *res = &job->result;
+	int r = result_begin(job, len);
 
-	if (r == 0 && len > PROTO_INLINE_BYTES)
-		r = result_too_large(job, "inline_bytes", len, PROTO_INLINE_BYTES);
+	if (r == 0 && len > result_room(res))
+		r = result_too_large(job, "inline_bytes", res->begin + len, inline_max(res));
 	return r;
 }
 
 /* fd becomes the result's; the value is the byte string in it. */
-static int set_shared(struct result *res, int fd)
+static int set_shared(poold_job *job, int fd)
 {
 	struct bufpack p;
-	int index = result_attach(res, fd);
+	int index = result_attach(&job->result, fd);
 
 	if (index < 0) {
 		fd_close(fd);
-		return index;
+		return result_too_many_fds(job);
 	}
-	bufpack_init(&p, &res->body);
+	bufpack_init(&p, &job->result.body);
 	bufpack_ext_fd(&p, (uint8_t)index);
 	return bufpack_error(&p);
 }
@@ -187,23 +161,24 @@ poold_public int poold_job_result_bytes(poold_job *job, const void *bytes, size_
 
 	if (r < 0)
 		return r;
-	if (len <= PROTO_INLINE_BIN_BYTES)
+	if (len <= bin_max(&job->result))
 		return set_bin(&job->result, bytes, len);
 	r = shm_from_bytes("poold-result", bytes, len);
 	if (r < 0)
 		return r;
 	job->meter.copied += len;
-	return set_shared(&job->result, r);
+	return set_shared(job, r);
 }
 
 poold_public int poold_job_result_text(poold_job *job, const char *text, size_t len)
 {
+	const struct result *res = &job->result;
 	struct bufpack p;
-	int r = begin(job, len);
+	int r = result_begin(job, len);
 
-	if (r == 0 && len > PROTO_INLINE_BIN_BYTES)
-		r = result_too_large(
-			job, "inline_bytes", len + (len > UINT16_MAX ? 5 : 3), PROTO_INLINE_BYTES);
+	if (r == 0 && len > bin_max(res))
+		r = result_too_large(job, "inline_bytes",
+			res->begin + len + (len > UINT16_MAX ? 5 : 3), inline_max(res));
 	if (r < 0)
 		return r;
 	bufpack_init(&p, &job->result.body);
@@ -213,16 +188,17 @@ poold_public int poold_job_result_text(poold_job *job, const char *text, size_t 
 
 poold_public int poold_job_result_encoded(poold_job *job, const void *encoded, size_t len)
 {
-	int r = begin_inline(job, len);
+	unsigned max_depth = PROTO_VALUE_DEPTH - job->result.is_array;
+	int r = result_begin_inline(job, len);
 
 	if (r < 0)
 		return r;
-	if (!is_plain_value(encoded, len)) {
+	if (!result_is_plain(encoded, len, max_depth)) {
 		poold_job_fail(job, "bad_result",
 			"The function's result is not one MessagePack value, nested at most %u "
 			"deep, "
 			"without ext types 1 to 3",
-			PROTO_VALUE_DEPTH);
+			max_depth);
 		return -EINVAL;
 	}
 	return buf_append(&job->result.body, encoded, len);
@@ -252,7 +228,7 @@ poold_public int poold_job_result_buffer(poold_job *job, size_t len, void **ret)
 
 	if (r < 0)
 		return r;
-	if (len > PROTO_INLINE_BIN_BYTES) {
+	if (len > bin_max(res)) {
 		r = begin_shm(res, len);
 		if (r < 0)
 			return r;
@@ -295,6 +271,8 @@ static int take_input_fds(poold_job *job, uint8_t *encoded, size_t len)
 	struct cursor c = cursor_of(encoded, len);
 	int index_of[PROTO_PACKET_FDS];
 
+	if (job->n_fds == 0)
+		return 0;
 	memset(index_of, -1, sizeof(index_of));
 	while (!cursor_at_end(&c)) {
 		uint8_t *index = (uint8_t *)(uintptr_t)cursor_fd_index(&c);
@@ -319,8 +297,10 @@ static int take_input_fds(poold_job *job, uint8_t *encoded, size_t len)
 /* The input, with the values of other futures in their places. */
 static int append_with_values(poold_job *job)
 {
-	struct buf *body = &job->result.body;
+	const struct result *res = &job->result;
+	unsigned max_depth = PROTO_VALUE_DEPTH - res->is_array;
 	struct cursor c = job->input, value;
+	struct buf *body = &job->result.body;
 	struct bufpack p;
 
 	bufpack_init(&p, body);
@@ -340,10 +320,10 @@ static int append_with_values(poold_job *job)
 		return result_too_large(job, "inline_bytes", body->max + 1, PROTO_INLINE_BYTES);
 	if (bufpack_error(&p) < 0)
 		return bufpack_error(&p);
-	if (scan_value(buf_head(body), buf_used(body), PROTO_VALUE_DEPTH, NULL) == 0)
+	if (scan_value(buf_head(body) + res->begin, buf_used(body) - res->begin, max_depth, NULL) ==
+		0)
 		return 0;
-	return poold_job_fail(
-		job, "bad_result", "The result nests deeper than %u", PROTO_VALUE_DEPTH);
+	return poold_job_fail(job, "bad_result", "The result nests deeper than %u", max_depth);
 }
 
 poold_public int poold_job_result_input(poold_job *job)
@@ -354,27 +334,25 @@ poold_public int poold_job_result_input(poold_job *job)
 	int r;
 
 	/* one that was long for the client's message is long for the answer */
-	if (cursor_peek(&job->input) == CURSOR_BIN &&
-		cursor_len(&job->input) > PROTO_INLINE_BYTES &&
+	if (cursor_peek(&job->input) == CURSOR_BIN && cursor_len(&job->input) > result_room(res) &&
 		values_bytes(job, job->input, &bytes, &n) == 0)
 		return poold_job_result_bytes(job, bytes, n);
 	/* a byte string in shared memory counts with its own bytes */
 	if (cursor_peek(&job->input) == CURSOR_EXT &&
 		values_bytes(job, job->input, &bytes, &n) == 0)
-		r = begin(job, n);
+		r = result_begin(job, n);
 	else
-		r = begin_inline(job, cursor_len(&job->input));
+		r = result_begin_inline(job, cursor_len(&job->input));
 	if (r < 0)
 		return r;
 	r = job->n_values ? append_with_values(job)
 			  : buf_append(&res->body, job->input.p, cursor_len(&job->input));
 	if (r < 0)
 		return r;
-	r = take_input_fds(job, res->body.data + res->body.head, buf_used(&res->body));
+	r = take_input_fds(job, res->body.data + res->body.head + res->begin,
+		buf_used(&res->body) - res->begin);
 	if (r == -ENOBUFS)
-		return poold_job_fail(job, "too_large",
-			"The result has more than %u byte strings in shared memory",
-			PROTO_RESULT_FDS);
+		return result_too_many_fds(job);
 	return r;
 }
 
@@ -383,7 +361,7 @@ static int finish_shared(poold_job *job)
 	struct result *res = &job->result;
 	int r = 0;
 
-	if (res->len <= PROTO_INLINE_BIN_BYTES) {
+	if (res->len <= bin_max(res)) {
 		r = set_bin(res, res->shm_p, res->len);
 		drop_shm(res);
 		return r;
@@ -394,7 +372,7 @@ static int finish_shared(poold_job *job)
 		r = -errno;
 	if (r == 0)
 		r = shm_seal(res->shm);
-	return r < 0 ? r : set_shared(res, take_fd(&res->shm));
+	return r < 0 ? r : set_shared(job, take_fd(&res->shm));
 }
 
 void result_finish(poold_job *job)
@@ -407,42 +385,53 @@ void result_finish(poold_job *job)
 	else if (res->kind == RESULT_SHARED)
 		r = finish_shared(job);
 	res->kind = RESULT_READY;
-	if (r < 0)
+	if (r < 0 && !res->is_failed)
 		poold_job_fail(job, "internal", "The result cannot be sent: %s", strerror(-r));
 }
 
-static void pack_body(struct bufpack *p, const struct result *res)
+void result_begin_array(struct result *res)
 {
-	if (buf_used(&res->body) > 0)
-		bufpack_raw(p, buf_head(&res->body), buf_used(&res->body));
-	else
-		bufpack_nil(p);
+	res->is_array = true;
 }
 
-void result_pack(struct bufpack *p, const struct poold_job *job)
+/* What came into the array may be more than one value's worth: that of its fds, too. */
+static int check_array(struct poold_job *job)
 {
-	const struct result *res = &job->result;
+	struct result *res = &job->result;
+	uint64_t bytes = HEAD_BYTES + buf_used(&res->body);
+	size_t len;
+	int r;
 
-	if (!res->is_failed) {
-		bufpack_nil(p);
-		bufpack_array(p, 2);
-		pack_body(p, res);
-		meter_pack(p, &job->meter);
-		return;
+	if (bytes > inline_max(res))
+		return result_too_large(job, "inline_bytes", bytes, inline_max(res));
+	for (unsigned i = res->begin_fds; i < res->n_fds; i++) {
+		r = shm_check(res->fds[i], SIZE_MAX, &len);
+		if (r != 0)
+			return poold_job_fail(job, "internal", "The result cannot be sent");
+		res->shared_bytes += len;
 	}
-	bufpack_array(p, 3);
-	bufpack_text(p, res->code);
-	bufpack_text(p, res->message);
-	bufpack_map(p, 2);
-	bufpack_text(p, "data");
-	pack_body(p, res);
-	bufpack_text(p, "meas");
-	meter_pack(p, &job->meter);
-	bufpack_nil(p);
+	bytes += res->shared_bytes;
+	if (bytes > job->max_result)
+		return result_too_large(job, "max_result", bytes, job->max_result);
+	return 0;
 }
 
-size_t result_pack_len(const struct result *res)
+int result_end_element(struct poold_job *job)
 {
-	return FRAME_BYTES + buf_used(&res->body) +
-	       (res->is_failed ? sizeof(res->code) + sizeof(res->message) : 0);
+	static const uint8_t nil = 0xc0;
+	struct result *res = &job->result;
+	int r = 0;
+
+	if (buf_used(&res->body) == res->begin)
+		r = buf_append(&res->body, &nil, 1);
+	if (r < 0)
+		return poold_job_fail(
+			job, "internal", "The result cannot be kept: %s", strerror(-r));
+	r = check_array(job);
+	if (r < 0)
+		return r;
+	res->n_elements++;
+	res->begin = buf_used(&res->body);
+	res->begin_fds = res->n_fds;
+	return 0;
 }

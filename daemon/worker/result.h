@@ -18,6 +18,11 @@ enum result_kind {
 struct result {
 	enum result_kind kind;
 	bool is_failed;
+	bool is_array; /* of a job with `each`: n_elements are in it, and the value is that of one more */
+	uint32_t n_elements;
+	size_t begin;	       /* where in body the value of this run of the function begins */
+	unsigned begin_fds;    /* and its fds */
+	uint64_t shared_bytes; /* in the fds before */
 	char code[PROTO_NAME_BYTES + 1];
 	char message[PROTO_MESSAGE_TEXT_BYTES + 1];
 	struct buf body; /* the encoding of the value, or of a failure's data */
@@ -35,6 +40,20 @@ void result_init(struct result *res);
 void result_deinit(struct result *res);
 /* Back to nil. */
 void result_reset(struct result *res);
+/* From now on it is an array. */
+void result_begin_array(struct result *res);
+/* What was set becomes its next element, after result_finish(). < 0: the job has failed. */
+must_check int result_end_element(struct poold_job *job);
+/* Before a value is set: nothing set so far counts any more; a failure stays. len: of a byte string, or of an
+ * encoding that goes into the answer. < 0: too large, the job has failed. */
+must_check int result_begin(struct poold_job *job, size_t len);
+must_check int result_begin_inline(struct poold_job *job, size_t len);
+/* Drops what was set of the value. */
+void result_clear_value(struct result *res);
+/* One value without ext types of ours. */
+bool result_is_plain(const void *encoded, size_t len, unsigned max_depth);
+/* How long an encoding in the answer may be. */
+size_t result_room(const struct result *res);
 /* The function is through: what was written in place becomes the value. Afterwards only code,
  * message, body and fds count. */
 void result_finish(struct poold_job *job);
@@ -42,6 +61,8 @@ void result_finish(struct poold_job *job);
 must_check int result_attach(struct result *res, int fd);
 /* The job fails because a value of so many bytes is over a limit. Returns -EFBIG. */
 int result_too_large(struct poold_job *job, const char *limit, uint64_t value, uint64_t max);
+/* The same because of too many byte strings in shared memory. */
+int result_too_many_fds(struct poold_job *job);
 /* Packs [code, message, {data, meas}], nil or nil, [value, meas]. */
 void result_pack(struct bufpack *p, const struct poold_job *job);
 /* About how many bytes result_pack() writes, not less. */

@@ -88,7 +88,8 @@ int values_take_fd(struct poold_job *job, unsigned index)
 
 	if (index >= job->n_fds || job->fds[index] < 0)
 		return -ENOENT;
-	if (!job->parts[index])
+	/* another element may name it, too */
+	if (!job->parts[index] && !job->is_each)
 		return take_fd(&job->fds[index]);
 	fd = fcntl(job->fds[index], F_DUPFD_CLOEXEC, 3);
 	return fd < 0 ? -errno : fd;

@@ -18,6 +18,7 @@ struct hostile_deed {
 	}
 
 extern const struct hostile_deed hostile_answers[]; /* run_… */
+extern const struct hostile_deed hostile_each[];    /* each_… */
 extern const struct hostile_deed hostile_fds[];	    /* run_…, with an fd that is none */
 extern const struct hostile_deed hostile_nice[];    /* nice_… */
 extern const struct hostile_deed hostile_starts[];  /* start_…, zygote_…, fork_… */

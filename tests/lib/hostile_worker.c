@@ -187,8 +187,8 @@ static bool misbehave(const char *prefix)
 {
 	if (strncmp(pool, prefix, strlen(prefix)) != 0)
 		return false;
-	if (!act(hostile_answers) && !act(hostile_fds) && !act(hostile_nice) &&
-		!act(hostile_starts))
+	if (!act(hostile_answers) && !act(hostile_each) && !act(hostile_fds) &&
+		!act(hostile_nice) && !act(hostile_starts))
 		_exit(8);
 	return true;
 }
@@ -229,7 +229,8 @@ static void __attribute__((noreturn)) work(void)
 		hostile_send_ready(1, 1);
 	while (receive(&m, &fds)) {
 		fdqueue_deinit(&fds);
-		if (m.type == RPC_REQUEST && !misbehave("run_") && !misbehave("nice_"))
+		if (m.type == RPC_REQUEST && !misbehave("run_") && !misbehave("each_") &&
+			!misbehave("nice_"))
 			hostile_answer_nil();
 	}
 	_exit(0);

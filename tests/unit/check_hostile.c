@@ -31,10 +31,13 @@ static struct pool *start(const char *how)
 
 static struct future *submit(const char *pool)
 {
+	struct future *f;
 	char address[128];
 
 	snprintf(address, sizeof(address), "%s/run", pool);
-	return workbench_number(&b, address, 1);
+	f = workbench_number(&b, address, 1);
+	f->is_each = strncmp(pool, "each_", 5) == 0;
+	return f;
 }
 
 static void check_honest(void)
@@ -52,7 +55,9 @@ static const char *const bad_answers[] = {"run_garbage", "run_no_rpc", "run_cut_
 	"run_ready_again", "run_deep", "run_very_deep", "run_too_long", "run_ext_2", "run_ext_3",
 	"run_many_fds", "run_fd_unnamed", "run_fd_missing", "run_fd_gap", "run_fds_over_limit",
 	"run_fd_in_meas", "run_shut_down", "run_bad_progress", "run_bad_taken",
-	"run_output_no_stream", "run_output_twice", "run_output_gap",
+	"run_output_no_stream", "run_output_twice", "run_output_gap", "each_index_alone",
+	"each_results_alone", "each_index_no_number", "each_results_no_array", "each_results_deep",
+	"each_fd_in_data",
 	/* of what is no memfd as it should be */
 	"run_unsealed", "run_writable", "run_growing", "run_shrinking", "run_half_sealed",
 	"run_future_write", "run_huge_pages", "run_output_huge_pages", "run_sealed_huge_pages",
@@ -74,6 +79,25 @@ START_TEST(test_bad_answer_costs_its_own_job)
 	next = submit(p->name);
 	workbench_await(&b, next);
 	ck_assert_int_eq(next->state, FUTURE_LOST);
+	workbench_stop(&b);
+}
+END_TEST
+
+/* They are the job's as much as those of a result are; one without `each` names none outside of its data. */
+START_TEST(test_fds_of_results_before_a_failure_are_kept)
+{
+	struct pool *p = start("each_fd_in_results");
+	struct future *f = submit(p->name), *other;
+
+	workbench_await(&b, f);
+	ck_assert_int_eq(f->state, FUTURE_FAILED);
+	ck_assert_uint_eq(f->value->n_fds, 1);
+	ck_assert_uint_eq(workbench_entry_uint(f, "index"), 1);
+	ck_assert_uint_eq(p->n_deaths, 0);
+	other = submit(p->name);
+	other->is_each = false;
+	workbench_await(&b, other);
+	ck_assert_int_eq(other->state, FUTURE_LOST);
 	workbench_stop(&b);
 }
 END_TEST
@@ -364,6 +388,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, test_bad_answer_costs_its_own_job, 0, ARRAY_SIZE(bad_answers));
+	tcase_add_test(tcase, test_fds_of_results_before_a_failure_are_kept);
 	tcase_add_loop_test(
 		tcase, test_answer_before_the_breach_counts, 0, ARRAY_SIZE(second_answers));
 	tcase_add_loop_test(

@@ -34,6 +34,7 @@ START_TEST(what_is_packed_is_parsed)
 		.retries = PROTO_RETRIES_MAX,
 		.retry_on = JOBSPEC_ON_LOST | JOBSPEC_ON_TIMEOUT,
 		.backoff_us = 100000,
+		.each = true,
 	};
 	struct buf b = BUF_INIT(1000);
 	struct jobspec_error error;
@@ -67,6 +68,7 @@ START_TEST(what_is_packed_is_parsed)
 	ck_assert_uint_eq(out.retries, in.retries);
 	ck_assert_uint_eq(out.retry_on, in.retry_on);
 	ck_assert_uint_eq(out.backoff_us, in.backoff_us);
+	ck_assert(out.each);
 	buf_deinit(&b);
 }
 END_TEST

@@ -216,6 +216,10 @@ static void take_answer(struct reply *r, struct rpc *m)
 				r->value = literal_text(value);
 			else if (text_equal(key, key_len, "meas"))
 				r->meas = literal_text(value);
+			else if (text_equal(key, key_len, "index"))
+				ck_assert(cursor_uint(&value, &r->index));
+			else if (text_equal(key, key_len, "results"))
+				r->results = literal_text(value);
 		}
 		return;
 	}
@@ -273,6 +277,7 @@ void peer_forget(struct reply *r)
 	free(r->message);
 	free(r->value);
 	free(r->meas);
+	free(r->results);
 	*r = (struct reply){};
 }
 

@@ -27,10 +27,12 @@ struct peer {
 struct reply {
 	enum rpc_type type;
 	uint32_t msgid;
-	char *word;    /* method, or code of the error; "" for a good answer */
-	char *message; /* of the error */
-	char *value;   /* params, result, or data of the error, as text */
-	char *meas;    /* of an answer to run, as text */
+	char *word;	/* method, or code of the error; "" for a good answer */
+	char *message;	/* of the error */
+	char *value;	/* params, result, or data of the error, as text */
+	char *meas;	/* of an answer to run, as text */
+	uint64_t index; /* of the element that failed, with `each` */
+	char *results;	/* of those before it, as text */
 	int fds[PROTO_PACKET_FDS];
 	unsigned n_fds;
 };

@@ -127,6 +127,15 @@ static int run_fail_data(poold_job *job)
 	return r < 0 ? r : poold_job_fail_data(job, "with_data", "It has data", p, n);
 }
 
+/* A number: so many zeros. Bytes: fails with these as data. */
+static int run_zeros_or_data(poold_job *job)
+{
+	const void *p;
+	size_t n;
+
+	return poold_job_input_bytes(job, &p, &n) == 0 ? run_fail_data(job) : run_bytes(job);
+}
+
 static int run_fail_badly(poold_job *job)
 {
 	return poold_job_fail(job, "No Code!", "%s", "but a message");
@@ -247,6 +256,7 @@ static const struct poold_function functions[] = {
 	{"stubborn", 0, "Goes on after a refusal.", run_stubborn},
 	{"replaced", 0, "Sets the result twice.", run_replaced},
 	{"fail_data", 0, "Fails with data.", run_fail_data},
+	{"zeros_or_data", 0, "That many zeros, or fails with data.", run_zeros_or_data},
 	{"fail_badly", 0, "Fails with a code that is none.", run_fail_badly},
 	{"errno", 0, "Returns an error.", run_errno},
 	{"join", POOLD_FUNCTION_PURE, "Joins two byte strings.", run_join},
