@@ -5,7 +5,10 @@
  * Files that clients gave commands are closed here too.
  *
  * Nobody can tell which reference is the last: one memfd may go with thousands of jobs. To wake the thread
- * for each would cost more than most closes, so after a batch it naps, and what comes meanwhile is the next.
+ * for each would cost more than most closes, so it naps before it closes a batch. By then the answers are on their
+ * way that the pages would have kept waiting, and the sender, who may have lost its processor between sending an fd and
+ * closing its own, has closed it: else the last reference is the sender's, who frees all pages before it looks for
+ * the answer.
  */
 #include "daemon/closer.h"
 
@@ -74,8 +77,8 @@ static void *run(void *unused)
 	pthread_mutex_lock(&closer.lock);
 	while (closer.n > 0 || !closer.is_stopping) {
 		if (closer.n > 0) {
-			close_batch();
 			nap();
+			close_batch();
 			continue;
 		}
 		closer.is_idle = true;
