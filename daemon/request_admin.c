@@ -220,7 +220,7 @@ static void pack_function(struct bufpack *p, const struct function *fn)
 		bufpack_text(p, "pure");
 	bufpack_field_uint(p, "done", fn->n_done);
 	bufpack_field_uint(p, "failed", fn->n_failed);
-	bufpack_field_seconds(p, "mean_run", fn->mean_run_us);
+	bufpack_field_seconds(p, "mean_run", (fn->mean_run_ns + 999) / 1000);
 	bufpack_field_uint(p, "bytes_in", fn->cost.in.inline_bytes + fn->cost.in.memfd_bytes);
 	bufpack_field_uint(p, "bytes_out", fn->cost.out.inline_bytes + fn->cost.out.memfd_bytes);
 	cost_pack_fields(p, &fn->cost, fn->n_done + fn->n_failed);

@@ -320,6 +320,18 @@ int account_check_result(
 	return r;
 }
 
+bool account_is_half_free(const struct account *a, const struct amounts *want)
+{
+	const struct accounts *all = a->all;
+
+	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+		if (want->n[k] &&
+			(exceeds(a->used.n[k], want->n[k], all->limits.uid.n[k] / 2) ||
+				exceeds(all->used.n[k], want->n[k], all->limits.all.n[k] / 2)))
+			return false;
+	return true;
+}
+
 static uint64_t times(const struct amounts *used, const struct amounts *want,
 	const struct amounts *max, uint64_t most)
 {

@@ -119,6 +119,8 @@ __attribute__((warn_unused_result)) int account_check_result(
  * do. */
 unsigned account_n_results(const struct account *a, const struct amounts *want, unsigned most);
 unsigned accounts_n_results(const struct accounts *all, const struct amounts *want, unsigned most);
+/* With this beside what they hold, both the uid and all together leave half of what they may. */
+bool account_is_half_free(const struct account *a, const struct amounts *want);
 /* Takes it, after that was asked; gives it back. */
 void account_take_result(struct account *a, const struct amounts *want);
 void account_give_result(struct account *a, const struct amounts *back);

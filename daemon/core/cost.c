@@ -62,6 +62,18 @@ void cost_learn_run(struct cost *c, const struct future_timing *t)
 	w->return_us += t->return_us;
 }
 
+/* The rest apart, lest a long time overflows. */
+uint64_t cost_mean_run_ns(const struct cost *c)
+{
+	const struct cost_window *w = &c->window;
+	uint64_t ns;
+
+	if (!w->n_runs)
+		return 0;
+	ns = w->run_us / w->n_runs * 1000 + w->run_us % w->n_runs * 1000 / w->n_runs;
+	return ns ? ns : 1;
+}
+
 static void learn_size(struct cost_size *s, uint64_t bytes)
 {
 	if (s->n_of >= COST_WINDOW) {

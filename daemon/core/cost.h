@@ -65,6 +65,8 @@ void cost_learn_job(struct cost *c, const struct future *f);
 void cost_copied_out(struct future *f, uint64_t bytes);
 /* What adds up: not what the last runs were like. */
 void cost_add(struct cost *sum, const struct cost *c);
+/* What the last runs took, each: at least 1 ns. 0: there was none. */
+uint64_t cost_mean_run_ns(const struct cost *c);
 /* The work share: run / (run + handover + return), 0 to 1; below 0: nothing ran. */
 double cost_share(const struct future_timing *t);
 /* A bit (1 << COST_REMEDY_…) for each remedy that the last runs call for; 0 if their work share is

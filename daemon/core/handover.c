@@ -66,30 +66,60 @@ static struct slot *slot_idle(struct pool *p, uint64_t now_us)
 	return NULL;
 }
 
-static bool may_have_ahead(const struct slot *s, unsigned room, uint64_t now_us)
+static struct slot *of_taker(struct heap_node *node)
 {
-	return s->n_line > 0 && s->n_line <= room && s->fate != FATE_ENDS && !is_refusing(s) &&
-	       !recall_runs_late(s, now_us);
+	return (struct slot *)(void *)((char *)node - offsetof(struct slot, taker));
 }
 
-/* The least burdened worker that may have this job ahead of need. */
-static struct slot *slot_for_ahead(struct pool *p, const struct function *fn, uint64_t now_us)
+/* Some of them may not have every job: see fits_ahead(). */
+static bool is_taker(const struct slot *s, uint64_t now_us)
 {
-	unsigned room = pool_ahead(p, fn);
-	struct slot *s, *best = NULL;
+	return s->state == SLOT_BUSY && s->n_line > 0 && s->n_line <= s->pool->config.ahead_max &&
+	       s->fate != FATE_ENDS && !is_refusing(s) && !recall_runs_late(s, now_us);
+}
 
-	if (room == 0)
-		return NULL;
+/* Of equally burdened ones the one that has fewer jobs. */
+static void place_taker(struct slot *s, uint64_t now_us)
+{
+	if (is_taker(s, now_us))
+		heap_set(&s->pool->takers, &s->taker, s->ahead_ns, s->n_line);
+	else
+		heap_clear(&s->pool->takers, &s->taker);
+}
+
+static void gather_takers(struct pool *p, uint64_t now_us)
+{
+	struct slot *s;
+
+	heap_empty(&p->takers);
 	TAILQ_FOREACH (s, &p->by_state[SLOT_BUSY], in_state)
-		if (may_have_ahead(s, room, now_us) && (!best || s->n_line < best->n_line))
-			best = s;
-	return best;
+		place_taker(s, now_us);
+}
+
+/* Rooms for results that are taken long before there is one are to keep nobody from the rest of his
+ * account. */
+static bool fits_ahead(const struct slot *s, const struct future *f)
+{
+	struct amounts want = reservation_of(s->pool);
+	uint64_t ahead_ns = heap_after(s->ahead_ns, function_expected_ns(f->function));
+
+	return ahead_ns <= POOL_AHEAD_US * 1000 &&
+	       (s->n_line <= POOL_AHEAD_LEAST || account_is_half_free(f->account, &want));
+}
+
+/* The least burdened worker, if it may have this job ahead of need. */
+static struct slot *slot_for_ahead(struct pool *p, const struct future *f)
+{
+	struct heap_node *node = heap_first(&p->takers);
+
+	return node && fits_ahead(of_taker(node), f) ? of_taker(node) : NULL;
 }
 
 /* False: f ended in place of starting. */
 static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
 {
 	struct pool *p = s->pool;
+	uint64_t expected_ns;
 	int r;
 
 	reservation_take(f);
@@ -106,15 +136,19 @@ static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
 	if (r != 0) {
 		s->refused_turn = p->core->n_turns;
 		p->core->want_turn = true;
+		place_taker(s, now_us);
 		return true;
 	}
-	queue_pop(&p->queue, f, f->function->mean_run_us);
+	expected_ns = function_expected_ns(f->function);
+	queue_pop(&p->queue, f, (f->function->mean_run_ns + 999) / 1000);
 	s->next_msgid++;
+	f->expected_ns = expected_ns < UINT32_MAX ? (uint32_t)expected_ns : UINT32_MAX;
 	line_append(s, f, now_us);
 	if (s->state == SLOT_IDLE) {
 		s->busy_us = now_us;
 		slot_set_state(s, SLOT_BUSY, now_us);
 	}
+	place_taker(s, now_us);
 	return true;
 }
 
@@ -129,6 +163,7 @@ static bool assign(struct pool *p, uint64_t now_us)
 
 	if (queue_rejoin(&p->queue))
 		p->core->is_short = true;
+	gather_takers(p, now_us);
 	while ((f = first_with_room(p, &failure))) {
 		if (failure != FAILURE_NONE) {
 			queue_remove(&p->queue, f);
@@ -144,7 +179,7 @@ static bool assign(struct pool *p, uint64_t now_us)
 		}
 		s = slot_idle(p, now_us);
 		if (!s)
-			s = slot_for_ahead(p, f->function, now_us);
+			s = slot_for_ahead(p, f);
 		if (!s)
 			break;
 		has_ended |= !hand_over(s, f, now_us);

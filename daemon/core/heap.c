@@ -121,6 +121,12 @@ void heap_clear(struct heap *h, struct heap_node *node)
 		place(h, i, last);
 }
 
+void heap_empty(struct heap *h)
+{
+	while (h->n > 0)
+		h->entries[--h->n].node->pos = 0;
+}
+
 void heap_rebuild(struct heap *h)
 {
 	for (uint32_t i = 0; i < h->n; i++)

@@ -38,6 +38,8 @@ void heap_deinit(struct heap *h);
 __attribute__((warn_unused_result)) int heap_reserve(struct heap *h, uint32_t n);
 /* Puts a node in, or moves it. Room was reserved. */
 void heap_set(struct heap *h, struct heap_node *node, uint64_t key, uint64_t order);
+/* Takes all out. */
+void heap_empty(struct heap *h);
 /* Takes a node out; one that is in no heap is fine. */
 void heap_clear(struct heap *h, struct heap_node *node);
 /* Whether a comes before b. */

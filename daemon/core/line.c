@@ -46,14 +46,18 @@ void line_append(struct slot *s, struct future *f, uint64_t now_us)
 		make_first(f, now_us);
 	} else {
 		s->pool->n_ahead++;
+		s->ahead_ns += f->expected_ns;
 	}
 }
 
 static void line_remove(struct future *f)
 {
 	struct slot *s = f->slot;
+	const struct future *was_ahead = f == slot_first(s) ? TAILQ_NEXT(f, in_line) : f;
 
 	TAILQ_REMOVE(&s->line, f, in_line);
+	if (was_ahead)
+		s->ahead_ns -= was_ahead->expected_ns;
 	if (--s->n_line > 0)
 		s->pool->n_ahead--;
 	else

@@ -4,10 +4,10 @@
  *
  * and from every state with a worker to empty, when that worker dies.
  *
- * How far ahead of need a job is handed over depends on what its function took so far: at most
- * POOL_AHEAD_US of work behind the running job, one job of a function without history. So nothing
- * has to be stolen back at every submit; when the running job takes longer, what waits behind it is
- * taken back.
+ * What a job is expected to take is the mean of its function's last runs, some thousands of them: a
+ * mean, since the wait of whoever stands behind jobs is the sum of what they take; of so many, since
+ * one run in a hundred that takes ten thousand times as long as the others must not be forgotten
+ * before the next one like it.
  */
 #include "daemon/core/pool.h"
 
@@ -18,8 +18,7 @@
 
 #include "daemon/core/core.h"
 
-#define MEAN_WEIGHT 8			 /* a run counts for 1/8 of the moving average */
-#define LEAVE_US    (5 * 1000 * 1000ull) /* a worker whose link was closed has so long to leave */
+#define LEAVE_US (5 * 1000 * 1000ull) /* a worker whose link was closed has so long to leave */
 
 #define TO(s) (1u << SLOT_##s)
 
@@ -98,6 +97,8 @@ int pool_add_slot(struct pool *p)
 	if (!grown)
 		return -ENOMEM;
 	p->slots = grown;
+	if (heap_reserve(&p->takers, p->n_slots + 1) < 0)
+		return -ENOMEM;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -162,6 +163,7 @@ struct pool *pool_free(struct pool *p)
 		function_free(fn);
 	}
 	queue_deinit(&p->queue);
+	heap_deinit(&p->takers);
 	for (unsigned i = 0; i < p->n_slots; i++)
 		free(p->slots[i]);
 	free(p->slots);
@@ -270,11 +272,9 @@ void pool_set_failed(struct pool *p, const char *reason)
 	pool_set_reason(p, reason);
 }
 
-unsigned pool_ahead(const struct pool *p, const struct function *fn)
+uint64_t function_expected_ns(const struct function *fn)
 {
-	uint64_t n = fn->mean_run_us ? POOL_AHEAD_US / fn->mean_run_us : 1;
-
-	return n < p->config.ahead_max ? (unsigned)n : p->config.ahead_max;
+	return fn->mean_run_ns ? fn->mean_run_ns : POOL_AHEAD_US * 1000;
 }
 
 void pool_add_sums(struct pool_sums *sums, const struct pool *p)
@@ -289,14 +289,11 @@ void pool_add_sums(struct pool_sums *sums, const struct pool *p)
 void function_learn_run(struct function *fn, const struct future *f)
 {
 	struct future_timing t = future_timing(f, f->finished_us);
-	uint64_t run_us = t.run_us ? t.run_us : 1;
 
 	if (!f->started_us)
 		return;
-	fn->mean_run_us = fn->mean_run_us
-				  ? (fn->mean_run_us * (MEAN_WEIGHT - 1) + run_us) / MEAN_WEIGHT
-				  : run_us;
 	cost_learn_run(&fn->cost, &t);
+	fn->mean_run_ns = cost_mean_run_ns(&fn->cost);
 }
 
 void function_learn(struct function *fn, const struct future *f)

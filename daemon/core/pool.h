@@ -15,9 +15,12 @@ enum pool_state {
 	POOL_REMOVED, /* nobody finds it: what runs ends, what is kept can be read */
 };
 
-/* How much work a worker is given beyond its running job; a job that runs longer than this runs
- * late. */
+/* How much work a worker is given beyond its running job, at most, as far as history tells; a job
+ * that runs longer than this runs late. */
 #define POOL_AHEAD_US 500
+/* So many jobs go ahead of need whatever room for their results takes of an account; more do only
+ * as long as it is half empty. */
+#define POOL_AHEAD_LEAST 2
 /* A worker in whose inbox a job lay so long, since it last received any, is stopped, or hangs. */
 #define POOL_DEAF_US 1000000
 
@@ -56,7 +59,7 @@ struct function {
 	struct pool *pool;
 	bool is_pure;
 	bool is_gone;
-	uint64_t mean_run_us; /* moving average; 0: no history */
+	uint64_t mean_run_ns; /* of the last thousands; 0: no history */
 	uint64_t n_done;
 	uint64_t n_failed; /* in whatever way */
 	struct cost cost;
@@ -73,6 +76,7 @@ struct slot {
 	/* Handed over, neither answered nor taken back; the first is running. */
 	struct futures line;
 	unsigned n_line;
+	uint64_t ahead_ns;   /* what all but the first are expected to take */
 	bool has_received;   /* the first of the line, as a look into the inbox showed */
 	uint64_t unheard_us; /* how long jobs lay there that came back, since it received one */
 	uint32_t next_msgid;
@@ -85,6 +89,7 @@ struct slot {
 	uint64_t since_us;	/* in this state */
 	uint64_t busy_us;	/* when it last had nothing to do, and got a job */
 	struct heap_node timer; /* leaving: when to kill; else: when it is too old */
+	struct heap_node taker; /* among those that may have jobs ahead of need */
 	TAILQ_ENTRY(slot) in_state;
 };
 
@@ -126,8 +131,9 @@ struct pool {
 	struct slots by_state[_SLOT_STATE_MAX];
 	unsigned n_by_state[_SLOT_STATE_MAX];
 	unsigned n_by_fate[_FATE_MAX][_SLOT_STATE_MAX];
-	unsigned n_lines; /* slots that have a line: jobs that run */
-	unsigned n_ahead; /* jobs handed over that are not the first in their line */
+	unsigned n_lines;   /* slots that have a line: jobs that run */
+	unsigned n_ahead;   /* jobs handed over that are not the first in their line */
+	struct heap takers; /* while jobs are handed over: the least burdened worker first */
 	struct queue queue;
 	struct futures aside; /* jobs that wait, and are not in the queue: delayed */
 	uint64_t n_aside;
@@ -197,8 +203,9 @@ static inline bool pool_is_closed(const struct pool *p)
 }
 /* p has the functions of `from`, which loses them; others of p are gone. */
 void pool_take_functions(struct pool *p, struct pool *from);
-/* How many jobs of this function may stand in a line behind the running one. */
-unsigned pool_ahead(const struct pool *p, const struct function *f);
+/* How long a job of this function is expected to run. Without history: as long as what may be handed
+ * over ahead of need, so that there is one of it. */
+uint64_t function_expected_ns(const struct function *fn);
 /* Learns from the end of a job, and of its last run. */
 void function_learn(struct function *fn, const struct future *f);
 /* Learns from a run that is not the end. */

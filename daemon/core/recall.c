@@ -11,7 +11,10 @@
 
 bool recall_runs_late(const struct slot *s, uint64_t now_us)
 {
-	return now_us > heap_after(slot_first(s)->head_us, POOL_AHEAD_US);
+	const struct future *f = slot_first(s);
+
+	return now_us > heap_after(f->head_us, POOL_AHEAD_US) ||
+	       f->expected_ns > POOL_AHEAD_US * 1000;
 }
 
 void recall_late(struct pool *p, uint64_t now_us)

@@ -3,7 +3,7 @@
 
 #include "daemon/core/core.h"
 
-/* Its running job takes longer than others should wait behind it. */
+/* Its running job takes longer than others should wait behind it, or is expected to. */
 bool recall_runs_late(const struct slot *s, uint64_t now_us);
 /* What lies behind jobs that run late. */
 void recall_late(struct pool *p, uint64_t now_us);

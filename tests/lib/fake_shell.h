@@ -14,8 +14,8 @@
 #include "daemon/core/core.h"
 
 enum {
-	FAKE_INBOX = 8,
-	FAKE_OUTBOX = 16,
+	FAKE_INBOX = 72,
+	FAKE_OUTBOX = 72,
 	FAKE_HELD = 4,
 };
 

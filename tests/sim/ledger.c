@@ -32,14 +32,19 @@ static void check_slots(struct world *w, const struct pool *p, uint64_t n_in_lin
 
 	for (unsigned i = 0; i < p->n_slots; i++) {
 		const struct slot *s = p->slots[i];
+		uint64_t ahead_ns = 0;
 		struct future *f;
 		unsigned n = 0;
 
 		TAILQ_FOREACH (f, &s->line, in_line) {
 			if (f->slot != s)
 				world_fail(w, "%llu stands in a line not its own", (ull)f->id);
+			ahead_ns += n > 0 ? f->expected_ns : 0;
 			n++;
 		}
+		if (ahead_ns != s->ahead_ns)
+			world_fail(w, "%llu ns wait in a line, not %llu", (ull)ahead_ns,
+				(ull)s->ahead_ns);
 		if (n != s->n_line)
 			world_fail(w, "%u jobs are in a line of %u", n, s->n_line);
 		if (n > 0 && (s->state == SLOT_EMPTY || s->state == SLOT_STARTING ||

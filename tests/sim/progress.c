@@ -117,6 +117,28 @@ void check_nobody_waits(struct world *w, const struct pool *p)
 	}
 }
 
+/* It stands in no line yet. */
+void check_reach(struct world *w, const struct future *f, const struct slot *s)
+{
+	const struct future *first = slot_first(s), *g;
+	uint64_t mean_ns = f->function->mean_run_ns, ns = mean_ns ? mean_ns : POOL_AHEAD_US * 1000;
+	unsigned n = 1;
+
+	world_record(w, f->id)->expected_ns = ns;
+	if (!first)
+		return;
+	TAILQ_FOREACH (g, &s->line, in_line)
+		if (g != first) {
+			ns += world_record(w, g->id)->expected_ns;
+			n++;
+		}
+	if (ns > POOL_AHEAD_US * 1000 || n > s->pool->config.ahead_max)
+		world_fail(w, "%llu is one of %u that wait %llu ns for each other", (ull)f->id, n,
+			(ull)ns);
+	if (world_record(w, first->id)->expected_ns > POOL_AHEAD_US * 1000)
+		world_fail(w, "%llu goes behind a job that will take long", (ull)f->id);
+}
+
 static void check_refusals(struct world *w, const struct pool *p)
 {
 	for (unsigned i = 0; i < p->n_slots; i++)

@@ -192,6 +192,7 @@ static void handed_over(struct fake_worker *fw, struct future *f)
 	world_say(w, "%llu is handed to worker %s/%u", (unsigned long long)f->id, pool_name(fw),
 		number(fw));
 	sizes_handed_over(w, fw);
+	check_reach(w, f, fw->slot);
 	check_hand_over(w, f);
 }
 

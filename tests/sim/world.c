@@ -129,7 +129,7 @@ struct pool *world_add_pool(struct world *w, const char *name)
 	struct pool_config config = {
 		.name = name,
 		.n_workers = 1 + (unsigned)world_below(w, 4),
-		.ahead_max = (unsigned)world_below(w, 4),
+		.ahead_max = world_once_in(w, 4) ? 64 : (unsigned)world_below(w, 4),
 		.max_result_bytes = world_below(w, 600),
 		.max_result_fds = (uint16_t)(1 + world_below(w, 2)),
 		.grace_us = 1 + world_below(w, w->long_us),
@@ -150,7 +150,7 @@ struct pool *world_add_pool(struct world *w, const char *name)
 	w->sizes[i] = (struct sizes){0};
 	sizes_begin(w, i);
 	for (unsigned k = 0; k < config.n_workers; k++)
-		fake_worker(p, k)->inbox_size = 1 + (unsigned)world_below(w, FAKE_INBOX);
+		fake_worker(p, k)->inbox_size = 1 + (unsigned)world_below(w, 8);
 	return p;
 }
 

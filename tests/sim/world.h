@@ -72,6 +72,7 @@ struct record {
 	uint64_t entered_us;	/* the queue, this time */
 	uint64_t not_before_us; /* it does not start: somebody was told so */
 	uint64_t entry;		/* as which of all */
+	uint64_t expected_ns;	/* when it was handed over */
 	bool is_charged;	/* its uid, with charge_us for this job */
 	uint64_t charge_us;
 	bool is_final;
@@ -336,6 +337,8 @@ void check_always(struct world *w);
 void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us);
 /* The pool is gone, or the daemon stops: who is not with a worker is not there. */
 void check_nobody_waits(struct world *w, const struct pool *p);
+/* When f is handed over: a worker has not more of it ahead of need than it may. */
+void check_reach(struct world *w, const struct future *f, const struct slot *s);
 /* A job was made. */
 void order_born(struct world *w, const struct future *f);
 /* Sees which jobs are over, before their records are freed. */
