@@ -23,8 +23,6 @@
 #include "tests/bench/sample.h"
 
 #define BYTES 64
-/* A call that took this long had to fill memory. */
-#define LONG_NS 10000000u
 
 struct flow {
 	poold *handle;
@@ -152,8 +150,6 @@ static uint64_t call(poold *p, const char *function, poold_input input, size_t l
 	return ns;
 }
 
-/* What a call leaves behind is freed beside the next one, which takes half as long again for it. As the floor's is
- * freed outside of its time, so it is here: after each call a pause as long as the call. */
 static void repeat(poold *p, const char *function, poold_input input, size_t len, unsigned n)
 {
 	struct sample s = sample_new(n);
@@ -162,10 +158,7 @@ static void repeat(poold *p, const char *function, poold_input input, size_t len
 		uint64_t ns = call(p, function, input, len);
 
 		sample_add(&s, ns);
-		if (ns >= LONG_NS)
-			nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / 1000000000),
-					  .tv_nsec = (long)(ns % 1000000000)},
-				NULL);
+		sample_pause(ns);
 	}
 	sample_print(&s);
 }

@@ -324,6 +324,7 @@ static uint64_t go(const struct way *w, size_t n)
 	ns = sample_now_ns() - from_ns;
 	if (strcmp(w->what, "free") != 0)
 		close(fd);
+	sample_pause(ns);
 	return ns;
 }
 
