@@ -114,7 +114,7 @@ static uint64_t max_of(const struct slot *s)
 {
 	const struct future *f = slot_first(s);
 
-	return f ? f->result_bytes - sizeof(struct payload) : 0;
+	return f ? f->result_bytes - PAYLOAD_OWN_BYTES_MAX : 0;
 }
 
 static bool is_each(const struct slot *s)
@@ -137,7 +137,7 @@ static int check_size(
 	r = payload_measure(cursor_len(value), fds->fds, fds->n, &bytes, &n_fds);
 	if (r < 0)
 		return r;
-	bytes -= sizeof(struct payload);
+	bytes -= payload_own_bytes(fds->n);
 	return bytes > max ? set_too_large(a, "max_result", bytes, max) : 0;
 }
 

@@ -25,12 +25,12 @@ must_check int answer_parse(const struct rpc *m, struct message_fds *fds, const 
 /* What a pool reserves for a result of max_result bytes: its record needs room too. */
 static inline uint64_t answer_reserve_bytes(uint64_t max_result)
 {
-	return max_result + sizeof(struct payload);
+	return max_result + PAYLOAD_OWN_BYTES_MAX;
 }
 
 static inline uint64_t answer_max_result(const struct pool *p)
 {
-	return p->config.max_result_bytes - sizeof(struct payload);
+	return p->config.max_result_bytes - PAYLOAD_OWN_BYTES_MAX;
 }
 /* The same for its fds: an encoding around the inline limit may lie in one more. */
 #define ANSWER_RESERVE_FDS (PROTO_RESULT_FDS + 1)

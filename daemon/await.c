@@ -12,15 +12,23 @@ static void on_final(struct final_hook *h, struct future *f)
 	pending_ready(&container_of(h, struct await, hook)->pending);
 }
 
+static void give_memory(const struct pending_ops *ops, struct await *a)
+{
+	if (ops->memory)
+		slab_give(ops->memory, a);
+	else
+		free(a);
+}
+
 void *await_new(struct request *r, struct future *f, const struct pending_ops *ops, size_t size)
 {
-	struct await *a = calloc(1, size);
+	struct await *a = ops->memory ? slab_take(ops->memory) : calloc(1, size);
 	struct refusal why;
 	int e;
 
 	e = a ? pending_add(&a->pending, r->conn, ops, &why) : -ENOMEM;
 	if (e) {
-		free(a);
+		give_memory(ops, a);
 		request_fail_charge(r, e, &why);
 		return NULL;
 	}
@@ -39,5 +47,5 @@ void await_free(struct pending *p, bool is_closing)
 
 	core_unwait(core, &a->hook.waiter);
 	core_unpin(core, a->future);
-	free(a);
+	give_memory(p->ops, a);
 }

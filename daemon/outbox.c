@@ -238,8 +238,8 @@ static ssize_t send_bytes(struct outbox *o, int sock)
 			break;
 		iov[n++] = (struct iovec){c->bytes + c->pos, c->len - c->pos};
 	}
-	sent = fdpass_send(
-		sock, iov, n, MSG_DONTWAIT, n_fds ? first->future->value->fds : NULL, n_fds);
+	sent = fdpass_send(sock, iov, n, MSG_DONTWAIT,
+		n_fds ? first->future->value->memfds->fds : NULL, n_fds);
 	if (sent > 0 && n_fds) {
 		o->unread_fds += n_fds;
 		first->n_fds = 0;

@@ -9,9 +9,20 @@
 #include <string.h>
 
 #include "daemon/closer.h"
+#include "daemon/core/slab.h"
 #include "daemon/stdio.h"
 #include "proto/cursor.h"
 #include "proto/shm.h"
+
+/* Values that fit come from a slab: nearly all, where there are many. */
+#define SMALL_BYTES 96u
+
+static struct slab small = SLAB_INIT(SMALL_BYTES);
+
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
 
 /* A sparse memfd may claim 2^63 bytes, so sums stop at the end of the number. */
 static uint64_t add_bytes(uint64_t a, uint64_t b)
@@ -51,6 +62,9 @@ static int check_fd(
 static int take_fds(struct payload *p, const int *fds, unsigned n_fds, const uint8_t *roles,
 	const char **ret_reason)
 {
+	p->memfds = calloc(1, sizeof(*p->memfds));
+	if (!p->memfds)
+		return -ENOMEM;
 	for (unsigned i = 0; i < n_fds; i++) {
 		size_t size;
 		bool is_own;
@@ -60,11 +74,10 @@ static int take_fds(struct payload *p, const int *fds, unsigned n_fds, const uin
 		if (r != 0)
 			return r;
 		p->own |= (uint8_t)(is_own << i);
-		p->fd_bytes[i] = size;
-		p->memfd_bytes = add_bytes(p->memfd_bytes, size);
+		p->memfds->size[i] = size;
+		p->memfds->bytes = add_bytes(p->memfds->bytes, size);
 	}
-	if (n_fds > 0)
-		memcpy(p->fds, fds, n_fds * sizeof(*fds));
+	memcpy(p->memfds->fds, fds, n_fds * sizeof(*fds));
 	p->n_fds = (uint8_t)n_fds;
 	return 0;
 }
@@ -79,7 +92,7 @@ static uint64_t expand(const struct payload *p, const uint8_t *encoding, size_t 
 		const uint8_t *index = cursor_fd_index(&c);
 
 		if (index) {
-			uint64_t bytes = p->fd_bytes[*index];
+			uint64_t bytes = p->memfds->size[*index];
 
 			sum = add_bytes(sum, bytes > UINT32_MAX ? UINT64_MAX : bytes + 5);
 		} else if (!cursor_step(&c)) {
@@ -91,19 +104,45 @@ static uint64_t expand(const struct payload *p, const uint8_t *encoding, size_t 
 
 static int set_encoding(struct payload *p, const uint8_t *encoding, size_t len)
 {
-	p->len = len;
+	p->len = (uint32_t)len;
 	if (len <= PROTO_INLINE_BYTES) {
 		memcpy(p->bytes, encoding, len);
 		return 0;
 	}
 	p->spill_fd = shm_from_bytes("poold-value", encoding, len);
-	p->copied_bytes = len;
 	return p->spill_fd < 0 ? p->spill_fd : 0;
+}
+
+static size_t memory_of(size_t n_bytes)
+{
+	return offsetof(struct payload, bytes) + n_bytes;
+}
+
+/* Of one whose encoding has so many bytes here; zeroed but for them. */
+static struct payload *take_memory(size_t n_bytes)
+{
+	struct payload *p;
+
+	if (memory_of(n_bytes) <= SMALL_BYTES)
+		return slab_take(&small);
+	p = malloc(larger(memory_of(n_bytes), sizeof(*p)));
+	if (p)
+		*p = (struct payload){.spill_fd = -1};
+	return p;
+}
+
+static void give_memory(struct payload *p)
+{
+	if (memory_of(p->spill_fd < 0 ? p->len : 0) <= SMALL_BYTES)
+		slab_give(&small, p);
+	else
+		free(p);
 }
 
 int payload_new_command(const uint8_t *encoding, size_t len, const int *fds, unsigned n_fds,
 	const uint8_t *roles, struct payload **ret, const char **ret_reason)
 {
+	size_t n_bytes = len <= PROTO_INLINE_BYTES ? len : 0;
 	struct payload *p = NULL;
 	int r = PAYLOAD_E_FD;
 
@@ -112,16 +151,17 @@ int payload_new_command(const uint8_t *encoding, size_t len, const int *fds, uns
 		goto fail;
 	}
 	r = -ENOMEM;
-	p = malloc(sizeof(*p) + (len <= PROTO_INLINE_BYTES ? len : 0));
+	p = take_memory(n_bytes);
 	if (!p)
 		goto fail;
-	*p = (struct payload){.spill_fd = -1};
+	p->spill_fd = -1;
 	r = set_encoding(p, encoding, len);
-	if (r == 0)
+	if (r == 0 && n_fds > 0)
 		r = take_fds(p, fds, n_fds, roles, ret_reason);
 	if (r != 0)
 		goto fail;
-	p->expanded_bytes = n_fds ? expand(p, encoding, len) : len;
+	if (n_fds > 0)
+		p->memfds->expanded = expand(p, encoding, len);
 	*ret = p;
 	return 0;
 fail:
@@ -140,7 +180,7 @@ void payload_close_own(struct payload *p)
 {
 	for (unsigned i = 0; i < p->n_fds; i++)
 		if (p->own >> i & 1)
-			closer_close(take_fd(&p->fds[i]));
+			closer_close(take_fd(&p->memfds->fds[i]));
 }
 
 static int share_fd(int fd, int *ret)
@@ -149,19 +189,33 @@ static int share_fd(int fd, int *ret)
 	return fd >= 0 && *ret < 0 ? -errno : 0;
 }
 
+static int share_memfds(struct payload *p, const struct payload *from)
+{
+	int r = 0;
+
+	p->memfds = malloc(sizeof(*p->memfds));
+	if (!p->memfds)
+		return -ENOMEM;
+	*p->memfds = *from->memfds;
+	for (; r == 0 && p->n_fds < from->n_fds; p->n_fds += r == 0)
+		r = share_fd(from->memfds->fds[p->n_fds], &p->memfds->fds[p->n_fds]);
+	return r;
+}
+
 int payload_copy(const struct payload *from, struct payload **ret)
 {
-	size_t bytes = sizeof(*from) + (from->spill_fd < 0 ? from->len : 0);
-	struct payload *p = malloc(bytes);
-	int r;
+	size_t n_bytes = from->spill_fd < 0 ? from->len : 0;
+	struct payload *p = take_memory(n_bytes);
+	int r = 0;
 
 	if (!p)
 		return -ENOMEM;
-	memcpy(p, from, bytes);
+	memcpy(p, from, memory_of(n_bytes));
+	p->memfds = NULL;
 	p->n_fds = 0;
 	r = share_fd(from->spill_fd, &p->spill_fd);
-	for (; r == 0 && p->n_fds < from->n_fds; p->n_fds += r == 0)
-		r = share_fd(from->fds[p->n_fds], &p->fds[p->n_fds]);
+	if (r == 0 && from->n_fds > 0)
+		r = share_memfds(p, from);
 	if (r < 0) {
 		payload_free(p);
 		return r;
@@ -174,9 +228,12 @@ struct payload *payload_free(struct payload *p)
 {
 	if (!p)
 		return NULL;
-	close_fds(p->fds, p->n_fds);
-	closer_close(p->spill_fd);
-	free(p);
+	if (p->memfds)
+		close_fds(p->memfds->fds, p->n_fds);
+	free(p->memfds);
+	if (p->spill_fd >= 0)
+		closer_close(p->spill_fd);
+	give_memory(p);
 	return NULL;
 }
 
@@ -194,7 +251,7 @@ const uint8_t *payload_encoding(const struct payload *p, uint8_t **ret_loaded)
 
 uint64_t payload_charge_bytes(const struct payload *p)
 {
-	return add_bytes(sizeof(*p) + p->len, p->memfd_bytes);
+	return add_bytes(payload_own_bytes(p->n_fds) + p->len, payload_memfd_bytes(p));
 }
 
 uint16_t payload_charge_fds(const struct payload *p)
@@ -206,15 +263,15 @@ struct moved payload_moved(const struct payload *p)
 {
 	return (struct moved){
 		.inline_bytes = p->len,
-		.memfd_bytes = p->memfd_bytes,
-		.copied_bytes = p->copied_bytes,
+		.memfd_bytes = payload_memfd_bytes(p),
+		.copied_bytes = p->spill_fd >= 0 ? p->len : 0,
 	};
 }
 
 int payload_measure(
 	size_t len, const int *fds, unsigned n_fds, uint64_t *ret_bytes, uint16_t *ret_fds)
 {
-	uint64_t bytes = sizeof(struct payload) + len;
+	uint64_t bytes = payload_own_bytes(n_fds) + len;
 
 	for (unsigned i = 0; i < n_fds; i++) {
 		size_t size;

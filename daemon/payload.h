@@ -9,20 +9,41 @@
 #include "proto/base.h"
 #include "proto/limits.h"
 
+/* What most values have not. */
+struct payload_memfds {
+	uint64_t bytes;	   /* sum of the sizes */
+	uint64_t expanded; /* payload_expanded_bytes() */
+	uint64_t size[PROTO_RESULT_FDS];
+	int fds[PROTO_RESULT_FDS]; /* what ext 1 index i of the encoding stands for */
+};
+
 struct payload {
-	uint8_t n_fds; /* of fds[]: what ext 1 index i of the encoding stands for */
-	uint8_t own;   /* bit per index: no value, but a file of the client's own; -1 once closed */
-	size_t len;    /* bytes of the encoding */
-	int spill_fd;  /* ≥ 0: the encoding lies in this sealed memfd, not in bytes[] (above
-			   inline_bytes) */
-	uint64_t memfd_bytes; /* sum of the sizes behind fds[] */
-	uint64_t
-		expanded_bytes; /* of the encoding with each ext 1 as bin 32; UINT64_MAX: one of them is too large for that */
-	uint64_t copied_bytes;		     /* that the daemon had to copy (spilled) */
-	uint64_t fd_bytes[PROTO_RESULT_FDS]; /* size behind each */
-	int fds[PROTO_RESULT_FDS];
+	struct payload_memfds *memfds; /* n_fds of them; NULL: none */
+	uint32_t len;		       /* bytes of the encoding */
+	int spill_fd; /* ≥ 0: the encoding lies in this sealed memfd, not in bytes[] (above
+			  inline_bytes) */
+	uint8_t n_fds;
+	uint8_t own; /* bit per index: no value, but a file of the client's own; -1 once closed */
 	uint8_t bytes[];
 };
+
+/* What a payload counts for beside its value; at most. */
+static inline size_t payload_own_bytes(unsigned n_fds)
+{
+	return sizeof(struct payload) + (n_fds ? sizeof(struct payload_memfds) : 0);
+}
+#define PAYLOAD_OWN_BYTES_MAX (sizeof(struct payload) + sizeof(struct payload_memfds))
+
+static inline uint64_t payload_memfd_bytes(const struct payload *p)
+{
+	return p->memfds ? p->memfds->bytes : 0;
+}
+
+/* Of the encoding with each ext 1 as bin 32; UINT64_MAX: one of them is too large for that. */
+static inline uint64_t payload_expanded_bytes(const struct payload *p)
+{
+	return p->memfds ? p->memfds->expanded : p->len;
+}
 
 enum {
 	PAYLOAD_E_FD = 1, /* an fd is no sealed memfd: *ret_reason says what is wrong */

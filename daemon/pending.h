@@ -10,6 +10,7 @@
 
 struct conn;
 struct pending;
+struct slab;
 
 /* Embedded by requests; owned by its connection from pending_add() on. */
 struct pending_ops {
@@ -22,6 +23,7 @@ struct pending_ops {
 	 * gets it. */
 	void (*free)(struct pending *p, bool is_closing);
 	bool is_lasting;
+	struct slab *memory; /* of an await: where it comes from; NULL: malloc() */
 };
 
 struct pending {

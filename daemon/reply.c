@@ -86,15 +86,15 @@ static int put_fd(struct outbox *o, struct future *f, unsigned i)
 {
 	const struct payload *p = f->value;
 	uint8_t head[5 + SMALL_BYTES] = {0xc6};
-	uint32_t size = __builtin_bswap32((uint32_t)p->fd_bytes[i]);
-	size_t n = p->fd_bytes[i] <= SMALL_BYTES ? (size_t)p->fd_bytes[i] : 0;
+	uint32_t size = __builtin_bswap32((uint32_t)p->memfds->size[i]);
+	size_t n = p->memfds->size[i] <= SMALL_BYTES ? (size_t)p->memfds->size[i] : 0;
 	int r;
 
 	memcpy(head + 1, &size, sizeof(size));
-	if (pread(p->fds[i], head + 5, n, 0) != (ssize_t)n)
+	if (pread(p->memfds->fds[i], head + 5, n, 0) != (ssize_t)n)
 		return -EIO;
 	r = outbox_bytes(o, head, 5 + n);
-	return r || n ? r : outbox_file(o, f, p->fds[i], p->fd_bytes[i]);
+	return r || n ? r : outbox_file(o, f, p->memfds->fds[i], p->memfds->size[i]);
 }
 
 /* One element of the encoding: an ext 1 becomes bin 32 with the bytes of its memfd. */
@@ -138,7 +138,9 @@ uint64_t reply_too_large(const struct conn *c, const struct payload *p)
 {
 	if (!p || !p->n_fds || c->wants_fds)
 		return 0;
-	return p->expanded_bytes > PROTO_MESSAGE_BYTES - AROUND_BYTES ? p->expanded_bytes : 0;
+	return payload_expanded_bytes(p) > PROTO_MESSAGE_BYTES - AROUND_BYTES
+		       ? payload_expanded_bytes(p)
+		       : 0;
 }
 
 /* ---- sending ---- */

@@ -91,10 +91,10 @@ static void window_element(struct window *w, const struct payload *p, struct cur
 	uint32_t n;
 
 	if (index) {
-		n = __builtin_bswap32((uint32_t)p->fd_bytes[*index]);
+		n = __builtin_bswap32((uint32_t)p->memfds->size[*index]);
 		memcpy(head + 1, &n, sizeof(n));
 		window_bytes(w, head, sizeof(head));
-		window_file(w, p->fds[*index], p->fd_bytes[*index]);
+		window_file(w, p->memfds->fds[*index], p->memfds->size[*index]);
 		return;
 	}
 	if (!cursor_step(c))
@@ -154,7 +154,7 @@ static void answer_result_piece(struct reply_to to, struct future *f, const stru
 		reply_outcome(to, f);
 		return;
 	}
-	if (f->value && f->value->expanded_bytes == UINT64_MAX) {
+	if (f->value && payload_expanded_bytes(f->value) == UINT64_MAX) {
 		reply_error(to, "too_large", "a memfd of 4 GiB or more has no form as bytes");
 		return;
 	}

@@ -64,7 +64,7 @@ static void pack_meta(struct bufpack *p, const struct future *f, bool has_values
 static void collect_fds(const struct payload *input, struct run_fds *fds)
 {
 	for (; fds->n < input->n_fds; fds->n++)
-		fds->fds[fds->n] = input->fds[fds->n];
+		fds->fds[fds->n] = input->memfds->fds[fds->n];
 	if (input->spill_fd >= 0)
 		fds->fds[fds->n++] = input->spill_fd;
 }

@@ -23,10 +23,10 @@ static void count(struct run_values *v, const struct payload *p)
 	v->n++;
 	v->n_fds += p ? payload_charge_fds(p) : 0;
 	v->inline_bytes += p && p->spill_fd < 0 ? p->len : 1;
-	if (p && __builtin_add_overflow(p->len, p->memfd_bytes, &sum))
+	if (p && __builtin_add_overflow(p->len, payload_memfd_bytes(p), &sum))
 		sum = UINT64_MAX;
 	else
-		sum = p ? p->len + p->memfd_bytes : 1;
+		sum = p ? p->len + payload_memfd_bytes(p) : 1;
 	if (__builtin_add_overflow(v->payload_bytes, sum, &v->payload_bytes))
 		v->payload_bytes = UINT64_MAX;
 }
@@ -124,7 +124,7 @@ static int pack_value(struct bufpack *p, const struct payload *v, struct run_fds
 	int r = 0;
 
 	for (unsigned i = 0; i < v->n_fds && r == 0; i++)
-		r = add_fd(fds, v->fds[i]);
+		r = add_fd(fds, v->memfds->fds[i]);
 	if (r < 0)
 		return r;
 	if (v->spill_fd >= 0) {

@@ -40,9 +40,12 @@ static void subscription_free(struct pending *p, bool is_closing)
 	await_free(p, is_closing);
 }
 
+static struct slab memory = SLAB_INIT(sizeof(struct subscription));
+
 static const struct pending_ops subscription_ops = {
 	.write = subscription_write,
 	.free = subscription_free,
+	.memory = &memory,
 };
 
 /* ---- an interest in an object ---- */

@@ -165,14 +165,14 @@ static int check_all(
 {
 	int r = 0;
 
-	for (int k = 0; k < _ACCOUNT_KIND_MAX && r == 0; k++)
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX && r == 0; k++)
 		r = check_kind(a, k, want->n[k], ret_refusal);
 	return r;
 }
 
 static void take(struct account *a, const struct amounts *want)
 {
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
 		a->used.n[k] += want->n[k];
 		a->all->used.n[k] += want->n[k];
 	}
@@ -212,8 +212,13 @@ void account_give_one(struct account *a, enum account_kind k, uint64_t n)
 
 void account_give(struct account *a, const struct amounts *back)
 {
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
-		account_give_one(a, k, back->n[k]);
+	a->n_gives++;
+	a->all->n_gives++;
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
+		assert(a->used.n[k] >= back->n[k]);
+		a->used.n[k] -= back->n[k];
+		a->all->used.n[k] -= back->n[k];
+	}
 }
 
 int account_take_job(struct account *a, const struct amounts *want, const struct amounts *result,
@@ -224,12 +229,12 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 
 	r = check_all(a, want, ret_refusal);
 	/* It fits, so these sums do not wrap around. */
-	for (int k = 0; k < _ACCOUNT_KIND_MAX && r == 0; k++)
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX && r == 0; k++)
 		r = check(a->all, k, mine->n[k] + want->n[k], all->n[k] + want->n[k], result->n[k],
 			ret_refusal);
 	if (r)
 		return r;
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
 		mine->n[k] += want->n[k];
 		all->n[k] += want->n[k];
 	}
@@ -243,7 +248,7 @@ void account_hold(struct account *a, const struct amounts *held)
 {
 	a->n_gives++;
 	a->all->n_gives++;
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
 		a->by_jobs.n[k] += held->n[k];
 		a->all->by_jobs.n[k] += held->n[k];
 		assert(a->by_jobs.n[k] <= a->used.n[k]);
@@ -263,7 +268,7 @@ bool accounts_are_idle(const struct accounts *all)
 static bool leaves(
 	const struct amounts *by_jobs, const struct amounts *want, const struct amounts *max)
 {
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++)
 		if (exceeds(by_jobs->n[k], want->n[k], max->n[k]))
 			return false;
 	return true;
@@ -308,7 +313,7 @@ int account_check_result(
 	bool is_all_first = all->is_lenient && all->n_results == 0;
 	int r = 0;
 
-	for (int k = 0; k < _ACCOUNT_KIND_MAX && r == 0; k++) {
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX && r == 0; k++) {
 		uint64_t of_uid = a->used.n[k], of_all = all->used.n[k];
 
 		if (is_uid_first && exceeds(a->by_jobs.n[k], want->n[k], max_uid->n[k]))
@@ -335,7 +340,7 @@ bool account_is_half_free(const struct account *a, const struct amounts *want)
 static uint64_t times(const struct amounts *used, const struct amounts *want,
 	const struct amounts *max, uint64_t most)
 {
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
 		uint64_t free = max->n[k] > used->n[k] ? max->n[k] - used->n[k] : 0;
 
 		if (want->n[k] && free / want->n[k] < most)
@@ -381,7 +386,7 @@ void account_keep_result(struct account *a, const struct amounts *want)
 
 void account_job_over(struct account *a, const struct amounts *held)
 {
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
 		assert(a->by_jobs.n[k] >= held->n[k]);
 		a->by_jobs.n[k] -= held->n[k];
 		a->all->by_jobs.n[k] -= held->n[k];

@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* X(NAME, word of the limit): what is counted, per uid and in all.
+/* X(NAME, word of the limit): what is counted, per uid and in all. The first ones are those of
+ * which jobs, objects and results take several at once; of the others one is taken by itself.
  *   bytes        inputs, results, objects, buffers of connections
  *   jobs         jobs that are not final
  *   futures      records kept: jobs and objects, final or not
@@ -25,6 +26,7 @@ enum account_kind {
 	ACCOUNT_KINDS(X)
 #undef X
 		_ACCOUNT_KIND_MAX,
+	_ACCOUNT_AMOUNTS_MAX = ACCOUNT_FDS + 1,
 };
 
 enum {
@@ -32,6 +34,7 @@ enum {
 	ACCOUNT_E_FULL = 2,  /* a limit of all uids together */
 };
 
+/* What is wanted or given at once has nothing from _ACCOUNT_AMOUNTS_MAX on. */
 struct amounts {
 	uint64_t n[_ACCOUNT_KIND_MAX];
 };

@@ -46,7 +46,7 @@ static int take(const struct submission *s, const struct amounts *want, struct r
 
 static struct future *future_new(struct core *c, const struct submission *s, uint64_t now_us)
 {
-	struct future *f = calloc(1, sizeof(*f));
+	struct future *f = slab_take(&c->memory);
 	bool is_whole = f;
 
 	if (f)

@@ -32,6 +32,7 @@ int core_init(struct core *c, const struct account_limits *limits, const struct 
 
 	*c = (struct core){.ops = ops, .shell = shell, .next_id = first_id, .id_end = id_end};
 	c->seed = *seed;
+	c->memory = (struct slab)SLAB_INIT(sizeof(struct future));
 	c->due_most = CORE_DUE_A_TURN;
 	c->groups.seed = c->keys.seed = &c->seed;
 	accounts_init(&c->accounts, limits);
@@ -56,6 +57,7 @@ void core_deinit(struct core *c)
 	pools_clear(c);
 	tombstones_free(c->tombstones);
 	future_table_deinit(&c->table);
+	slab_deinit(&c->memory);
 	heap_deinit(&c->timers);
 	accounts_deinit(&c->accounts);
 }

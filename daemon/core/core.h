@@ -11,6 +11,7 @@
 #include "daemon/core/future.h"
 #include "daemon/core/pool.h"
 #include "daemon/core/siphash.h"
+#include "daemon/core/slab.h"
 #include "daemon/core/tag.h"
 
 enum {
@@ -83,6 +84,7 @@ struct core {
 	struct pools removed;  /* pools that somebody still uses */
 	struct pool_sums gone; /* of pools that are freed */
 	struct future_table table;
+	struct slab memory;	 /* of futures */
 	struct futures all;	 /* by ID */
 	struct futures freed;	 /* to be freed at the end of the turn */
 	struct futures settling; /* final, and not all of their dependents know */

@@ -37,7 +37,7 @@ struct future *life_free(struct core *c, struct future *f)
 		if (f->pool)
 			f->pool->n_users--;
 	}
-	free(f);
+	slab_give(&c->memory, f);
 	return NULL;
 }
 

@@ -21,7 +21,7 @@ bool reservation_never_fits(const struct pool *p)
 	const struct account_limits *max = &p->core->accounts.limits;
 	struct amounts want = reservation_of(p);
 
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++)
 		if (want.n[k] > max->uid.n[k] || want.n[k] > max->all.n[k])
 			return true;
 	return false;
