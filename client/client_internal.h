@@ -85,7 +85,9 @@ struct poold {
 	struct cl_table calls;	       /* by msgid: struct cl_call */
 	struct cl_table ids;	       /* by ID: the futures that are POOLD_ACCEPTED */
 	struct cl_future_list futures; /* all, to tell them when the handle goes */
-	struct cl_future_list due;     /* settled, callback still to run outside of a message */
+	poold_future *spare;	       /* memory of some that are gone */
+	unsigned n_spare;
+	struct cl_future_list due; /* settled, callback still to run outside of a message */
 	struct cl_set_list sets;
 	struct cl_watch_list watches; /* that have a number */
 	poold_reply *hello;
@@ -275,7 +277,10 @@ struct poold_future {
 	struct cl_cancel *cancel; /* asked for before the ID was known */
 	struct cl_value value;
 	uint64_t timing_us[CL_TIMING_MAX];
-	TAILQ_ENTRY(poold_future) in_handle;
+	union {
+		TAILQ_ENTRY(poold_future) in_handle;
+		poold_future *next_spare;
+	};
 	TAILQ_ENTRY(poold_future) in_due;
 	TAILQ_ENTRY(poold_future) in_set;
 };
@@ -302,6 +307,7 @@ int cl_future_run_due(poold *p, int *ret_cb);
 void cl_future_lose_all(poold *p);
 /* The handle goes: cuts the links. */
 void cl_future_orphan_all(poold *p);
+void cl_future_free_spares(poold *p);
 /* POOLD_DISCONNECTED, with an ID: waits again. */
 must_check int cl_future_resume(poold_future *f);
 

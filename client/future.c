@@ -18,11 +18,21 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config.h"
 #include "proto/outcome.h"
 #include "proto/text.h"
 
 /* IDs in one `deliver` or `release`: of 9 bytes each at most, so it stays below 64 KiB. */
 #define IDS_MAX 4096u
+
+/* What a handle keeps of the memory of futures for the next ones: malloc() has no fast way for the
+ * thousands that a busy handle has at once. With sanitizers none, so that they see who uses one that
+ * is gone. */
+#ifdef WITH_SANITIZERS
+#define SPARES_MAX 0u
+#else
+#define SPARES_MAX 1024u
+#endif
 
 #define BIT(state) (1u << POOLD_##state)
 #define FINAL_BITS                                                                                 \
@@ -80,8 +90,15 @@ static int on_answer(poold *p, struct cl_call *call, struct cl_message *m, int *
 
 int cl_future_new(poold *p, poold_future **ret)
 {
-	poold_future *f = calloc(1, sizeof(*f));
+	poold_future *f = p->spare;
 
+	if (f) {
+		p->spare = f->next_spare;
+		p->n_spare--;
+		memset(f, 0, sizeof(*f));
+	} else {
+		f = calloc(1, sizeof(*f));
+	}
 	if (!f)
 		return cl_fail(p, -ENOMEM, "no memory for a future");
 	f->n_refs = 1;
@@ -94,11 +111,30 @@ int cl_future_new(poold *p, poold_future **ret)
 
 static void free_future(poold_future *f)
 {
-	if (f->handle)
-		TAILQ_REMOVE(&f->handle->futures, f, in_handle);
+	poold *p = f->handle;
+
+	if (p)
+		TAILQ_REMOVE(&p->futures, f, in_handle);
 	cl_value_deinit(&f->value);
 	free(f->cancel);
-	free(f);
+	if (p && p->n_spare < SPARES_MAX) {
+		f->next_spare = p->spare;
+		p->spare = f;
+		p->n_spare++;
+	} else {
+		free(f);
+	}
+}
+
+void cl_future_free_spares(poold *p)
+{
+	poold_future *f;
+
+	while ((f = p->spare)) {
+		p->spare = f->next_spare;
+		free(f);
+	}
+	p->n_spare = 0;
 }
 
 poold_public poold_future *poold_future_ref(poold_future *f)
@@ -183,10 +219,27 @@ int cl_future_refuse(poold_future *f, struct cl_message *m, int *ret_cb)
 	return 0;
 }
 
+/* Which time it is. They come in this order as a rule, so the one whose turn it is is tried first.
+ * CL_TIMING_MAX: none. */
+static unsigned timing_from(const char *key, size_t len, unsigned turn)
+{
+	static const struct {
+		const char *name;
+		size_t len;
+	} names[CL_TIMING_MAX] = {{"queued", 6}, {"handover", 8}, {"run", 3}, {"return", 6}};
+
+	for (unsigned i = 0; i < CL_TIMING_MAX; i++, turn++) {
+		unsigned k = turn % CL_TIMING_MAX;
+
+		if (names[k].len == len && memcmp(names[k].name, key, len) == 0)
+			return k;
+	}
+	return CL_TIMING_MAX;
+}
+
 /* {queued, handover, run, return} in seconds; what is not known is passed over. */
 static bool parse_timing(poold_future *f, struct cursor *c)
 {
-	static const char *const names[CL_TIMING_MAX] = {"queued", "handover", "run", "return"};
 	const char *key;
 	uint32_t n;
 	size_t len;
@@ -195,16 +248,17 @@ static bool parse_timing(poold_future *f, struct cursor *c)
 		return true;
 	if (!cursor_map(c, &n))
 		return false;
-	while (n-- > 0) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct cursor value;
 		double seconds;
+		unsigned which;
 
 		if (!cursor_text(c, &key, &len) || !cursor_skip(c, &value))
 			return false;
-		for (unsigned i = 0; i < CL_TIMING_MAX; i++)
-			if (text_equal(key, len, names[i]) && cursor_number(&value, &seconds) &&
-				seconds > 0 && seconds < 1e12)
-				f->timing_us[i] = (uint64_t)(seconds * 1e6 + 0.5);
+		which = timing_from(key, len, i);
+		if (which < CL_TIMING_MAX && cursor_number(&value, &seconds) && seconds > 0 &&
+			seconds < 1e12)
+			f->timing_us[which] = (uint64_t)(seconds * 1e6 + 0.5);
 	}
 	f->has_timing = true;
 	return true;
@@ -236,10 +290,12 @@ static bool parse_final(const struct rpc *rpc, struct end *ret)
 {
 	struct cursor c = rpc->params;
 
-	ret->timing = (struct cursor){};
-	return rpc->n_params >= 4 && cursor_uint(&c, &ret->id) && parse_end(&c, &ret->state) &&
-	       cursor_skip(&c, &ret->value) && cursor_skip(&c, &ret->error) &&
-	       (rpc->n_params < 5 || cursor_skip(&c, &ret->timing));
+	if (rpc->n_params < 4 || !cursor_uint(&c, &ret->id) || !parse_end(&c, &ret->state) ||
+		!cursor_skip(&c, &ret->value) || !cursor_skip(&c, &ret->error))
+		return false;
+	/* the rest, which is looked at when it is taken */
+	ret->timing = c;
+	return true;
 }
 
 static int take_end(poold_future *f, struct cl_message *m, const struct end *end)

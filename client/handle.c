@@ -99,6 +99,7 @@ static void free_handle(poold *p)
 		cl_io_lose(p, -ENOTCONN, &cb);
 	}
 	cl_future_orphan_all(p);
+	cl_future_free_spares(p);
 	cl_set_orphan_all(p);
 	cl_io_close(p);
 	poold_reply_unref(p->hello);

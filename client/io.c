@@ -162,7 +162,7 @@ void cl_io_send_much(poold *p)
 /* A whole message: bytes[0 … len), which scan accepted. */
 static int handle_message(poold *p, const uint8_t *bytes, size_t len, int *ret_cb)
 {
-	unsigned n_fds = (unsigned)__builtin_popcountll(p->scan.fd_mask);
+	unsigned n_fds = p->scan.fd_mask ? (unsigned)__builtin_popcountll(p->scan.fd_mask) : 0;
 	struct cl_message m = {.fds = p->in_fds.fds, .n_fds = n_fds};
 	int fds[PROTO_RESULT_FDS], r;
 
@@ -175,7 +175,7 @@ static int handle_message(poold *p, const uint8_t *bytes, size_t len, int *ret_c
 	if (rpc_parse(&m.rpc, bytes, len) != 0)
 		return cl_fail(p, -EPROTO, "the daemon sent what is no message");
 	r = cl_call_dispatch(p, &m, ret_cb);
-	if (fdqueue_take(&p->in_fds, fds, n_fds) && !m.are_fds_taken)
+	if (n_fds > 0 && fdqueue_take(&p->in_fds, fds, n_fds) && !m.are_fds_taken)
 		while (n_fds > 0)
 			fd_close(fds[--n_fds]);
 	return r;

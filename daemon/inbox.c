@@ -142,11 +142,12 @@ int inbox_receive(struct inbox *i, int sock, struct inbox_fault *ret_fault)
 /* The fds that a complete message names, taken from the queue. */
 static int take_fds(struct inbox *i, struct inbox_message *m, struct inbox_fault *ret_fault)
 {
-	unsigned n = (unsigned)__builtin_popcountll(i->scan.fd_mask);
+	unsigned n;
 
-	m->n_fds = n;
-	if (!n)
+	m->n_fds = 0;
+	if (!i->scan.fd_mask)
 		return 0;
+	n = m->n_fds = (unsigned)__builtin_popcountll(i->scan.fd_mask);
 	if (i->scan.fd_mask != (1ull << n) - 1)
 		return fault(ret_fault, "bad_fd", "a message names fd indexes that are not 0 to %u",
 			n - 1);

@@ -114,6 +114,12 @@ must_check bool cursor_int(struct cursor *c, int64_t *ret);
 must_check bool cursor_number(struct cursor *c, double *ret); /* int or float */
 must_check bool cursor_bytes(
 	struct cursor *c, const void **ret, size_t *ret_len); /* the same, as bytes */
+/* Is it an ext at all? */
+static inline bool cursor_is_ext(const struct cursor *c)
+{
+	return !cursor_at_end(c) &&
+	       ((*c->p >= 0xc7 && *c->p <= 0xc9) || (*c->p >= 0xd4 && *c->p <= 0xd8));
+}
 must_check bool cursor_ext(struct cursor *c, int8_t *ret_type, const void **ret, size_t *ret_len);
 /* Where the index of an ext 1 lies; NULL, and nothing moved, if it is anything else. */
 must_check const uint8_t *cursor_fd_index(struct cursor *c);

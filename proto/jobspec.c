@@ -20,6 +20,12 @@ static const char *const names[] = {
 #undef X
 };
 
+static const uint8_t name_lens[] = {
+#define X(name, word) [JOBSPEC_##name] = sizeof(word) - 1,
+	JOBSPEC_OPTIONS(X)
+#undef X
+};
+
 enum kind {
 	KIND_TIME,
 	KIND_BOOL,
@@ -314,7 +320,7 @@ static enum jobspec_option option_from(const char *text, size_t len)
 {
 	enum jobspec_option o = 0;
 
-	while (o < _JOBSPEC_MAX && !text_equal(text, len, names[o]))
+	while (o < _JOBSPEC_MAX && (name_lens[o] != len || memcmp(text, names[o], len) != 0))
 		o++;
 	return o;
 }
@@ -394,10 +400,10 @@ void jobspec_pack(struct bufpack *p, const struct jobspec *s)
 	uint32_t set = s->set & JOBSPEC_FOR_SUBMIT;
 
 	bufpack_map(p, (size_t)__builtin_popcount(set));
-	for (enum jobspec_option o = 0; o < _JOBSPEC_MAX; o++) {
-		if (!(set & 1u << o))
-			continue;
-		bufpack_text(p, names[o]);
+	for (; set; set &= set - 1) {
+		unsigned o = (unsigned)__builtin_ctz(set);
+
+		bufpack_text_n(p, names[o], name_lens[o]);
 		pack_value(p, s, &options[o]);
 	}
 }

@@ -37,6 +37,8 @@ enum outcome_state outcome_state_from(const char *text, size_t len)
 {
 	enum outcome_state s = OUTCOME_DELAYED;
 
+	if (text_equal(text, len, "done")) /* nearly all of them */
+		return OUTCOME_DONE;
 	while (s < _OUTCOME_STATE_MAX && !text_equal(text, len, state_names[s]))
 		s++;
 	return s;

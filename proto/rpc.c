@@ -19,6 +19,13 @@ static bool parse_msgid(struct rpc *m, struct cursor *c)
 	return true;
 }
 
+/* The message's last element, so it is all that is left. */
+static bool parse_result(struct rpc *m, struct cursor *c)
+{
+	m->result = *c;
+	return !cursor_at_end(c);
+}
+
 static bool parse(struct rpc *m, struct cursor *c)
 {
 	uint32_t n;
@@ -33,7 +40,7 @@ static bool parse(struct rpc *m, struct cursor *c)
 	case RPC_ANSWER:
 		m->type = RPC_ANSWER;
 		return n == 4 && parse_msgid(m, c) && cursor_skip(c, &m->error) &&
-		       cursor_skip(c, &m->result);
+		       parse_result(m, c);
 	case RPC_NOTIFICATION: m->type = RPC_NOTIFICATION; return n == 3 && parse_call(m, c);
 	default: return false;
 	}

@@ -4,7 +4,7 @@
  * jobs the rest goes back to malloc(). Who takes a piece has charged it before, as with malloc();
  * pieces that lie here are nobody's.
  *
- * Under an address sanitizer nothing is kept, so that it sees who uses a piece that he gave back.
+ * With sanitizers nothing is kept, so that they see who uses a piece that he gave back.
  */
 #include "daemon/core/slab.h"
 

@@ -10,7 +10,7 @@ struct slab {
 	struct spare *first;
 };
 
-/* Of what keeps so many: a burst of jobs that come and go within a few turns of the loop. */
+/* How many as a rule: a burst of jobs that come and go within a few turns of the loop. */
 #define SLAB_KEEP 1024u
 /* `size`: at least that of a pointer. */
 #define SLAB_INIT(size)                                                                            \

@@ -105,7 +105,9 @@ static const uint8_t *ext_of(struct cursor c, int type, size_t len)
 	int8_t t;
 	size_t n;
 
-	return cursor_ext(&c, &t, &payload, &n) && t == type && n == len ? payload : NULL;
+	return cursor_is_ext(&c) && cursor_ext(&c, &t, &payload, &n) && t == type && n == len
+		       ? payload
+		       : NULL;
 }
 
 /* Where c stands: the value itself, or what its ext 3 holds. */
