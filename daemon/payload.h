@@ -15,6 +15,8 @@ struct payload_memfds {
 	uint64_t expanded; /* payload_expanded_bytes() */
 	uint64_t size[PROTO_RESULT_FDS];
 	int fds[PROTO_RESULT_FDS]; /* what ext 1 index i of the encoding stands for */
+	uint64_t lent_to;	   /* workers that may keep it: lending.c */
+	uint64_t lent_as;	   /* as the value of that future */
 };
 
 struct payload {

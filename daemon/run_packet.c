@@ -124,7 +124,7 @@ int run_packet_send(int fd, struct buf *b, struct future *f)
 	return n < 0 ? (int)n : 0;
 }
 
-int cancel_packet_send(int fd, struct buf *b, uint64_t id)
+static int send_notification(int fd, struct buf *b, const char *method, uint64_t id)
 {
 	struct iovec iov;
 	struct bufpack p;
@@ -132,7 +132,7 @@ int cancel_packet_send(int fd, struct buf *b, uint64_t id)
 
 	buf_clear(b);
 	bufpack_init(&p, b);
-	rpc_pack_notification(&p, "cancel");
+	rpc_pack_notification(&p, method);
 	bufpack_array(&p, 1);
 	bufpack_uint(&p, id);
 	if (bufpack_error(&p) < 0)
@@ -140,6 +140,16 @@ int cancel_packet_send(int fd, struct buf *b, uint64_t id)
 	iov = (struct iovec){(void *)buf_head(b), buf_used(b)};
 	n = fdpass_send(fd, &iov, 1, MSG_DONTWAIT, NULL, 0);
 	return n < 0 ? (int)n : 0;
+}
+
+int cancel_packet_send(int fd, struct buf *b, uint64_t id)
+{
+	return send_notification(fd, b, "cancel", id);
+}
+
+int forget_packet_send(int fd, struct buf *b, uint64_t id)
+{
+	return send_notification(fd, b, "forget", id);
 }
 
 bool run_packet_msgid(const uint8_t *bytes, size_t len, uint32_t *ret)
@@ -153,4 +163,15 @@ bool run_packet_msgid(const uint8_t *bytes, size_t len, uint32_t *ret)
 		return false;
 	*ret = (uint32_t)msgid;
 	return true;
+}
+
+uint64_t forget_packet_id(const uint8_t *bytes, size_t len)
+{
+	struct rpc m;
+	uint64_t id;
+
+	if (rpc_parse(&m, bytes, len) != 0 || m.type != RPC_NOTIFICATION ||
+		!text_equal(m.method, m.method_len, "forget") || !cursor_uint(&m.params, &id))
+		return 0;
+	return id;
 }

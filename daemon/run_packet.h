@@ -1,4 +1,4 @@
-/* The packets of a worker's link that the daemon sends: `run` and `cancel`. */
+/* The packets of a worker's link that the daemon sends: `run`, `cancel` and `forget`. */
 #pragma once
 
 #include "daemon/core/core.h"
@@ -12,7 +12,10 @@ enum {
 	RUN_PACKET_E_LARGE = 1, /* more fds or bytes than a run may bring along */
 };
 must_check int cancel_packet_send(int fd, struct buf *b, uint64_t id);
+must_check int forget_packet_send(int fd, struct buf *b, uint64_t id);
 /* The msgid of a `run` whose first bytes these are. False: it is something else. */
 must_check bool run_packet_msgid(const uint8_t *bytes, size_t len, uint32_t *ret);
-/* As many bytes are enough for it. */
-#define RUN_PACKET_HEAD_BYTES 16
+/* As many bytes are enough for it, and for a whole `forget`. */
+#define RUN_PACKET_HEAD_BYTES 32
+/* The ID of a `forget`; 0: it is something else. */
+uint64_t forget_packet_id(const uint8_t *bytes, size_t len);

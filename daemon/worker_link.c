@@ -24,6 +24,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/extra.h"
+#include "daemon/lending.h"
 #include "daemon/link_reader.h"
 #include "daemon/log.h"
 #include "daemon/run_packet.h"
@@ -117,6 +118,7 @@ int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit,
 	if (!l)
 		return -ENOMEM;
 	l->links = all;
+	l->number = all->n_made++;
 	l->slot = s;
 	l->fd = l->twin = l->process.pidfd = l->output.fd = -1;
 	fdqueue_init(&l->in.fds, PROTO_PACKET_FDS);
@@ -343,6 +345,7 @@ int worker_link_hand_over(struct worker_link *l, struct future *f)
 	default: worker_link_break(l, strerror(-r)); return r;
 	}
 	remember_uid(l, f);
+	lending_note(l, f);
 	if (f->extra)
 		f->extra->worker_pid = (int32_t)l->pid;
 	return 0;
@@ -369,21 +372,26 @@ bool worker_link_inbox_is_empty(const struct worker_link *l)
 void worker_link_take_back(struct worker_link *l)
 {
 	uint8_t head[RUN_PACKET_HEAD_BYTES];
+	struct lending_back back;
 	bool was_deaf = false;
 	uint32_t msgid;
 	int unread;
 
+	back.n = 0;
 	while (l->twin >= 0 && ioctl(l->twin, SIOCINQ, &unread) == 0 && unread > 0) {
 		ssize_t n = recv(l->twin, head, sizeof(head), MSG_DONTWAIT);
 
 		if (n <= 0)
 			break;
-		if (!run_packet_msgid(head, (size_t)n, &msgid))
+		if (!run_packet_msgid(head, (size_t)n, &msgid)) {
+			lending_took_back(&back, head, (size_t)n);
 			continue;
+		}
 		was_deaf |= is_deaf(l, msgid);
 		if (core_taken_back(l->slot, msgid) != 0)
 			worker_link_break(l, "it answered what it had not received");
 	}
 	if (was_deaf && l->state == LINK_OPEN)
 		worker_link_break(l, "it does not receive");
+	lending_tell_again(l, &back);
 }

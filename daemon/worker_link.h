@@ -35,8 +35,9 @@ struct links {
 	struct worker_links all;
 	struct worker_links dead; /* LINK_DEAD */
 	unsigned n;		  /* in both */
-	uint8_t *spare;		  /* a packet's worth of memory, to receive into; NULL: in use */
-	struct buf send;	  /* head and meta of the packet being sent */
+	unsigned n_made;
+	uint8_t *spare;	 /* a packet's worth of memory, to receive into; NULL: in use */
+	struct buf send; /* head and meta of the packet being sent */
 };
 
 /* A packet that is being read. Lies in the link, so that whoever is called meanwhile can read on.
@@ -50,6 +51,7 @@ struct incoming {
 
 struct worker_link {
 	struct links *links;
+	unsigned number; /* of all links that there ever were */
 	struct slot *slot;
 	struct zygote *zygote; /* that forks it; outlives it */
 	enum link_state state;

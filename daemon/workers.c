@@ -107,6 +107,11 @@ struct zygotes *workers_zygotes(struct workers *w)
 	return &w->zygotes;
 }
 
+struct links *workers_links(struct workers *w)
+{
+	return &w->links;
+}
+
 bool workers_may_fork(const struct workers *w)
 {
 	return !w->want_settle;
@@ -226,6 +231,7 @@ struct workers *workers_free(struct workers *w)
 	reaper_deinit(&w->reaper);
 	if (w->look_again)
 		event_free(w->look_again);
+	w->core->shell = NULL;
 	free(w);
 	return NULL;
 }

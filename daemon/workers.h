@@ -10,6 +10,7 @@
 #include "daemon/core/core.h"
 #include "proto/base.h"
 
+struct links;
 struct workers;
 struct zygotes;
 
@@ -25,6 +26,7 @@ must_check int workers_new(struct event_base *base, const struct config *config,
 struct workers *workers_free(struct workers *w);
 /* For what changes while it runs. */
 struct zygotes *workers_zygotes(struct workers *w);
+struct links *workers_links(struct workers *w);
 /* Every pool has its function table, or failed. */
 bool workers_are_settled(const struct workers *w);
 /* Not while those are settled who somebody dead left behind: a new child may be one of them. */

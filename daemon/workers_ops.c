@@ -4,6 +4,7 @@
 #include "daemon/attempts.h"
 #include "daemon/extra.h"
 #include "daemon/final_hook.h"
+#include "daemon/lending.h"
 #include "daemon/link_reader.h"
 #include "daemon/loss.h"
 #include "daemon/payload.h"
@@ -77,8 +78,11 @@ static struct payload *describe_attempt(
 	return attempts_describe(f, state, ret_bytes);
 }
 
+/* At the end of the daemon there are no workers any more. */
 static void drop_payload(void *shell, struct payload *p)
 {
+	if (p && shell)
+		lending_end(workers_links(shell), p);
 	payload_free(p);
 }
 

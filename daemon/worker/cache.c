@@ -1,8 +1,8 @@
 /* A list in the order of use: few are kept, so looking through it costs less than anything else that is
  * done with them. What a run uses stands at its front and is safe until the run is over.
  *
- * Nobody tells a worker that a value's owner has released it, and shared memory lives as long as
- * somebody has it mapped: so there is a limit in bytes, and what nobody asked for goes after a while.
+ * Shared memory lives as long as somebody has it mapped, and that a value is no more is told once, to workers that
+ * have room in their inbox: so there is a limit in bytes, and what nobody asked for goes after a while.
  */
 #include "daemon/worker/cache.h"
 
@@ -55,13 +55,28 @@ void cache_clear(struct cache *c)
 		drop(c, e);
 }
 
-struct cached *cache_find(struct cache *c, uint64_t id)
+static struct cached *find(struct cache *c, uint64_t id)
 {
 	struct cached *e;
 
 	TAILQ_FOREACH (e, &c->all, in_cache)
 		if (e->id == id)
 			break;
+	return e;
+}
+
+void cache_forget(struct cache *c, uint64_t id)
+{
+	struct cached *e = find(c, id);
+
+	if (e)
+		drop(c, e);
+}
+
+struct cached *cache_find(struct cache *c, uint64_t id)
+{
+	struct cached *e = find(c, id);
+
 	if (!e)
 		return NULL;
 	e->is_used = true;

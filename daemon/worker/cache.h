@@ -47,6 +47,8 @@ struct cached *cache_add(struct cache *c, uint64_t id);
 void cache_set_parts(struct cache *c, struct cached *e, const int *fds, unsigned n);
 /* Maps a part for the first time. 0, -EBADF: no sealed memfd, -errno. */
 must_check int cache_map(struct cache *c, struct cached_part *part);
+/* There will be no further run with it. Not during a run. */
+void cache_forget(struct cache *c, uint64_t id);
 /* In place of what was kept of it before. */
 void cache_keep(
 	struct cache *c, struct cached *e, void *kept, size_t bytes, void (*destroy)(void *kept));

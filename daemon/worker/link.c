@@ -147,18 +147,17 @@ int link_take_fds(struct link *l, const struct message *m, int *fds)
 	return fdqueue_take(&l->packet.fds, fds, m->n_fds) ? 0 : -EPROTO;
 }
 
-/* Notes the `cancel`s of a packet. True if it held nothing else. */
+/* Notes the `cancel`s of a packet. True if it held no request; another notification is lost. */
 static bool note_cancels(struct link *l, struct packet *p)
 {
 	struct message m;
 	uint64_t id;
 
 	while (packet_next(p, &m) == 1) {
-		if (m.rpc.type != RPC_NOTIFICATION ||
-			!text_equal(m.rpc.method, m.rpc.method_len, "cancel"))
+		if (m.rpc.type != RPC_NOTIFICATION)
 			return false;
-		if (m.rpc.n_params >= 1 && cursor_uint(&m.rpc.params, &id) &&
-			l->n_cancelled < LINK_CANCELS)
+		if (text_equal(m.rpc.method, m.rpc.method_len, "cancel") && m.rpc.n_params >= 1 &&
+			cursor_uint(&m.rpc.params, &id) && l->n_cancelled < LINK_CANCELS)
 			l->cancelled[l->n_cancelled++] = id;
 	}
 	return p->pos == p->len;

@@ -172,11 +172,23 @@ static int run(struct loop *loop, const struct message *m)
 	return r;
 }
 
-/* Notifications are `cancel`s that came too late to matter; answers nobody asked for. */
+/* A `cancel` came too late to matter. */
+static void take_notification(struct loop *loop, const struct message *m)
+{
+	struct cursor c = m->rpc.params;
+	uint64_t id;
+
+	if (text_equal(m->rpc.method, m->rpc.method_len, "forget") && cursor_uint(&c, &id))
+		cache_forget(&loop->job.cache, id);
+}
+
+/* Answers nobody asked for. */
 static int handle(struct loop *loop, const struct message *m)
 {
 	char text[128];
 
+	if (m->rpc.type == RPC_NOTIFICATION)
+		take_notification(loop, m);
 	if (m->rpc.type != RPC_REQUEST)
 		return 0;
 	if (text_equal(m->rpc.method, m->rpc.method_len, "run"))

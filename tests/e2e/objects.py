@@ -60,6 +60,9 @@ class Objects(DaemonCase):
         with open(f"/proc/{pid}/maps") as f:
             return [line for line in f if "/memfd:" in line]
 
+    def inodes_of(self, pid):
+        return {line.split()[4] for line in self.maps_of(pid)}
+
     def all_pids(self):
         return [self.poold.process.pid] + self.worker_pids("bench") + self.worker_pids("one") + self.worker_pids("none")
 
@@ -128,6 +131,28 @@ class Objects(DaemonCase):
         self.assertEqual(self.used("fds"), 0)
         # and what nobody asks for goes by itself
         self.poold.await_that(lambda: not self.maps_of(pid), "the mappings to go")
+
+    def test_what_is_released_is_mapped_no_more(self):
+        """At once, and not only after a while: then what was used before it would go first."""
+        older, newer = self.put(b"\1" * MIB), self.put(b"\2" * MIB)
+        pid = self.fresh_worker()
+        self.c.call("call", "one/sum", ref(older))
+        before = self.inodes_of(pid)
+        self.c.call("call", "one/sum", ref(newer))
+        self.assertEqual(len(self.inodes_of(pid)), 2)
+        self.c.call("release", [newer])
+        self.poold.await_that(lambda: len(self.inodes_of(pid)) == 1, "one to go")
+        self.assertEqual(self.inodes_of(pid), before)
+
+    def test_what_is_released_while_it_is_used_is_mapped_until_then(self):
+        older, newer = self.put(b"\1" * MIB), self.put(b"\2" * MIB)
+        pid = self.fresh_worker()
+        self.c.call("call", "one/sum", ref(older))
+        before = self.inodes_of(pid)
+        job = self.c.call("submit", "one/sum", ref(newer), {"delay": 0.01})
+        self.c.call("release", [newer])
+        self.assertEqual(self.c.call("result", job), 2 * MIB)
+        self.poold.await_that(lambda: self.inodes_of(pid) == before, "the newer one to go")
 
     def test_a_full_store_answers(self):
         kept = self.put(b"\1" * (300 * MIB))

@@ -63,6 +63,25 @@ START_TEST(it_is_found_again_by_its_id)
 }
 END_TEST
 
+START_TEST(what_is_no_more_goes_at_once)
+{
+	struct cached *e = add(1, 100);
+
+	add(2, 200);
+	keep(e, 300);
+	cache_settle(&cache, 1);
+	cache_forget(&cache, 3);
+	ck_assert_uint_eq(cache.bytes, 600);
+	cache_forget(&cache, 1);
+	ck_assert_uint_eq(n_destroyed, 1);
+	ck_assert_uint_eq(cache.bytes, 200);
+	ck_assert_uint_eq(cache.n_fds, 1);
+	ck_assert_ptr_null(cache_find(&cache, 1));
+	ck_assert_ptr_nonnull(cache_find(&cache, 2));
+	cache_settle(&cache, 2);
+}
+END_TEST
+
 START_TEST(what_was_used_longest_ago_makes_room)
 {
 	struct cached *first;
@@ -147,5 +166,6 @@ START_TEST(what_is_no_memfd_is_not_mapped)
 END_TEST
 
 SUITE_MAIN_WITH("cache", set_up, tear_down, it_is_found_again_by_its_id,
-	what_was_used_longest_ago_makes_room, what_is_kept_is_destroyed_once, only_so_many_are_kept,
-	what_nobody_asks_for_goes, what_is_no_memfd_is_not_mapped)
+	what_is_no_more_goes_at_once, what_was_used_longest_ago_makes_room,
+	what_is_kept_is_destroyed_once, only_so_many_are_kept, what_nobody_asks_for_goes,
+	what_is_no_memfd_is_not_mapped)
