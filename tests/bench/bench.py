@@ -79,16 +79,23 @@ class Bench:
             self.missing[name] = str(why)
             return None
 
+    def tell(self, what):
+        """Where it is, for who waits."""
+        if sys.stderr.isatty():
+            print(what, file=sys.stderr, flush=True)
+
     def run_round(self, number, socket):
         pairs, peers = {}, {}
         for case in self.cases:
             key = (case.floor, case.poold, case.n, case.size)
             if key not in pairs:
+                self.tell(f"round {number + 1}: {case.name}")
                 pairs[key] = self.run_pair(case, socket, number % 2 == 0)
             below, ours = pairs[key][0][case.floor_field or case.field], pairs[key][1][case.field]
             figures = {"floor": below, "poold": ours, "ratio": ours / below, "peers": {}}
             for name, (words, n, _) in case.peers.items() if self.has_peers else ():
                 if (name, words) not in peers:
+                    self.tell(f"round {number + 1}: {name} {words}")
                     peers[name, words] = self.run_peer(name, words, n)
                 if peers[name, words]:
                     figures["peers"][name] = peers[name, words][case.field]

@@ -53,6 +53,10 @@ def named(size):
     return f"{size} bytes"
 
 
+def named_count(n):
+    return f"{n // 1_000_000}M" if n >= 1_000_000 else f"{n // 1000}k"
+
+
 CALLS = {
     "ProcessPool": ("call {n}", 3_000, None),
     "gearmand": ("latency {n}", 5_000, None),
@@ -78,6 +82,14 @@ CASES = [
          300_000, goal=0.65, peers=FUTURES),
     Case("no-op futures, not pure", "/s", "per_second", "floor broker {n} 1",
          "client {socket} futures bench/noop_serial {n}", 300_000, goal=0.65),
+    Case("no-op futures, by ID", "/s", "per_second", "floor broker {n} 16", "client {socket} ids bench/noop {n}", 300_000),
+    # Clients that each wait for their answer; the floor is a loop that forwards between them and two workers.
+    *(Case(f"{clients} clients, {what}", unit, f, f"floor calls {{n}} {clients}",
+           f"client {{socket}} calls {{n}} {clients}", 60_000)
+      for clients in (8, 64) for what, unit, f in (("p50", "us", "p50_us"), ("p99", "us", "p99_us"),
+                                                   ("calls", "/s", "per_second"))),
+    # From the death of a worker to the next job's answer; the floor is fork, exit and wait.
+    Case("worker replacement", "us", "p50_us", "floor forks {n}", "client {socket} replace {n}", 200, goal=3, least=20),
     # Commands; the floor is two loops of posix_spawn() and waitpid().
     Case("/bin/true as a command", "/s", "per_second", "floor spawn {n} /bin/true",
          "client {socket} commands {n} /bin/true", 2_000, goal=0.9, peers={"xargs -P2": ("/bin/true {n}", 2_000, 1)}),
@@ -89,6 +101,16 @@ CASES = [
            f"crowd {{socket}} {mode} bench/noop_serial 1000 {min(n // 5_000, 100)}",
            f"crowd {{socket}} {mode} bench/noop_serial {{n}} 1", n, goal=goal)
       for n in (30_000, 1_000_000) for mode, what, goal in (("queued", "equal", 1.2), ("mixed", "mixed", 2))),
+    # Memory of the daemon; the floor is the goal.
+    *(Case(f"a queued future of {named_count(n)}", "bytes", "bytes", 400, "crowd {socket} bytes {n}", n, goal=1, least=1000,
+           own_daemon=True) for n in (100_000, 1_000_000)),
+    Case("an idle connection of 10k", "bytes", "bytes", 4096, "connections {socket} idle {n}", 10_000, goal=1,
+         own_daemon=True),
+    Case("call beside 10k idle", "us", "beside_us", SAME_RUN, "connections {socket} idle {n}", 10_000,
+         floor_field="alone_us", own_daemon=True),
+    # One end, told to many: connections of their own beside a loop that writes to as many; then one connection, beside pings.
+    Case("10k waiters, connections", "us", "us", "connections floor fanout {n}", "connections {socket} fanout {n}", 10_000),
+    Case("10k waiters, requests", "us", "us", SAME_RUN, "client {socket} waiters {n}", 10_000, floor_field="pings_us"),
     # Memory that is there before the call that is given it; the floor is a call without.
     *(Case(f"{named(LARGEST)}, {what}", "us", "p50_us", "client {socket} payload none 8 {n}",
            f"client {{socket}} payload {kind} {{bytes}} {{n}}", 1_000, LARGEST, goal=2)

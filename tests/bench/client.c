@@ -1,7 +1,13 @@
 /* What poold does, as a program with libpoold sees it: beside floor.c.
  *
  *	client SOCKET latency N			one no-op call at a time: p50 and p99 in µs
+ *	client SOCKET calls N CLIENTS		the same by so many processes at once; also calls per second of all
  *	client SOCKET futures FUNCTION N	independent futures, at most 4096 unfinished: per second
+ *	client SOCKET ids FUNCTION N		the same with "submit" and "wait" by ID, 256 at a time
+ *	client SOCKET waiters N			N requests that wait for one future: µs each from its end; of as
+ *						many pings
+ *	client SOCKET replace N			from the submit of a job that kills its pool's only worker to the answer of
+ *						the one behind it: p50, p99
  *	client SOCKET commands N PROGRAM	the same with commands, at most 64 unfinished
  *	client SOCKET payload HOW BYTES N	one call of bench/peek at a time, which reads eight bytes of its
  *					input: p50 and p99 in µs, beside memory.c. The input comes from
@@ -11,7 +17,10 @@
  *		heap				memory that has to be copied for every call
  *		result				not at all: bench/fill writes BYTES in place
  */
+#include "tests/bench/client.h"
+
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,110 +28,98 @@
 
 #include "client/poold-command.h"
 #include "client/poold-request.h"
-#include "client/poold.h"
+#include "tests/bench/callers.h"
+#include "tests/bench/flow.h"
 #include "tests/bench/sample.h"
-
-#define BYTES 64
-
-struct flow {
-	poold *handle;
-	const char *function;
-	poold_input input;
-	unsigned n, window;
-	unsigned n_sent, n_settled, n_done;
-};
 
 static const poold_options options = {.size = sizeof(options), .auto_release = 1};
 
-static void check(int r, const poold *p, const char *what)
+static void noop(void *handle)
 {
-	if (r >= 0)
-		return;
-	fprintf(stderr, "%s: %s: %s\n", what, poold_strerror(r), p ? poold_get_error_text(p) : "");
-	exit(1);
+	poold_reply *reply;
+
+	flow_check(poold_call(handle, "bench/noop", flow_input(), NULL, POOLD_FOREVER, &reply),
+		handle, "call");
+	flow_check(poold_reply_get_error(reply, NULL, NULL) ? -EPROTO : 0, handle, "a no-op");
+	poold_reply_unref(reply);
 }
 
 static void latency(poold *p, unsigned n)
 {
-	static const char bytes[BYTES];
 	struct sample s = sample_new(n);
-	poold_reply *reply;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t from_ns = sample_now_ns();
 
-		check(poold_call(p, "bench/noop", poold_input_bytes(bytes, BYTES), NULL,
-			      POOLD_FOREVER, &reply),
-			p, "call");
+		noop(p);
 		sample_add(&s, sample_now_ns() - from_ns);
-		check(poold_reply_get_error(reply, NULL, NULL) ? -EPROTO : 0, p, "a no-op");
-		poold_reply_unref(reply);
 	}
 	sample_print(&s);
 }
 
-static int on_settled(poold_future *f, void *userdata)
+static void *open_handle(unsigned i, void *socket)
 {
-	struct flow *w = userdata;
+	poold *p;
 
-	w->n_settled++;
-	w->n_done += poold_future_get_state(f) == POOLD_DONE;
-	return 0;
+	(void)i;
+	flow_check(poold_open(&p, socket), NULL, "open");
+	noop(p);
+	return p;
 }
 
-static bool send_one(struct flow *w)
+static void calls(char *socket, unsigned n, unsigned n_clients)
 {
-	poold_future *f;
-	int r;
+	struct callers c = {.open = open_handle, .call = noop, .userdata = socket};
 
-	r = poold_submit(w->handle, w->function, w->input, &options, &f);
-	if (r == -EAGAIN)
-		return false;
-	check(r, w->handle, "submit");
-	check(poold_future_set_callback(f, on_settled, w), w->handle, "callback");
-	poold_future_unref(f);
-	w->n_sent++;
-	return true;
+	callers_run(&c, n_clients, n);
 }
 
-static void flow_run(struct flow *w)
+static void many(poold *p, const char *function, poold_input input, unsigned n, unsigned window)
 {
+	struct flow w = {.handle = p};
 	uint64_t from_ns = sample_now_ns();
 
-	while (w->n_settled < w->n) {
-		while (w->n_sent < w->n && w->n_sent - w->n_settled < w->window && send_one(w))
+	while (w.n_settled < n) {
+		while (w.n_sent < n && w.n_sent - w.n_settled < window &&
+			flow_send(&w, function, input, NULL))
 			;
-		check(poold_wait(w->handle, POOLD_FOREVER), w->handle, "wait");
-		check(poold_process(w->handle), w->handle, "process");
+		flow_pump(&w, POOLD_FOREVER);
 	}
-	if (w->n_done != w->n) {
-		fprintf(stderr, "%u of %u are done\n", w->n_done, w->n);
-		exit(1);
-	}
-	printf("{\"per_second\": %.0f}\n", w->n / ((double)(sample_now_ns() - from_ns) / 1e9));
+	flow_await(&w, n);
+	printf("{\"per_second\": %.0f}\n", n / ((double)(sample_now_ns() - from_ns) / 1e9));
 }
 
-static void futures(poold *p, const char *function, unsigned n)
+static void replace(poold *p, unsigned n)
 {
-	static const char bytes[BYTES];
-	struct flow w = {.handle = p,
-		.function = function,
-		.input = poold_input_bytes(bytes, BYTES),
-		.n = n,
-		.window = 4096};
+	struct sample s = sample_new(n);
+	struct flow w = {.handle = p};
+	uint8_t signal[9];
 
-	flow_run(&w);
+	for (unsigned i = 0; i < n; i++) {
+		struct flow killer = {.handle = p};
+		uint64_t from_ns;
+
+		/* A worker that has answered a job was not started in vain. */
+		flow_send(&w, "solo/noop_serial", flow_input(), NULL);
+		flow_await(&w, w.n_sent);
+		from_ns = sample_now_ns();
+		flow_send(&killer, "solo/crash", flow_number(signal, SIGKILL), NULL);
+		flow_send(&w, "solo/noop_serial", flow_input(), NULL);
+		flow_await(&w, w.n_sent);
+		sample_add(&s, sample_now_ns() - from_ns);
+		if (killer.n_settled != 1 || killer.n_done)
+			flow_check(-EPROTO, p, "a job that kills");
+	}
+	sample_print(&s);
 }
 
 static void commands(poold *p, unsigned n, const char *program)
 {
-	struct flow w = {.handle = p, .function = "exec", .n = n, .window = 64};
 	poold_command *c;
 
-	check(poold_command_new(&c), p, "command");
-	check(poold_command_add_arg(c, program), p, "command");
-	w.input = poold_input_command(c);
-	flow_run(&w);
+	flow_check(poold_command_new(&c), p, "command");
+	flow_check(poold_command_add_arg(c, program), p, "command");
+	many(p, "exec", poold_input_command(c), n, 64);
 	poold_command_free(c);
 }
 
@@ -137,8 +134,8 @@ static uint64_t call(poold *p, const char *function, poold_input input, size_t l
 	poold_future *f;
 	size_t n = 0;
 
-	check(poold_submit(p, function, input, &options, &f), p, "submit");
-	check(poold_future_wait(f, POOLD_FOREVER), p, "wait");
+	flow_check(poold_submit(p, function, input, &options, &f), p, "submit");
+	flow_check(poold_future_wait(f, POOLD_FOREVER), p, "wait");
 	if (poold_future_get_bytes(f, &bytes, &n) < 0 || n != len ||
 		(n && (((const char *)bytes)[0] != 'x' || ((const char *)bytes)[n - 1] != 'x'))) {
 		poold_future_get_error(f, &code, &message);
@@ -173,7 +170,7 @@ static void from_buffer(poold *p, size_t bytes, unsigned n)
 {
 	poold_buffer *b;
 
-	check(poold_buffer_new(&b, bytes), p, "buffer");
+	flow_check(poold_buffer_new(&b, bytes), p, "buffer");
 	memset(poold_buffer_get_data(b), 'x', bytes);
 	repeat(p, "bench/peek", poold_input_buffer(b), 8, n);
 	poold_buffer_free(b);
@@ -185,14 +182,14 @@ static void from_object(poold *p, size_t bytes, unsigned n)
 	poold_buffer *b;
 	poold_future *f;
 
-	check(poold_buffer_new(&b, bytes), p, "buffer");
+	flow_check(poold_buffer_new(&b, bytes), p, "buffer");
 	memset(poold_buffer_get_data(b), 'x', bytes);
-	check(poold_put(p, poold_input_buffer(b), NULL, &f), p, "put");
+	flow_check(poold_put(p, poold_input_buffer(b), NULL, &f), p, "put");
 	poold_buffer_free(b);
-	check(poold_future_wait(f, POOLD_FOREVER), p, "wait");
+	flow_check(poold_future_wait(f, POOLD_FOREVER), p, "wait");
 	repeat(p, "bench/peek", poold_input_future(poold_future_get_id(f)), 8, n);
-	check(poold_future_release(f), p, "release");
-	check(poold_flush(p, POOLD_FOREVER), p, "flush");
+	flow_check(poold_future_release(f), p, "release");
+	flow_check(poold_flush(p, POOLD_FOREVER), p, "flush");
 	poold_future_unref(f);
 }
 
@@ -209,11 +206,9 @@ static void from_heap(poold *p, size_t bytes, unsigned n)
 
 static void in_place(poold *p, size_t bytes, unsigned n)
 {
-	uint8_t number[9] = {0xcf}; /* a uint 64 */
+	uint8_t encoded[9];
 
-	for (unsigned i = 0; i < 8; i++)
-		number[1 + i] = (uint8_t)((uint64_t)bytes >> (56 - 8 * i));
-	repeat(p, "bench/fill", poold_input_encoded(number, sizeof(number)), bytes, n);
+	repeat(p, "bench/fill", flow_number(encoded, bytes), bytes, n);
 }
 
 static bool payload(poold *p, const char *how, size_t bytes, unsigned n)
@@ -232,24 +227,38 @@ static bool payload(poold *p, const char *how, size_t bytes, unsigned n)
 	return false;
 }
 
+static unsigned number(const char *s)
+{
+	return (unsigned)strtoul(s, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 3 ? argv[2] : "";
-	poold *p;
+	poold *p = NULL;
 
 	if (argc > 3)
-		check(poold_open(&p, argv[1]), NULL, "open");
+		flow_check(poold_open(&p, argv[1]), NULL, "open");
 	if (argc == 4 && strcmp(mode, "latency") == 0)
-		latency(p, (unsigned)strtoul(argv[3], NULL, 10));
+		latency(p, number(argv[3]));
+	else if (argc == 5 && strcmp(mode, "calls") == 0 && number(argv[4]))
+		calls(argv[1], number(argv[3]), number(argv[4]));
 	else if (argc == 5 && strcmp(mode, "futures") == 0)
-		futures(p, argv[3], (unsigned)strtoul(argv[4], NULL, 10));
+		many(p, argv[3], flow_input(), number(argv[4]), 4096);
+	else if (argc == 5 && strcmp(mode, "ids") == 0)
+		client_ids(p, argv[3], number(argv[4]));
+	else if (argc == 4 && strcmp(mode, "waiters") == 0)
+		client_waiters(p, number(argv[3]));
+	else if (argc == 4 && strcmp(mode, "replace") == 0)
+		replace(p, number(argv[3]));
 	else if (argc == 5 && strcmp(mode, "commands") == 0)
-		commands(p, (unsigned)strtoul(argv[3], NULL, 10), argv[4]);
+		commands(p, number(argv[3]), argv[4]);
 	else if (argc != 6 || strcmp(mode, "payload") != 0 ||
-		 !payload(p, argv[3], strtoul(argv[4], NULL, 10),
-			 (unsigned)strtoul(argv[5], NULL, 10))) {
-		fputs("usage: client SOCKET latency N | futures FUNCTION N | commands N PROGRAM |\n"
-		      "       payload none|buffer|object|heap|result BYTES N\n",
+		 !payload(p, argv[3], strtoul(argv[4], NULL, 10), number(argv[5]))) {
+		fputs("usage: client SOCKET latency N | calls N CLIENTS | futures FUNCTION N |\n"
+		      "       ids FUNCTION N | waiters N | replace N | commands N PROGRAM |\n"
+		      "       payload none|buffer|object|heap|result BYTES "
+		      "N\n",
 			stderr);
 		return 2;
 	}

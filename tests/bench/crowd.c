@@ -4,6 +4,7 @@
  *	crowd SOCKET flooded CALLS		the same while another uid submits at full speed
  *	crowd SOCKET queued FUNCTION N ROUNDS	N jobs are queued, then run: µs a job, the wait between left out
  *	crowd SOCKET mixed FUNCTION N ROUNDS	the same with mixed priorities, delays and deadlines
+ *	crowd SOCKET bytes N			N no-ops are queued: bytes of the daemon's memory for each
  *
  * The first two need root, to be two users.
  */
@@ -19,68 +20,14 @@
 
 #include "client/poold-request.h"
 #include "client/poold.h"
+#include "tests/bench/flow.h"
+#include "tests/bench/resident.h"
 #include "tests/bench/sample.h"
 
-#define BYTES	   64
 #define PERIOD_NS  10000000u
 #define UNFINISHED 100000u /* of the flood */
 #define N_WORKERS  2
 #define LONG_US	   3600000000u
-
-static void fail(const char *what, const poold *p)
-{
-	fprintf(stderr, "%s: %s\n", what, p ? poold_get_error_text(p) : "");
-	exit(1);
-}
-
-static void check(int r, const char *what, const poold *p)
-{
-	if (r < 0)
-		fail(what, p);
-}
-
-struct crowd {
-	poold *handle;
-	unsigned n_sent, n_settled, n_done;
-};
-
-static int on_settled(poold_future *f, void *userdata)
-{
-	struct crowd *c = userdata;
-
-	c->n_settled++;
-	c->n_done += poold_future_get_state(f) == POOLD_DONE;
-	return 0;
-}
-
-/* False: too much waits to be sent. */
-static bool send_with(struct crowd *c, const char *function, const poold_options *o)
-{
-	static const char bytes[BYTES];
-	poold_future *f;
-	int r = poold_submit(c->handle, function, poold_input_bytes(bytes, BYTES), o, &f);
-
-	if (r == -EAGAIN)
-		return false;
-	check(r, "submit", c->handle);
-	check(poold_future_set_callback(f, on_settled, c), "callback", c->handle);
-	poold_future_unref(f);
-	c->n_sent++;
-	return true;
-}
-
-static bool send_one(struct crowd *c, const char *function)
-{
-	poold_options o = {.size = sizeof(o), .auto_release = 1};
-
-	return send_with(c, function, &o);
-}
-
-static void pump(struct crowd *c, uint64_t timeout_us)
-{
-	check(poold_wait(c->handle, timeout_us), "wait", c->handle);
-	check(poold_process(c->handle), "process", c->handle);
-}
 
 /* ---- two users ----------------------------------------------------------------------------------
  */
@@ -89,23 +36,25 @@ static poold *open_as(const char *socket, uid_t uid)
 {
 	poold *p;
 
-	check(seteuid(uid), "seteuid (this needs root)", NULL);
-	if (poold_new(&p) < 0 || poold_set_server_uid(p, 0) < 0 || poold_set_socket(p, socket) < 0)
-		fail("a handle", NULL);
-	check(poold_connect(p), "connect", p);
-	check(seteuid(0), "seteuid", NULL);
+	flow_check(seteuid(uid), NULL, "seteuid (this needs root)");
+	flow_check(poold_new(&p), NULL, "a handle");
+	flow_check(poold_set_server_uid(p, 0), p, "the server's uid");
+	flow_check(poold_set_socket(p, socket), p, "the socket");
+	flow_check(poold_connect(p), p, "connect");
+	flow_check(seteuid(0), NULL, "seteuid");
 	return p;
 }
 
 /* Until it is killed. */
 static void flood(const char *socket)
 {
-	struct crowd c = {.handle = open_as(socket, 61002)};
+	struct flow c = {.handle = open_as(socket, 61002)};
 
 	for (;;) {
-		while (c.n_sent - c.n_settled < UNFINISHED && send_one(&c, "bench/noop_serial"))
+		while (c.n_sent - c.n_settled < UNFINISHED &&
+			flow_send(&c, "bench/noop_serial", flow_input(), NULL))
 			;
-		pump(&c, POOLD_FOREVER);
+		flow_pump(&c, POOLD_FOREVER);
 	}
 }
 
@@ -114,14 +63,14 @@ static void await_tick(poold *p, uint64_t at_ns)
 	uint64_t now_ns;
 
 	while ((now_ns = sample_now_ns()) < at_ns) {
-		check(poold_wait(p, (at_ns - now_ns) / 1000), "wait", p);
-		check(poold_process(p), "process", p);
+		flow_check(poold_wait(p, (at_ns - now_ns) / 1000), p, "wait");
+		flow_check(poold_process(p), p, "process");
 	}
 }
 
 static void hundred_a_second(const char *socket, unsigned n_calls)
 {
-	struct crowd c = {.handle = open_as(socket, 61001)};
+	struct flow c = {.handle = open_as(socket, 61001)};
 	struct sample s = sample_new(n_calls);
 	uint64_t at_ns = sample_now_ns();
 
@@ -131,14 +80,11 @@ static void hundred_a_second(const char *socket, unsigned n_calls)
 		at_ns += PERIOD_NS;
 		await_tick(c.handle, at_ns);
 		from_ns = sample_now_ns();
-		if (!send_one(&c, "bench/noop_serial"))
-			fail("too much to send", c.handle);
-		while (c.n_settled < c.n_sent)
-			pump(&c, POOLD_FOREVER);
+		if (!flow_send(&c, "bench/noop_serial", flow_input(), NULL))
+			flow_check(-EAGAIN, c.handle, "submit");
+		flow_await(&c, c.n_sent);
 		sample_add(&s, sample_now_ns() - from_ns);
 	}
-	if (c.n_done != c.n_sent)
-		fail("one was refused, or did not end well", c.handle);
 	sample_print(&s);
 	poold_unref(c.handle);
 }
@@ -147,7 +93,7 @@ static void flooded(const char *socket, unsigned n_calls)
 {
 	pid_t pid = fork();
 
-	check(pid, "fork", NULL);
+	flow_check(pid, NULL, "fork");
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		flood(socket);
@@ -161,31 +107,21 @@ static void flooded(const char *socket, unsigned n_calls)
  */
 
 /* The workers are busy for so long. */
-static void block(struct crowd *c, uint64_t us)
+static void block(struct flow *c, uint64_t us)
 {
-	uint8_t encoded[9] = {0xcf};
-	poold_options o = {.size = sizeof(o), .auto_release = 1};
+	uint8_t encoded[9];
 
-	for (int i = 0; i < 8; i++)
-		encoded[8 - i] = (uint8_t)(us >> 8 * i);
-	for (int i = 0; i < N_WORKERS; i++) {
-		poold_future *f;
-
-		check(poold_submit(c->handle, "bench/sleep",
-			      poold_input_encoded(encoded, sizeof(encoded)), &o, &f),
-			"submit", c->handle);
-		check(poold_future_set_callback(f, on_settled, c), "callback", c->handle);
-		poold_future_unref(f);
-		c->n_sent++;
-	}
-	check(poold_ping(c->handle, POOLD_FOREVER), "ping", c->handle);
+	for (int i = 0; i < N_WORKERS; i++)
+		if (!flow_send(c, "bench/sleep", flow_number(encoded, us), NULL))
+			flow_check(-EAGAIN, c->handle, "submit");
+	flow_check(poold_ping(c->handle, POOLD_FOREVER), c->handle, "ping");
 }
 
 /* Of the i-th job. Mixed: sixteen priorities; every other one has a deadline that it keeps; every fourth
  * is delayed, each to another time, and due before the workers are free. */
 static poold_options options_of(bool is_mixed, unsigned i, uint64_t block_us)
 {
-	poold_options o = {.size = sizeof(o), .auto_release = 1};
+	poold_options o = {.size = sizeof(o)};
 	uint32_t random = i * 2654435761u;
 
 	if (!is_mixed)
@@ -203,7 +139,7 @@ static poold_options options_of(bool is_mixed, unsigned i, uint64_t block_us)
 static uint64_t fill_and_run(
 	poold *p, const char *function, unsigned n, bool is_mixed, uint64_t block_us)
 {
-	struct crowd c = {.handle = p};
+	struct flow c = {.handle = p};
 	bool is_late;
 	uint64_t from_ns, ns;
 
@@ -212,19 +148,15 @@ static uint64_t fill_and_run(
 	for (unsigned i = 0; i < n; i++) {
 		poold_options o = options_of(is_mixed, i, block_us);
 
-		while (!send_with(&c, function, &o))
-			pump(&c, POOLD_FOREVER);
+		while (!flow_send(&c, function, flow_input(), &o))
+			flow_pump(&c, POOLD_FOREVER);
 	}
-	check(poold_ping(p, POOLD_FOREVER), "ping", p); /* all were taken */
+	flow_check(poold_ping(p, POOLD_FOREVER), p, "ping"); /* all were taken */
 	ns = sample_now_ns() - from_ns;
 	is_late = c.n_settled > 0;
-	while (c.n_settled < N_WORKERS)
-		pump(&c, POOLD_FOREVER);
+	flow_await(&c, N_WORKERS);
 	from_ns = sample_now_ns();
-	while (c.n_settled < c.n_sent)
-		pump(&c, POOLD_FOREVER);
-	if (c.n_done != c.n_sent)
-		fail("one was refused, or did not end well", p);
+	flow_await(&c, c.n_sent);
 	return is_late ? 0 : ns + sample_now_ns() - from_ns;
 }
 
@@ -234,7 +166,7 @@ static void queued(
 	uint64_t block_us = 20000 + n * 3ull, ns = 0, round_ns;
 	poold *p;
 
-	check(poold_open(&p, socket), "open", NULL);
+	flow_check(poold_open(&p, socket), NULL, "open");
 	fill_and_run(p, function, n < 1000 ? n : 1000, is_mixed, block_us);
 	for (unsigned i = 0; i < rounds; ns += round_ns) {
 		round_ns = fill_and_run(p, function, n, is_mixed, block_us);
@@ -245,6 +177,28 @@ static void queued(
 	}
 	printf("{\"job_us\": %.3f}\n", (double)ns / 1e3 / n / rounds);
 	poold_unref(p);
+}
+
+/* ---- memory -------------------------------------------------------------------------------------
+ */
+
+/* By a daemon that has not had that many before. */
+static void bytes(const char *socket, unsigned n)
+{
+	struct flow c = {0};
+	uint64_t before;
+
+	flow_check(poold_open(&c.handle, socket), NULL, "open");
+	block(&c, LONG_US);
+	before = resident_bytes(socket);
+	while (c.n_sent < N_WORKERS + n)
+		if (!flow_send(&c, "bench/noop_serial", flow_input(), NULL))
+			flow_pump(&c, POOLD_FOREVER);
+	flow_check(poold_ping(c.handle, POOLD_FOREVER), c.handle, "ping");
+	if (c.n_settled)
+		flow_check(-EINVAL, c.handle, "not all are queued");
+	printf("{\"bytes\": %.1f}\n", (double)(resident_bytes(socket) - before) / n);
+	poold_unref(c.handle);
 }
 
 static unsigned number(const char *s)
@@ -264,9 +218,11 @@ int main(int argc, char **argv)
 		queued(argv[1], argv[3], number(argv[4]), number(argv[5]), false);
 	else if (argc == 6 && strcmp(mode, "mixed") == 0)
 		queued(argv[1], argv[3], number(argv[4]), number(argv[5]), true);
+	else if (argc == 4 && strcmp(mode, "bytes") == 0)
+		bytes(argv[1], number(argv[3]));
 	else {
-		fputs("usage: crowd SOCKET alone|flooded CALLS | queued|mixed FUNCTION N "
-		      "ROUNDS\n",
+		fputs("usage: crowd SOCKET alone|flooded CALLS | queued|mixed FUNCTION N ROUNDS | "
+		      "bytes N\n",
 			stderr);
 		return 2;
 	}

@@ -2,56 +2,65 @@
  *
  *	floor hops N THERE BACK		four blocking hops through three processes, of 64 bytes and so many more on the
  *					way there and back: p50 and p99 in µs
+ *	floor calls N CLIENTS		the same through a loop between so many clients and two workers: p50 and p99 in
+ *					µs, calls per second of all
  *	floor broker N PACK		a loop that forwards N 64-byte no-op requests from one client to two workers, PACK
  *					of them a packet, at most 64 on their way to each worker: per second
+ *	floor forks N			fork, exit and wait: p50 and p99 in µs
  *	floor spawn N PROGRAM		two processes that posix_spawn() and wait, N in all: per second
  */
-#include <errno.h>
-#include <poll.h>
+#include "tests/bench/floor.h"
+
+#include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "daemon/clock.h"
-#include "proto/buf.h"
-#include "proto/rpc.h"
-#include "proto/scan.h"
 #include "tests/bench/sample.h"
-#include "tests/bench/stream.h"
 
-#define BYTES	   64
-#define WORKERS	   2
-#define WINDOW	   64
-#define BROKER_MAX (64u << 20)
+#define ROOM (1u << 20) /* of a message, beside the 64 bytes */
 
-static void die(const char *what)
+void floor_die(const char *what)
 {
 	perror(what);
 	_exit(1);
 }
 
-static void pair(int type, int fds[2])
+void floor_pair(int type, int fds[2])
 {
 	if (socketpair(AF_UNIX, type, 0, fds) < 0)
-		die("socketpair");
+		floor_die("socketpair");
 }
 
-static pid_t child(void)
+pid_t floor_child(void)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
-		die("fork");
+		floor_die("fork");
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return pid;
+}
+
+void floor_stop(const pid_t *pids, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
 }
 
 /* ---- hops ---- */
 
-static char message[BYTES + (1 << 20)];
+static char message[FLOOR_BYTES + ROOM];
 
 /* False: end of file. */
 static bool get(int fd, size_t n)
@@ -72,7 +81,7 @@ static void put(int fd, size_t n)
 		ssize_t r = write(fd, message + at, n - at);
 
 		if (r <= 0)
-			die("write");
+			floor_die("write");
 		at += (size_t)r;
 	}
 }
@@ -89,16 +98,16 @@ static void hops(unsigned n, size_t there, size_t back)
 	struct sample s = sample_new(n);
 	int client[2], worker[2];
 
-	pair(SOCK_STREAM, client);
-	pair(SOCK_STREAM, worker);
-	if (child() == 0) {
+	floor_pair(SOCK_STREAM, client);
+	floor_pair(SOCK_STREAM, worker);
+	if (floor_child() == 0) {
 		close(client[0]);
 		close(client[1]);
 		close(worker[0]);
 		for (;;)
 			hop(worker[1], there, worker[1], back);
 	}
-	if (child() == 0) {
+	if (floor_child() == 0) {
 		close(client[0]);
 		close(worker[1]);
 		for (;;) {
@@ -114,191 +123,30 @@ static void hops(unsigned n, size_t there, size_t back)
 
 		put(client[0], there);
 		if (!get(client[0], back))
-			die("client");
+			floor_die("client");
 		sample_add(&s, sample_now_ns() - from_ns);
 	}
 	sample_print(&s);
 	close(client[0]);
 }
 
-/* ---- broker ---- */
+/* ---- processes ---- */
 
-static void pack_request(struct buf *b, uint32_t msgid)
+static void forks(unsigned n)
 {
-	static const uint8_t bytes[BYTES];
-	struct bufpack p;
+	struct sample s = sample_new(n);
 
-	bufpack_init(&p, b);
-	rpc_pack_request(&p, msgid, "run");
-	bufpack_array(&p, 1);
-	bufpack_bin(&p, bytes, sizeof(bytes));
-	if (bufpack_error(&p) != 0)
-		die("pack");
-}
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t from_ns = sample_now_ns();
 
-static void pack_answer(struct buf *b, uint32_t msgid)
-{
-	struct bufpack p;
-
-	bufpack_init(&p, b);
-	rpc_pack_answer(&p, msgid);
-	bufpack_nil(&p);
-	bufpack_nil(&p);
-	if (bufpack_error(&p) != 0)
-		die("pack");
-}
-
-/* Calls `each` for every whole message in front, and drops it. */
-static void take_messages(struct buf *b, void (*each)(const struct rpc *, void *), void *userdata)
-{
-	struct scan s;
-	struct rpc m;
-
-	for (;;) {
-		scan_init(&s, PROTO_MESSAGE_BYTES, PROTO_DEPTH);
-		if (!buf_used(b) || scan_step(&s, buf_head(b), buf_used(b)) != SCAN_DONE ||
-			rpc_parse(&m, buf_head(b), s.pos) != 0)
-			return;
-		each(&m, userdata);
-		buf_consume(b, s.pos);
-	}
-}
-
-static void answer_run(const struct rpc *m, void *out)
-{
-	pack_answer(out, m->msgid);
-}
-
-static void worker(int fd)
-{
-	struct buf in = BUF_INIT(BROKER_MAX), out = BUF_INIT(BROKER_MAX);
-
-	while (stream_read(fd, &in, 0) > 0) {
-		take_messages(&in, answer_run, &out);
-		if (send(fd, buf_head(&out), buf_used(&out), MSG_NOSIGNAL) < 0)
-			break;
-		buf_clear(&out);
-	}
-	_exit(0);
-}
-
-struct broker {
-	uint32_t *queue;
-	unsigned head, tail;
-	struct buf out;
-	unsigned n_inflight[WORKERS];
-	unsigned from; /* the worker whose answers are read */
-};
-
-static void enqueue(const struct rpc *m, void *userdata)
-{
-	struct broker *b = userdata;
-
-	b->queue[b->tail++] = m->msgid;
-}
-
-static void forward_answer(const struct rpc *m, void *userdata)
-{
-	struct broker *b = userdata;
-
-	b->n_inflight[b->from]--;
-	pack_answer(&b->out, m->msgid);
-}
-
-static void feed(struct broker *b, int fd, unsigned w, unsigned pack)
-{
-	static struct buf packet = {.max = BROKER_MAX};
-
-	while (b->head < b->tail && b->n_inflight[w] < WINDOW) {
-		for (unsigned i = 0; i < pack && b->head < b->tail && b->n_inflight[w] < WINDOW;
-			i++) {
-			pack_request(&packet, b->queue[b->head++]);
-			b->n_inflight[w]++;
-		}
-		if (send(fd, buf_head(&packet), buf_used(&packet), MSG_NOSIGNAL) < 0)
-			die("send");
-		buf_clear(&packet);
-	}
-}
-
-static void broker(int client, const int *workers, unsigned n, unsigned pack)
-{
-	struct broker b = {.queue = calloc(n, sizeof(*b.queue)), .out = BUF_INIT(BROKER_MAX)};
-	struct buf in = BUF_INIT(BROKER_MAX), answers = BUF_INIT(BROKER_MAX);
-	struct pollfd fds[1 + WORKERS] = {{.fd = client}};
-
-	for (int w = 0; w < WORKERS; w++)
-		fds[1 + w] = (struct pollfd){.fd = workers[w], .events = POLLIN};
-	for (;;) {
-		fds[0].events = buf_used(&b.out) ? POLLIN | POLLOUT : POLLIN;
-		if (poll(fds, 1 + WORKERS, -1) < 0)
-			die("poll");
-		if ((fds[0].revents & (POLLIN | POLLHUP)) &&
-			stream_read(client, &in, MSG_DONTWAIT) == 0)
+		if (floor_child() == 0)
 			_exit(0);
-		take_messages(&in, enqueue, &b);
-		for (b.from = 0; b.from < WORKERS; b.from++)
-			while (fds[1 + b.from].revents &&
-				stream_read(workers[b.from], &answers, MSG_DONTWAIT) > 0)
-				take_messages(&answers, forward_answer, &b);
-		for (unsigned w = 0; w < WORKERS; w++)
-			feed(&b, workers[w], w, pack);
-		stream_write(client, &b.out);
+		if (wait(NULL) < 0)
+			floor_die("wait");
+		sample_add(&s, sample_now_ns() - from_ns);
 	}
+	sample_print(&s);
 }
-
-static void count(const struct rpc *m, void *n)
-{
-	++*(unsigned *)n;
-}
-
-static void brokered(unsigned n, unsigned pack)
-{
-	struct buf in = BUF_INIT(BROKER_MAX), out = BUF_INIT(BROKER_MAX);
-	int client[2], links[WORKERS][2], ends[WORKERS];
-	unsigned sent = 0, done = 0;
-	uint64_t from_us;
-
-	pair(SOCK_STREAM, client);
-	for (int w = 0; w < WORKERS; w++) {
-		pair(SOCK_SEQPACKET, links[w]);
-		ends[w] = links[w][0];
-		if (child() == 0) {
-			for (int i = 0; i <= w; i++)
-				close(links[i][0]);
-			close(client[0]);
-			close(client[1]);
-			worker(links[w][1]);
-		}
-		close(links[w][1]);
-	}
-	if (child() == 0) {
-		close(client[0]);
-		broker(client[1], ends, n, pack);
-	}
-	close(client[1]);
-	for (int w = 0; w < WORKERS; w++)
-		close(links[w][0]);
-	from_us = clock_now_us();
-	while (done < n) {
-		struct pollfd p = {.fd = client[0], .events = sent < n ? POLLIN | POLLOUT : POLLIN};
-
-		while (sent < n && buf_used(&out) < STREAM_CHUNK)
-			pack_request(&out, sent++);
-		stream_write(client[0], &out);
-		if (buf_used(&out))
-			p.events |= POLLOUT;
-		poll(&p, 1, -1);
-		if ((p.revents & POLLIN) && stream_read(client[0], &in, MSG_DONTWAIT) > 0)
-			take_messages(&in, count, &done);
-	}
-	printf("{\"per_second\": %.0f}\n", n / ((double)(clock_now_us() - from_us) / 1e6));
-	close(client[0]);
-	buf_deinit(&in);
-	buf_deinit(&out);
-}
-
-/* ---- spawn ---- */
 
 extern char **environ;
 
@@ -319,9 +167,9 @@ static void spawn(unsigned n, char *program)
 {
 	uint64_t from_us = clock_now_us();
 
-	for (int i = 0; i < WORKERS; i++)
-		if (child() == 0)
-			spawn_loop(n / WORKERS, program);
+	for (int i = 0; i < FLOOR_WORKERS; i++)
+		if (floor_child() == 0)
+			spawn_loop(n / FLOOR_WORKERS, program);
 	while (wait(NULL) > 0)
 		;
 	printf("{\"per_second\": %.0f}\n", n / ((double)(clock_now_us() - from_us) / 1e6));
@@ -332,10 +180,10 @@ static unsigned long number(const char *s)
 	return strtoul(s, NULL, 10);
 }
 
-/* Of bytes beside the 64. */
+/* Of a message with so many bytes beside the 64. */
 static size_t size(const char *s)
 {
-	return BYTES + (number(s) < sizeof(message) - BYTES ? number(s) : sizeof(message) - BYTES);
+	return FLOOR_BYTES + (number(s) < ROOM ? number(s) : ROOM);
 }
 
 int main(int argc, char **argv)
@@ -346,11 +194,18 @@ int main(int argc, char **argv)
 	if (n && argc == 5 && strcmp(mode, "hops") == 0)
 		hops(n, size(argv[3]), size(argv[4]));
 	else if (n && argc == 4 && strcmp(mode, "broker") == 0)
-		brokered(n, (unsigned)number(argv[3]));
+		floor_broker(n, (unsigned)number(argv[3]));
+	else if (n && argc == 4 && strcmp(mode, "calls") == 0 && number(argv[3]))
+		floor_calls(n, (unsigned)number(argv[3]));
+	else if (n && argc == 3 && strcmp(mode, "forks") == 0)
+		forks(n);
 	else if (n && argc == 4 && strcmp(mode, "spawn") == 0)
 		spawn(n, argv[3]);
 	else {
-		fputs("usage: floor hops N THERE BACK | broker N PACK | spawn N PROGRAM\n", stderr);
+		fputs("usage: floor hops N THERE BACK | calls N CLIENTS | broker N PACK | forks N "
+		      "|\n"
+		      "       spawn N PROGRAM\n",
+			stderr);
 		return 2;
 	}
 	fflush(stdout);

@@ -52,14 +52,27 @@ static inline void sample_pause(uint64_t ns)
 		nanosleep(&t, NULL);
 }
 
-/* The first tenth warms up, and does not count. Frees the sample. */
-static inline void sample_print(struct sample *s)
+/* The first tenth warms up, and does not count. Sorts. */
+static inline double sample_us(struct sample *s, unsigned percent)
 {
 	uint64_t *from = s->ns + s->n / 10;
 	size_t n = s->n - s->n / 10;
 
 	qsort(from, n, sizeof(*from), sample_compare);
-	printf("{\"p50_us\": %.2f, \"p99_us\": %.2f}\n", (double)from[n / 2] / 1e3,
-		(double)from[n * 99 / 100] / 1e3);
+	return (double)from[n * percent / 100] / 1e3;
+}
+
+/* Behind p50 and p99 another figure; NULL: none. Frees the sample. */
+static inline void sample_print_with(struct sample *s, const char *name, double value)
+{
+	printf("{\"p50_us\": %.2f, \"p99_us\": %.2f", sample_us(s, 50), sample_us(s, 99));
+	if (name)
+		printf(", \"%s\": %.2f", name, value);
+	puts("}");
 	free(s->ns);
+}
+
+static inline void sample_print(struct sample *s)
+{
+	sample_print_with(s, NULL, 0);
 }
