@@ -237,7 +237,9 @@ must_check int cl_answer_wait(struct cl_answer *a, uint64_t timeout_us, poold_re
 must_check int cl_dup(int fd);
 
 /* Packs an input; what is large becomes an fd. */
-must_check int cl_payload_pack(struct cl_draft *d, const poold_input *input);
+must_check int cl_payload_pack(struct cl_draft *d, const poold_input *input, unsigned max_depth);
+/* n encoded values, and fds that one by itself names: an array, or the one. Borrowed. */
+poold_input cl_input_values(const struct buf *values, uint32_t n, const int *fds, unsigned n_fds);
 /* An encoded value that names exactly these fds, which are duplicated. */
 must_check int cl_payload_pack_encoded(struct cl_draft *d, const void *encoded, size_t len,
 	unsigned max_depth, const int *fds, unsigned n_fds);
@@ -247,6 +249,11 @@ must_check int cl_payload_store(const poold_input *input, struct buf *bytes, int
 must_check int cl_command_pack(struct cl_draft *d, const poold_command *c);
 /* A duplicate of its sealed memfd. */
 must_check int cl_buffer_dup(poold_buffer *b);
+
+/* ---- submit ---- */
+
+/* Notes why an input could not be packed, and gives r back. */
+int cl_submit_no_input(poold *p, int r);
 
 /* ---- futures ---- */
 
@@ -308,6 +315,8 @@ void cl_future_lose_all(poold *p);
 /* The handle goes: cuts the links. */
 void cl_future_orphan_all(poold *p);
 void cl_future_free_spares(poold *p);
+/* *ret stands on the value of that key, if what there is (result or details) is a map that has it. */
+must_check bool cl_future_find_detail(const poold_future *f, const char *key, struct cursor *ret);
 /* POOLD_DISCONNECTED, with an ID: waits again. */
 must_check int cl_future_resume(poold_future *f);
 

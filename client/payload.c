@@ -21,6 +21,7 @@ enum kind {
 	KIND_BUFFER,
 	KIND_FUTURE,
 	KIND_COMMAND,
+	KIND_VALUES,
 };
 
 static poold_input input_of(enum kind kind)
@@ -109,6 +110,18 @@ poold_public poold_input poold_input_command(const poold_command *command)
 	return i;
 }
 
+poold_input cl_input_values(const struct buf *values, uint32_t n, const int *fds, unsigned n_fds)
+{
+	poold_input i = input_of(KIND_VALUES);
+
+	i.data = buf_head(values);
+	i.len = buf_used(values);
+	i.number = n;
+	i.fds = fds;
+	i.fd = (int)n_fds;
+	return i;
+}
+
 /* -EINVAL for pieces without memory, or more bytes than there can be. */
 static int iov_length(const poold_input *input, size_t *ret_len)
 {
@@ -190,11 +203,23 @@ static int pack_as_fd(struct cl_draft *d, const poold_input *input, size_t len)
 	return r;
 }
 
+static int take_duplicate(struct cl_draft *d, int fd)
+{
+	int copy = cl_dup(fd), r;
+
+	if (copy < 0)
+		return copy;
+	r = cl_draft_take_fd(d, copy);
+	if (r < 0)
+		fd_close(copy);
+	return r;
+}
+
 int cl_payload_pack_encoded(struct cl_draft *d, const void *encoded, size_t len, unsigned max_depth,
 	const int *fds, unsigned n_fds)
 {
 	struct scan scan;
-	int r;
+	int r = 0;
 
 	if (!encoded || (!fds && n_fds > 0) || (n_fds > 0 && d->n_fds > 0))
 		return -EINVAL;
@@ -206,18 +231,9 @@ int cl_payload_pack_encoded(struct cl_draft *d, const void *encoded, size_t len,
 		scan.fd_mask != (1ull << n_fds) - 1)
 		return -EBADMSG;
 	bufpack_raw(&d->pk, encoded, len);
-	for (unsigned i = 0; i < n_fds; i++) {
-		int fd = cl_dup(fds[i]);
-
-		if (fd < 0)
-			return fd;
-		r = cl_draft_take_fd(d, fd);
-		if (r < 0) {
-			fd_close(fd);
-			return r;
-		}
-	}
-	return 0;
+	for (unsigned i = 0; i < n_fds && r == 0; i++)
+		r = take_duplicate(d, fds[i]);
+	return r;
 }
 
 static int pack_future(struct bufpack *p, uint64_t id)
@@ -232,7 +248,20 @@ static int pack_future(struct bufpack *p, uint64_t id)
 	return 0;
 }
 
-int cl_payload_pack(struct cl_draft *d, const poold_input *input)
+/* Encoded here: one by itself, several as an array. */
+static int pack_values(struct cl_draft *d, const poold_input *input)
+{
+	int r = 0;
+
+	if (input->number > 1)
+		bufpack_array(&d->pk, input->number);
+	bufpack_raw(&d->pk, input->data, input->len);
+	for (const int *fd = input->fds; r == 0 && fd < input->fds + input->fd; fd++)
+		r = take_duplicate(d, *fd);
+	return r;
+}
+
+int cl_payload_pack(struct cl_draft *d, const poold_input *input, unsigned max_depth)
 {
 	size_t len = 0;
 	int r;
@@ -249,9 +278,10 @@ int cl_payload_pack(struct cl_draft *d, const poold_input *input)
 			pack_bytes(&d->pk, input, len);
 		return r > 0 ? pack_as_fd(d, input, len) : r;
 	case KIND_ENCODED:
-		return cl_payload_pack_encoded(d, input->data, input->len, PROTO_VALUE_DEPTH,
-			input->fds, (unsigned)input->number);
+		return cl_payload_pack_encoded(
+			d, input->data, input->len, max_depth, input->fds, (unsigned)input->number);
 	case KIND_FUTURE: return pack_future(&d->pk, input->number);
+	case KIND_VALUES: return pack_values(d, input);
 	case KIND_COMMAND: return input->data ? cl_command_pack(d, input->data) : -EINVAL;
 	}
 	return -EINVAL;
@@ -268,6 +298,7 @@ int cl_payload_store(const poold_input *input, struct buf *bytes, int *ret_fd)
 	case KIND_NIL: bufpack_nil(&p); return bufpack_error(&p);
 	case KIND_FUTURE: r = pack_future(&p, input->number); return r < 0 ? r : bufpack_error(&p);
 	case KIND_ENCODED:
+	case KIND_VALUES:
 	case KIND_COMMAND: return -EINVAL;
 	default: break;
 	}

@@ -627,12 +627,14 @@ typedef struct poold_options {
 	uint64_t backoff_us;	  /* before the next run; doubles with each */
 	uint32_t retries;	  /* further runs, at most 1000 */
 	uint8_t retry_on;	  /* poold_retry_on bits; 0: POOLD_RETRY_ON_LOST */
+	uint8_t each; /* 1: the input is an array: the function of a module is run for each
+				     element, and the result is the array of results; poold-map.h */
 } poold_options;
 
 #define POOLD_OPTIONS_INIT                                                                         \
 	{                                                                                          \
 		sizeof(poold_options), 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, 0, NULL, 0, \
-			0, 0, 0, 0, 0, 0                                                           \
+			0, 0, 0, 0, 0, 0, 0                                                        \
 	}
 
 /**

@@ -89,6 +89,10 @@ static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct 
 		s->set |= JOBSPEC_BIT(PRIORITY);
 		s->priority = o->priority;
 	}
+	if (o->each) {
+		s->set |= JOBSPEC_BIT(EACH);
+		s->each = true;
+	}
 	if (o->attached) {
 		s->set |= JOBSPEC_BIT(ATTACHED);
 		s->attached = true;
@@ -130,13 +134,13 @@ static int pack_job(struct cl_draft *d, const char *function, const poold_input 
 	bufpack_array(&d->pk, function ? 3 : 2);
 	if (function)
 		bufpack_text(&d->pk, function);
-	r = cl_payload_pack(d, input);
+	r = cl_payload_pack(d, input, PROTO_VALUE_DEPTH);
 	if (r == 0)
 		jobspec_pack(&d->pk, spec);
 	return r;
 }
 
-static int no_input(poold *p, int r)
+int cl_submit_no_input(poold *p, int r)
 {
 	switch (r) {
 	case -EINVAL: return cl_fail(p, r, "an input that makes no sense");
@@ -170,7 +174,7 @@ static int send_one(poold *p, const char *method, const char *function, const po
 		r = pack_job(&d, function, input, spec);
 		if (r < 0) {
 			cl_draft_abort(&d);
-			r = no_input(p, r);
+			r = cl_submit_no_input(p, r);
 		} else {
 			r = cl_call_commit(&d, &f->call);
 		}
@@ -222,7 +226,7 @@ poold_public int poold_call(poold *p, const char *function, poold_input input,
 	if (r == 0)
 		return cl_answer_wait(&a, timeout_us, ret_reply);
 	cl_request_abort(&a.draft, a.request);
-	return no_input(p, r);
+	return cl_submit_no_input(p, r);
 }
 
 static int pack_jobs(struct cl_draft *d, const char *function, const poold_input *inputs, size_t n,
@@ -234,7 +238,7 @@ static int pack_jobs(struct cl_draft *d, const char *function, const poold_input
 	bufpack_text(&d->pk, function);
 	bufpack_array(&d->pk, n);
 	for (size_t i = 0; i < n && r == 0; i++) {
-		r = cl_payload_pack(d, &inputs[i]);
+		r = cl_payload_pack(d, &inputs[i], PROTO_VALUE_DEPTH);
 		if (r == 0 && cl_draft_len(d) > d->p->max_message)
 			break; /* the commit refuses it */
 	}
@@ -277,7 +281,7 @@ static int send_many(struct cl_batch *b, poold *p, const char *function, const p
 	if (r == 0)
 		return cl_call_commit(&d, &b->call);
 	cl_draft_abort(&d);
-	return no_input(p, r);
+	return cl_submit_no_input(p, r);
 }
 
 poold_public int poold_submit_many(poold *p, const char *function, const poold_input *inputs,

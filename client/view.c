@@ -90,8 +90,7 @@ poold_public int poold_future_get_details(
 	return cl_value_is_error(&f->value) ? get_encoded(f, ret_encoded, ret_len) : -ENODATA;
 }
 
-/* *ret stands on the value of that key, if what there is is a map that has it. */
-static bool find_in_map(const poold_future *f, const char *wanted, struct cursor *ret)
+bool cl_future_find_detail(const poold_future *f, const char *wanted, struct cursor *ret)
 {
 	struct cursor c = cl_value_encoded(&f->value), value;
 	const char *key;
@@ -112,7 +111,8 @@ static bool find_in_map(const poold_future *f, const char *wanted, struct cursor
 /* A command's map is the result of one that exited with 0, and the details of another's failure. */
 static bool find_in_command(const poold_future *f, const char *wanted, struct cursor *ret)
 {
-	return (f->state == POOLD_DONE || f->state == POOLD_FAILED) && find_in_map(f, wanted, ret);
+	return (f->state == POOLD_DONE || f->state == POOLD_FAILED) &&
+	       cl_future_find_detail(f, wanted, ret);
 }
 
 poold_public poold_clock poold_future_get_clock(poold_future *f)
@@ -124,7 +124,7 @@ poold_public poold_clock poold_future_get_clock(poold_future *f)
 	struct cursor c;
 	size_t len;
 
-	if (!f || f->state != POOLD_TIMEOUT || !find_in_map(f, "clock", &c) ||
+	if (!f || f->state != POOLD_TIMEOUT || !cl_future_find_detail(f, "clock", &c) ||
 		!cursor_text(&c, &word, &len))
 		return POOLD_CLOCK_NONE;
 	for (int i = POOLD_CLOCK_START_WITHIN; i <= POOLD_CLOCK_DEADLINE; i++)

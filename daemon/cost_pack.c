@@ -127,11 +127,13 @@ static void say_sizes(char *text, const struct cost *c, enum cost_remedy remedy)
 static void say_times(char *text, const struct cost_window *w, enum cost_remedy remedy)
 {
 	static const char *const what[_COST_REMEDY_MAX] = {
-		[COST_REMEDY_PURE] = "if it may run again after a worker's death, mark it pure "
-				     "(POOLD_FUNCTION_PURE), so that several go in one packet; or "
-				     "use submit_many, or let each job do more",
-		[COST_REMEDY_BATCH] = "use submit_many, or let each job do more",
-		[COST_REMEDY_LARGER] = "let each job do more",
+		[COST_REMEDY_PURE] =
+			"if it may run again after a worker's death, mark it pure "
+			"(POOLD_FUNCTION_PURE), so that several go in one packet; or "
+			"use submit_many, or let each job do more, by option each, say",
+		[COST_REMEDY_BATCH] =
+			"use submit_many, or let each job do more, by option each, say",
+		[COST_REMEDY_LARGER] = "let each job do more, by option each, say",
 	};
 	char run[QUANTITY_TEXT] = "less than 1us", handover[QUANTITY_TEXT], back[QUANTITY_TEXT];
 	double n = (double)w->n_runs * 1e6;

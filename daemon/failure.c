@@ -95,6 +95,19 @@ static void describe_loss(const struct future *f, char *text, size_t size)
 			detail_int(f->value, "exit_code"));
 }
 
+static void describe_large(const struct future *f, char *text, size_t size)
+{
+	const char *limit = "";
+	struct cursor c;
+	size_t len = 0;
+	bool is_fds = failure_find_detail(f->value, "limit", &c) && cursor_text(&c, &limit, &len) &&
+		      text_equal(limit, len, "result_fds");
+
+	snprintf(text, size, "the result has %lld %s, at most %lld may be",
+		detail_int(f->value, "value"), is_fds ? "byte strings in shared memory" : "bytes",
+		detail_int(f->value, "max"));
+}
+
 /* As its pool was then. */
 static void describe_pool(const struct future *f, char *text, size_t size)
 {
@@ -163,10 +176,7 @@ void failure_describe(const struct future *f, char *text, size_t size)
 		snprintf(text, size, "the command was killed by signal %lld",
 			detail_int(f->value, "signal"));
 		break;
-	case FAILURE_TOO_LARGE:
-		snprintf(text, size, "the result has %lld bytes, at most %lld may be",
-			detail_int(f->value, "value"), detail_int(f->value, "max"));
-		break;
+	case FAILURE_TOO_LARGE: describe_large(f, text, size); break;
 	case FAILURE_INPUTS: describe_inputs(f, text, size); break;
 	case FAILURE_QUOTA:
 		snprintf(text, size,

@@ -53,7 +53,7 @@ int result_too_large(struct poold_job *job, const char *limit, uint64_t value, u
 {
 	struct bufpack p;
 
-	poold_job_fail(job, "too_large", "The result has %llu bytes, %s allows %llu",
+	poold_job_fail(job, "too_large", "The result has %llu, %s allows %llu",
 		(unsigned long long)value, limit, (unsigned long long)max);
 	bufpack_init(&p, &job->result.body);
 	bufpack_map(&p, 3);
@@ -65,7 +65,5 @@ int result_too_large(struct poold_job *job, const char *limit, uint64_t value, u
 
 int result_too_many_fds(struct poold_job *job)
 {
-	poold_job_fail(job, "too_large",
-		"The result has more than %u byte strings in shared memory", PROTO_RESULT_FDS);
-	return -EFBIG;
+	return result_too_large(job, "result_fds", PROTO_RESULT_FDS + 1, PROTO_RESULT_FDS);
 }

@@ -144,8 +144,9 @@ class Each(ClientCase):
         self.assertEqual(self.each("bench/echo", elements), elements)
         small = [b"x" * 1000] * 70
         self.assertEqual(self.each("bench/echo", small), small)
-        details = self.failed("bench/echo", [b"x" * 70_000] * 9)
-        self.assertEqual((details["code"], details["index"]), ("too_large", 8))
+        failure = self.fails("too_large", "call", "bench/echo", [b"x" * 70_000] * 9, EACH)
+        self.assertEqual((failure.details["limit"], failure.details["index"]), ("result_fds", 8))
+        self.assertIn("9 byte strings", failure.message)
 
     def test_a_failure_keeps_byte_strings_in_shared_memory(self):
         with Client(self.folder.socket, fds=True) as c:

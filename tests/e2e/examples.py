@@ -130,7 +130,7 @@ def compile_block(name, start, mark, lines, folder, env):
     include = folder.at("include")
     if not os.path.isdir(include):
         os.mkdir(include)
-        for header in ("client/poold.h", "client/poold-command.h", "client/poold-request.h",
+        for header in ("client/poold.h", "client/poold-command.h", "client/poold-request.h", "client/poold-map.h",
                        "daemon/worker/poold-module.h"):
             if os.path.exists(os.path.join(SRC, header)):
                 os.symlink(os.path.join(SRC, header),

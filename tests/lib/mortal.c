@@ -20,19 +20,43 @@
 
 static const char *folder;
 
-static int begin(const poold_job *job)
+static int leave(const char *line, size_t len)
 {
-	char path[4096], line[32];
-	int fd, n;
+	char path[4096];
+	int fd, r;
 
 	snprintf(path, sizeof(path), "%s/runs", folder);
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	n = snprintf(line, sizeof(line), "%llu\n", (unsigned long long)poold_job_id(job));
-	n = write(fd, line, (size_t)n) == n ? 0 : -EIO;
+	r = write(fd, line, len) == (ssize_t)len ? 0 : -EIO;
 	close(fd);
-	return n;
+	return r;
+}
+
+static int begin(const poold_job *job)
+{
+	char line[32];
+	int n = snprintf(line, sizeof(line), "%llu\n", (unsigned long long)poold_job_id(job));
+
+	return leave(line, (size_t)n);
+}
+
+/* Leaves its input, which is a line, and gives it back; of one that says so it fails, or dies. */
+static int run_line(poold_job *job)
+{
+	const void *line;
+	size_t n;
+	int r;
+
+	r = poold_job_input_bytes(job, &line, &n);
+	if (r == 0)
+		r = leave(line, n);
+	if (r == 0 && n > 4 && memcmp(line, "dies", 4) == 0)
+		raise(SIGKILL);
+	if (r == 0 && n > 5 && memcmp(line, "fails", 5) == 0)
+		r = -ENOTDIR;
+	return r < 0 ? r : poold_job_result_text(job, line, n);
 }
 
 static int run_live(poold_job *job)
@@ -90,6 +114,7 @@ static int run_deaf(poold_job *job)
 
 static const struct poold_function functions[] = {
 	{"live", 0, "Does nothing.", run_live},
+	{"line", 0, "Leaves a line.", run_line},
 	{"die", 0, "Dies.", run_die},
 	{"half", 0, "Dies in the middle of its answer.", run_half},
 	{"last", 0, "Its worker dies after the answer.", run_last},
