@@ -15,6 +15,7 @@ static const struct opt options[] = {
 	INPUTARGS_FILE_OPTION(struct args, input),
 	INPUTARGS_FUTURE_OPTION(struct args, input),
 	INPUTARGS_JSON_OPTION(struct args, input),
+	INPUTARGS_EACH_OPTION(struct args, input),
 	JOBARGS_OPTIONS(struct args, job),
 	{0},
 };
@@ -67,6 +68,7 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 	code = jobargs_options(ctl, &a->job, &o);
 	if (code)
 		return code;
+	o.each = a->input.each;
 	o.attached = 1;
 	o.auto_release = 1;
 	code = input_of_function(ctl, &a->input, argc - 1, argv + 1, &in);

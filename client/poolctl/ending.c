@@ -41,6 +41,19 @@ struct ending ending_of(const struct ctl *ctl, poold_future *f)
 	return e;
 }
 
+struct ending ending_of_item(const struct ctl *ctl, const poold_map_item *item)
+{
+	struct ending e = {
+		.state = item->state,
+		.code = item->code ? item->code : "",
+		.message = item->message ? item->message : "",
+		.exit_code = -1,
+	};
+
+	e.exit = exit_of(ctl, &e);
+	return e;
+}
+
 void ending_complain(const struct ending *e, uint64_t id)
 {
 	const char *why = *e->message ? e->message : e->code;
@@ -91,6 +104,20 @@ json_t *ending_document(const struct ending *e, poold_future *f, bool want_resul
 		want_result && value_of_result(&result, f) ? json_from_value(&result) : NULL,
 		"error", error_of(e, f), "exit_code", e->exit.code, "exit_source",
 		exitcode_source_name(e->exit.source), "timing", timing_of(f));
+}
+
+/* What is told of its job would be that of others, too. */
+json_t *ending_item_document(const struct ending *e, const poold_map_item *item)
+{
+	json_t *error = NULL;
+	struct value result;
+
+	if (*e->code)
+		error = json_pack("{s:s, s:s}", "code", e->code, "message", e->message);
+	return json_pack("{s:s, s:o*, s:o*, s:i, s:s}", "state", poold_state_name(e->state),
+		"result", value_of_item(&result, item) ? json_from_value(&result) : NULL, "error",
+		error, "exit_code", e->exit.code, "exit_source",
+		exitcode_source_name(e->exit.source));
 }
 
 static bool print_command(const struct value *v)

@@ -15,10 +15,13 @@ struct ending {
 
 /* Texts belong to the future. A future that is not settled: waiting for it ended first. */
 struct ending ending_of(const struct ctl *ctl, poold_future *f);
+/* The same of one item of a job. */
+struct ending ending_of_item(const struct ctl *ctl, const poold_map_item *item);
 /* "12 failed: the command exited with 3", to standard error. */
 void ending_complain(const struct ending *e, uint64_t id);
 /* {id, state, error, exit_code, exit_source, timing}, and the result if wanted. NULL without
  * memory. */
+must_check json_t *ending_item_document(const struct ending *e, const poold_map_item *item);
 must_check json_t *ending_document(const struct ending *e, poold_future *f, bool want_result);
 
 /* Prints what a value is for people: the standard output of a command, bytes as they are, text as

@@ -298,9 +298,9 @@ int input_of_function(
 		if (!value)
 			return ctl_usage(ctl, "--json-arg: no JSON: %s", error.text);
 		r = input_json(ret, value);
-	} else if (argc == 1) {
+	} else if (argc == 1 && !a->each) {
 		r = input_text(ret, argv[0]);
-	} else if (argc > 1) {
+	} else if (argc > 0) {
 		r = input_texts(ret, argc, argv);
 	} else {
 		*ret = (struct input){.value = poold_input_nil(), .fd = -1};

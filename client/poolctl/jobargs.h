@@ -67,6 +67,7 @@ struct inputargs {
 	const char *file; /* "-" is standard input */
 	const char *json;
 	struct opt_ids futures;
+	bool each;
 };
 
 /* The same for a struct inputargs: of a function; of a command the first row alone. */
@@ -80,6 +81,11 @@ struct inputargs {
 		'I', "input-future", "IDS",                                                        \
 			"the value of this future is its input; of several, an array", OPT_IDS,    \
 			offsetof(s, m.futures)                                                     \
+	}
+#define INPUTARGS_EACH_OPTION(s, m)                                                                \
+	{                                                                                          \
+		0, "each", NULL, "the input is an array: run the function for each element",       \
+			OPT_FLAG, offsetof(s, m.each)                                              \
 	}
 #define INPUTARGS_JSON_OPTION(s, m)                                                                \
 	{                                                                                          \

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "client/poolctl/loop.h"
-#include "client/poolctl/map_window.h"
+#include "client/poolctl/map_chunks.h"
 #include "client/poolctl/output.h"
 #include "client/poolctl/verb.h"
 
@@ -12,7 +12,7 @@
 struct args {
 	struct jobargs job;
 	struct commandargs command;
-	const char *function, *joblog, *halt;
+	const char *function, *joblog, *halt, *chunk;
 	struct opt_number window;
 	bool files, unordered, tag, null, bar, summary;
 };
@@ -24,6 +24,8 @@ static const struct opt options[] = {
 		offsetof(struct args, files)},
 	{'j', "window", "N", "jobs handed in at a time; default 64", OPT_COUNT,
 		offsetof(struct args, window)},
+	{0, "chunk", "N", "arguments in a job, at most, or auto; for functions", OPT_TEXT,
+		offsetof(struct args, chunk)},
 	{0, "unordered", NULL, "print results as they come", OPT_FLAG,
 		offsetof(struct args, unordered)},
 	{0, "tag", NULL, "the argument and a tab in front of each line", OPT_FLAG,
@@ -70,6 +72,24 @@ static bool read_halt(const char *text, struct map_halt *ret)
 	return true;
 }
 
+/* 0: libpoold chooses. */
+static bool read_chunk(const char *text, uint32_t *ret)
+{
+	unsigned long long n;
+	char *end;
+
+	if (strcmp(text, "auto") == 0) {
+		*ret = 0;
+		return true;
+	}
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || n == 0 || n > UINT32_MAX)
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
 static int finish(struct map_window *w, const struct args *a, int r)
 {
 	int log;
@@ -104,6 +124,8 @@ static void take_operands(struct map_window *w, const struct args *a, int argc, 
 
 static int check_usage(struct map_window *w, const struct args *a)
 {
+	uint32_t chunk;
+
 	if (!read_halt(a->halt, &w->halt))
 		return ctl_usage(w->ctl,
 			"--halt: \"%s\" is none of never, soon, now, soon,fail=N, now,fail=N",
@@ -116,6 +138,13 @@ static int check_usage(struct map_window *w, const struct args *a)
 		return ctl_usage(w->ctl, "%s is for commands", commandargs_given(&a->command));
 	if (a->files && !a->function)
 		return ctl_usage(w->ctl, "--files is for functions");
+	if (a->chunk && !a->function)
+		return ctl_usage(w->ctl, "--chunk is for functions");
+	if (a->chunk && a->joblog)
+		return ctl_usage(w->ctl, "--chunk and --joblog exclude each other");
+	if (a->chunk && !read_chunk(a->chunk, &chunk))
+		return ctl_usage(w->ctl,
+			"--chunk: \"%s\" is neither auto nor a whole number above 0", a->chunk);
 	if (a->function && strlen(a->function) > PROTO_ADDRESS_BYTES)
 		return ctl_usage(w->ctl, "--function: longer than %u bytes", PROTO_ADDRESS_BYTES);
 	return 0;
@@ -148,6 +177,7 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 {
 	struct args *a = values;
 	struct map_window w;
+	uint32_t chunk;
 	int code;
 
 	map_window_init(&w, ctl, a->window.set ? (size_t)a->window.value : WINDOW_DEFAULT);
@@ -161,7 +191,9 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 	take_operands(&w, a, argc, argv);
 	code = prepare(&w, a);
 	if (code == 0)
-		code = finish(&w, a, map_window_run(&w));
+		code = finish(&w, a,
+			a->chunk && read_chunk(a->chunk, &chunk) ? map_chunks_run(&w, chunk)
+								 : map_window_run(&w));
 	ctl_close(ctl);
 	map_window_deinit(&w);
 	return code;

@@ -58,7 +58,7 @@ static int make_command_input(
 	return r;
 }
 
-static int make_input(const struct map_spec *spec, struct map_item *item, struct input *ret)
+int map_item_input(const struct map_spec *spec, struct map_item *item, struct input *ret)
 {
 	if (!spec->is_function)
 		return make_command_input(spec, item, ret);
@@ -74,7 +74,7 @@ int map_item_hand_in(struct ctl *ctl, const struct map_spec *spec, struct map_it
 	struct input in;
 	int r;
 
-	r = make_input(spec, item, &in);
+	r = map_item_input(spec, item, &in);
 	if (r < 0)
 		return r;
 	item->started = loop_unix_now();
@@ -87,6 +87,8 @@ enum outcome_code map_item_refusal(const struct map_item *item)
 {
 	const char *code;
 
+	if (item->part && item->part->state == POOLD_REFUSED)
+		return outcome_code_from(item->part->code, strlen(item->part->code));
 	if (!item->f || poold_future_get_state(item->f) != POOLD_REFUSED ||
 		poold_future_get_error(item->f, &code, NULL) != 1)
 		return OUTCOME_E_NONE;
@@ -97,6 +99,8 @@ static struct ending end_of(struct ctl *ctl, const struct map_item *item)
 {
 	struct ending e;
 
+	if (item->part)
+		return ending_of_item(ctl, item->part);
 	if (item->f)
 		return ending_of(ctl, item->f);
 	e = (struct ending){
@@ -107,6 +111,13 @@ static struct ending end_of(struct ctl *ctl, const struct map_item *item)
 		.exit = exitcode_of_own(false),
 	};
 	return e;
+}
+
+static bool find_result(const struct map_item *item, struct value *ret)
+{
+	if (item->part)
+		return value_of_item(ret, item->part);
+	return item->f && value_of_result(ret, item->f);
 }
 
 /* Each line with the argument in front. */
@@ -183,7 +194,7 @@ static size_t print_text(
 	struct value v;
 	size_t len = 0;
 
-	if (item->f && (value_of_result(&v, item->f) || value_of_details(&v, item->f))) {
+	if (find_result(item, &v) || (item->f && value_of_details(&v, item->f))) {
 		if (value_is_of_command(&v) && !spec->is_function)
 			len = print_command(item, spec, &v);
 		else if (e->state == POOLD_DONE)
@@ -202,17 +213,18 @@ static size_t print_document(const struct map_item *item, const struct ending *e
 	struct value v;
 	const void *bytes;
 
-	document = item->f ? ending_document(e, item->f, true)
-			   : json_pack("{s:s, s:{s:s, s:s}, s:i, s:s}", "state",
-				     poold_state_name(e->state), "error", "code", e->code,
-				     "message", e->message, "exit_code", e->exit.code,
-				     "exit_source", exitcode_source_name(e->exit.source));
+	document = item->part ? ending_item_document(e, item->part)
+		   : item->f  ? ending_document(e, item->f, true)
+			      : json_pack("{s:s, s:{s:s, s:s}, s:i, s:s}", "state",
+					poold_state_name(e->state), "error", "code", e->code,
+					"message", e->message, "exit_code", e->exit.code,
+					"exit_source", exitcode_source_name(e->exit.source));
 	if (document) {
 		json_object_set_new(document, "seq", json_integer((json_int_t)item->seq));
 		json_object_set_new(document, "argument",
 			json_from_bytes(item->argument, strlen(item->argument)));
 	}
-	if (item->f && value_of_result(&v, item->f) && !value_bytes(&v, &bytes, &len))
+	if (find_result(item, &v) && !value_bytes(&v, &bytes, &len))
 		len = cursor_len(&v.c);
 	output_document(document);
 	return len;
@@ -244,6 +256,6 @@ int map_item_print(struct ctl *ctl, const struct map_spec *spec, const struct ma
 	line.received = ctl->json ? print_document(item, &e) : print_text(item, spec, &e);
 	if (e.exit_code >= 0) /* the log tells the command's own code */
 		e.exit.code = e.exit_code;
-	map_report_end(report, &line, &e, item->f);
+	map_report_end(report, &line, &e, item->part ? item->part->future : item->f);
 	return 0;
 }

@@ -23,8 +23,9 @@ struct map_item {
 	void *map;		      /* for its callback */
 	uint64_t seq;		      /* from 1 */
 	char *argument;
-	poold_future *f; /* NULL: not handed in */
-	int error;	 /* it could not be handed in, -errno */
+	poold_future *f;	    /* NULL: not handed in, or with others */
+	const poold_map_item *part; /* of a job of many items: its end; NULL */
+	int error;		    /* it could not be handed in, -errno */
 	bool is_settled;
 	bool was_alone; /* no other job of this map was out when it was handed in */
 	size_t sent;
@@ -37,6 +38,9 @@ STAILQ_HEAD(map_later, map_item);
 /* Consumes argument. NULL without memory. */
 must_check struct map_item *map_item_new(void *map, uint64_t seq, char *argument);
 void map_item_free(struct map_item *item);
+/* What it is as an input; input_deinit() it. 0 or -errno. */
+must_check int map_item_input(
+	const struct map_spec *spec, struct map_item *item, struct input *ret);
 /* 0, or -errno. The callback gets the item when the job has ended. */
 must_check int map_item_hand_in(struct ctl *ctl, const struct map_spec *spec, struct map_item *item,
 	poold_callback on_settled);

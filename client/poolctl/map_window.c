@@ -194,16 +194,21 @@ static void cancel_all(struct map_window *w, const char *reason)
 }
 
 /* Of a hopeless map one refusal is told; the others say the same. */
-static int end_item(struct map_window *w, struct map_item *item)
+int map_window_tell(struct map_window *w, const struct map_item *item)
 {
 	bool again = w->is_hopeless;
-	int r = 0;
 
 	w->is_hopeless |= is_hopeless(item);
-	if (again && (is_hopeless(item) || item->error == -ECANCELED))
-		w->report.n_failed++;
-	else
-		r = map_item_print(w->ctl, &w->spec, item, &w->report);
+	if (!again || (!is_hopeless(item) && item->error != -ECANCELED))
+		return map_item_print(w->ctl, &w->spec, item, &w->report);
+	w->report.n_failed++;
+	return 0;
+}
+
+static int end_item(struct map_window *w, struct map_item *item)
+{
+	int r = map_window_tell(w, item);
+
 	TAILQ_REMOVE(&w->items, item, link);
 	w->n_items--;
 	map_item_free(item);

@@ -39,5 +39,7 @@ struct map_window {
 void map_window_init(struct map_window *w, struct ctl *ctl, size_t size);
 /* After the connection is closed: no callback comes any more. */
 void map_window_deinit(struct map_window *w);
+/* Prints the end of an item, if it is not one more of what ends them all. 0 or -ENOMEM. */
+must_check int map_window_tell(struct map_window *w, const struct map_item *item);
 /* Until all is printed. 0, or -errno; -EINTR: interrupted twice. */
 must_check int map_window_run(struct map_window *w);

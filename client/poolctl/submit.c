@@ -26,6 +26,7 @@ static const struct opt options[] = {
 	INPUTARGS_FILE_OPTION(struct args, input),
 	INPUTARGS_FUTURE_OPTION(struct args, input),
 	INPUTARGS_JSON_OPTION(struct args, input),
+	INPUTARGS_EACH_OPTION(struct args, input),
 	STDIOARGS_OPTIONS(struct args, output),
 	COMMANDARGS_OPTIONS(struct args, command),
 	JOBARGS_OPTIONS(struct args, job),
@@ -65,8 +66,9 @@ static int check_usage(struct ctl *ctl, const struct args *a, int argc)
 		return ctl_usage(ctl, "--stdout, --stderr and --append are for commands");
 	if (!a->function && (a->input.futures.n > 1 || (a->input.futures.n && a->input.file)))
 		return ctl_usage(ctl, "a command has one standard input");
-	if (!a->function && a->input.json)
-		return ctl_usage(ctl, "--json-arg is for functions");
+	if (!a->function && (a->input.json || a->input.each))
+		return ctl_usage(
+			ctl, "%s is for functions", a->input.json ? "--json-arg" : "--each");
 	if (a->key && !*a->key)
 		return ctl_usage(ctl, "--key: a key has 1 byte at least");
 	if (a->wait_timeout.set && !a->wait)
@@ -109,6 +111,7 @@ static int hand_in(struct ctl *ctl, struct args *a, int argc, char **argv, poold
 	if (code)
 		return code;
 	o.key = a->key;
+	o.each = a->input.each;
 	if (a->function)
 		code = input_of_function(ctl, &a->input, 0, NULL, &in);
 	else

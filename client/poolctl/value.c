@@ -36,6 +36,15 @@ bool value_of_result(struct value *ret, poold_future *f)
 	return true;
 }
 
+bool value_of_item(struct value *ret, const poold_map_item *item)
+{
+	if (!item->encoded)
+		return false;
+	*ret = (struct value){
+		cursor_of(item->encoded, item->encoded_len), part_of_future, item->future};
+	return true;
+}
+
 bool value_of_details(struct value *ret, poold_future *f)
 {
 	const void *bytes;

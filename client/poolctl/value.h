@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "client/poold.h"
+#include "client/poold-map.h"
 #include "proto/cursor.h"
 
 struct value {
@@ -17,6 +17,7 @@ struct value {
 must_check bool value_of_reply(
 	struct value *ret, poold_reply *reply); /* or the details of its error */
 must_check bool value_of_result(struct value *ret, poold_future *f);
+must_check bool value_of_item(struct value *ret, const poold_map_item *item);
 must_check bool value_of_details(struct value *ret, poold_future *f);
 
 /* The element of a map. False: no map, or not there. */
