@@ -12,6 +12,8 @@ static void on_final(struct final_hook *h, struct future *f)
 	pending_ready(&container_of(h, struct await, hook)->pending);
 }
 
+static const struct final_hook_ops hook_ops = {.on_final = on_final};
+
 static void give_memory(const struct pending_ops *ops, struct await *a)
 {
 	if (ops->memory)
@@ -32,9 +34,10 @@ void *await_new(struct request *r, struct future *f, const struct pending_ops *o
 		request_fail_charge(r, e, &why);
 		return NULL;
 	}
-	a->hook.on_final = on_final;
+	a->hook.ops = &hook_ops;
 	a->future = f;
-	a->to = reply_to_request(r);
+	a->msgid = r->msgid;
+	a->is_wanted = r->wants_answer;
 	core_pin(f);
 	core_wait(&r->server->core, f, &a->hook.waiter);
 	return a;

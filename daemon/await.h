@@ -7,11 +7,19 @@
 
 /* The first member of what is owed. */
 struct await {
-	struct pending pending; /* of to.conn */
+	struct pending pending;
 	struct final_hook hook;
 	struct future *future; /* pinned: neither a release nor its time to live takes it */
-	struct reply_to to;
+	uint32_t msgid;	       /* of the request */
+	bool is_wanted;	       /* false: the request was a notification */
+	uint8_t kinds;	       /* of a subscription */
 };
+
+/* Where its answer goes. */
+static inline struct reply_to await_to(const struct await *a)
+{
+	return (struct reply_to){a->pending.conn, a->is_wanted, a->msgid};
+}
 
 /* `size` bytes that begin with an await, zero behind it. It is ready when f is final, at once if it
  * is already. ops->free is or ends with await_free(). NULL: r was refused. */

@@ -62,6 +62,7 @@ struct conns {
 	struct conn_list lingering; /* closed, but fds lie unread in their sockets */
 	struct heap timers;	    /* of pendings */
 	unsigned n_pendings;
+	unsigned n_timers; /* of those */
 	unsigned n;
 	uint64_t
 		look_at_us; /* when to look whether peers have read their fds; HEAP_NEVER: no need */

@@ -12,11 +12,16 @@ enum future_news {
 	NEWS_RUN_OVER, /* another one follows: its progress and output are about to go */
 };
 
-struct final_hook {
-	struct waiter waiter;
+struct final_hook;
+struct final_hook_ops {
 	void (*on_final)(struct final_hook *h, struct future *f);
 	/* Only of one that watches. */
 	void (*on_news)(struct final_hook *h, struct future *f, enum future_news news);
+};
+
+struct final_hook {
+	struct waiter waiter;
+	const struct final_hook_ops *ops;
 };
 
 /* For core_ops.tell. */
@@ -24,7 +29,7 @@ static inline void final_hook_tell(struct waiter *w, struct future *f)
 {
 	struct final_hook *h = container_of(w, struct final_hook, waiter);
 
-	h->on_final(h, f);
+	h->ops->on_final(h, f);
 }
 
 /* For core_ops.moved. */
@@ -32,7 +37,7 @@ static inline void final_hook_moved(struct waiter *w, struct future *f)
 {
 	struct final_hook *h = container_of(w, struct final_hook, waiter);
 
-	h->on_news(h, f, NEWS_STATE);
+	h->ops->on_news(h, f, NEWS_STATE);
 }
 
 /* For all who watch f; free when nobody does. */
@@ -43,6 +48,6 @@ static inline void final_hook_news(struct future *f, enum future_news news)
 	while ((w = future_next_watcher(f, w))) {
 		struct final_hook *h = container_of(w, struct final_hook, waiter);
 
-		h->on_news(h, f, news);
+		h->ops->on_news(h, f, news);
 	}
 }

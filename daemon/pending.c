@@ -4,7 +4,31 @@
  */
 #include "daemon/pending.h"
 
+#include <assert.h>
+
 #include "daemon/conn.h"
+
+/* NULL: it has none. */
+static struct heap_node *timer_of(struct pending *p)
+{
+	return p->ops->timer_at ? (struct heap_node *)(void *)((char *)p + p->ops->timer_at) : NULL;
+}
+
+static struct pending *of_timer(struct heap_node *node)
+{
+	return (struct pending *)(void *)((char *)node - node->owner);
+}
+
+static bool is_ready(const struct pending *p)
+{
+	return p->in_ready.tqe_prev;
+}
+
+static void leave_ready(struct pending *p)
+{
+	TAILQ_REMOVE(&p->conn->ready, p, in_ready);
+	p->in_ready.tqe_prev = NULL;
+}
 
 int pending_add(struct pending *p, struct conn *c, const struct pending_ops *ops,
 	struct refusal *ret_refusal)
@@ -14,12 +38,13 @@ int pending_add(struct pending *p, struct conn *c, const struct pending_ops *ops
 	r = account_take_one(c->account, ACCOUNT_WAITS, 1, ret_refusal);
 	if (r)
 		return r;
-	r = heap_reserve(&c->conns->timers, c->conns->n_pendings + 1);
+	r = ops->timer_at ? heap_reserve(&c->conns->timers, c->conns->n_timers + 1) : 0;
 	if (r < 0) {
 		account_give_one(c->account, ACCOUNT_WAITS, 1);
 		return r;
 	}
 	c->conns->n_pendings++;
+	c->conns->n_timers += ops->timer_at > 0;
 	p->conn = c;
 	p->ops = ops;
 	TAILQ_INSERT_TAIL(&c->pendings, p, in_conn);
@@ -30,20 +55,21 @@ void pending_remove(struct pending *p, bool is_closing)
 {
 	struct conn *c = p->conn;
 
-	heap_clear(&c->conns->timers, &p->timer);
+	if (timer_of(p))
+		heap_clear(&c->conns->timers, timer_of(p));
 	TAILQ_REMOVE(&c->pendings, p, in_conn);
-	if (p->is_ready)
-		TAILQ_REMOVE(&c->ready, p, in_ready);
+	if (is_ready(p))
+		leave_ready(p);
 	c->conns->n_pendings--;
+	c->conns->n_timers -= p->ops->timer_at > 0;
 	account_give_one(c->account, ACCOUNT_WAITS, 1);
 	p->ops->free(p, is_closing);
 }
 
 void pending_ready(struct pending *p)
 {
-	if (p->is_ready)
+	if (is_ready(p))
 		return;
-	p->is_ready = true;
 	TAILQ_INSERT_TAIL(&p->conn->ready, p, in_ready);
 	conn_touch(p->conn);
 }
@@ -53,8 +79,7 @@ void pending_write(struct pending *p)
 	struct conn *c = p->conn;
 
 	if (p->ops->is_lasting) {
-		TAILQ_REMOVE(&c->ready, p, in_ready);
-		p->is_ready = false;
+		leave_ready(p);
 		p->ops->write(p);
 		return;
 	}
@@ -65,10 +90,15 @@ void pending_write(struct pending *p)
 
 void pending_set_time(struct pending *p, uint64_t at_us)
 {
-	if (at_us == HEAP_NEVER)
-		heap_clear(&p->conn->conns->timers, &p->timer);
-	else
-		heap_set(&p->conn->conns->timers, &p->timer, at_us, 0);
+	struct heap_node *timer = timer_of(p);
+
+	assert(timer);
+	if (at_us == HEAP_NEVER) {
+		heap_clear(&p->conn->conns->timers, timer);
+		return;
+	}
+	timer->owner = p->ops->timer_at;
+	heap_set(&p->conn->conns->timers, timer, at_us, 0);
 }
 
 void pendings_turn(struct heap *timers, uint64_t now_us)
@@ -76,7 +106,7 @@ void pendings_turn(struct heap *timers, uint64_t now_us)
 	struct heap_node *node;
 
 	while ((node = heap_first(timers)) && node->key <= now_us) {
-		struct pending *p = container_of(node, struct pending, timer);
+		struct pending *p = of_timer(node);
 
 		heap_clear(timers, node);
 		p->ops->on_time(p, now_us);

@@ -17,23 +17,25 @@ struct pending_ops {
 	/* It is ready and there is room: write it to the connection, after which it is freed. One that
 	 * lasts is not; it is written again when it is ready again, and removes itself. */
 	void (*write)(struct pending *p);
-	/* Its time is over: make it ready, or set another time. */
+	/* Its time is over: make it ready, or set another time. Only of one that has a timer. */
 	void (*on_time)(struct pending *p, uint64_t now_us);
 	/* Leaves whatever it waits for and frees itself; is_closing: the connection goes, so nobody
 	 * gets it. */
 	void (*free)(struct pending *p, bool is_closing);
 	bool is_lasting;
+	uint16_t timer_at;   /* from the pending on, where its heap_node lies; 0: there is none */
 	struct slab *memory; /* of an await: where it comes from; NULL: malloc() */
 };
 
 struct pending {
 	TAILQ_ENTRY(pending) in_conn;
-	TAILQ_ENTRY(pending) in_ready;
+	TAILQ_ENTRY(pending) in_ready; /* tqe_prev is NULL while it does not stand there */
 	struct conn *conn;
 	const struct pending_ops *ops;
-	struct heap_node timer;
-	bool is_ready;
 };
+
+/* For pending_ops.timer_at: of a type that begins with a pending, or with what begins with one. */
+#define PENDING_TIMER_AT(type) offsetof(type, timer)
 
 TAILQ_HEAD(pendings, pending);
 

@@ -177,6 +177,7 @@ static void walk_answer(const struct walk *w, struct reply_to to)
 
 struct listing {
 	struct pending pending;
+	struct heap_node timer;
 	struct reply_to to;
 	struct walk walk; /* walk.at and all that were found are pinned */
 	size_t bytes;	  /* charged */
@@ -241,7 +242,8 @@ static void listing_free(struct pending *p, bool is_closing)
 	free(g);
 }
 
-static const struct pending_ops listing_ops = {listing_write, listing_on_time, listing_free};
+static const struct pending_ops listing_ops = {
+	listing_write, listing_on_time, listing_free, .timer_at = PENDING_TIMER_AT(struct listing)};
 
 static void keep_text(struct text_view *view, char **at)
 {

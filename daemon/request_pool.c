@@ -135,6 +135,7 @@ void request_resume(struct request *r)
 
 struct drain {
 	struct pending pending;
+	struct heap_node timer;
 	struct server *server;
 	struct pool *only;
 	struct reply_to to;
@@ -178,7 +179,7 @@ void drains_turn(struct server *s)
 	struct drain *d;
 
 	TAILQ_FOREACH (d, &s->drains, in_server)
-		if (!d->pending.is_ready && is_through(d))
+		if (is_through(d))
 			pending_ready(&d->pending);
 }
 
@@ -204,7 +205,8 @@ static void drain_free(struct pending *p, bool is_closing)
 	free(d);
 }
 
-static const struct pending_ops drain_ops = {drain_write, drain_on_time, drain_free};
+static const struct pending_ops drain_ops = {
+	drain_write, drain_on_time, drain_free, .timer_at = PENDING_TIMER_AT(struct drain)};
 
 struct drain_options {
 	bool wait;

@@ -31,6 +31,7 @@ struct read_order {
 
 struct reader {
 	struct await await;
+	struct heap_node timer;
 	struct read_order order;
 	uint64_t until_us;
 };
@@ -214,10 +215,10 @@ static void reader_write(struct pending *p)
 	struct future *f = w->await.future;
 
 	if (w->order.stream < 0 && !future_state_is_final(f->state))
-		reply_error(w->await.to, "not_ready",
+		reply_error(await_to(&w->await), "not_ready",
 			"the time-out is over and the future is not final");
 	else
-		answer_piece_of(w->await.to, f, &w->order);
+		answer_piece_of(await_to(&w->await), f, &w->order);
 }
 
 /* When to look again: at the end of the time-out for a result, soon for a stream, at the same time
@@ -241,7 +242,8 @@ static void reader_on_time(struct pending *p, uint64_t now_us)
 		reader_set_time(w, now_us);
 }
 
-static const struct pending_ops reader_ops = {reader_write, reader_on_time, await_free};
+static const struct pending_ops reader_ops = {
+	reader_write, reader_on_time, await_free, .timer_at = PENDING_TIMER_AT(struct reader)};
 
 static void reader_wait(struct request *r, struct future *f, const struct read_order *o)
 {

@@ -16,6 +16,7 @@
 
 struct wait {
 	struct pending pending;
+	struct heap_node timer;
 	struct reload_wish *wish; /* NULL: it was decided */
 	struct reply_to to;
 	struct buf answer;   /* the result; refused: the details */
@@ -133,7 +134,8 @@ static void wait_on_time(struct pending *p, uint64_t now_us)
 {
 }
 
-static const struct pending_ops wait_ops = {wait_write, wait_on_time, wait_free};
+static const struct pending_ops wait_ops = {
+	wait_write, wait_on_time, wait_free, .timer_at = PENDING_TIMER_AT(struct wait)};
 
 /* ---- the request ---- */
 

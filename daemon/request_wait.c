@@ -19,6 +19,7 @@ struct wait_item {
 
 struct wait {
 	struct pending pending;
+	struct heap_node timer;
 	struct core *core;
 	struct reply_to to;
 	uint64_t charged_bytes;
@@ -52,6 +53,8 @@ static void item_on_final(struct final_hook *h, struct future *f)
 	if (item->wait->pending.conn && is_over(item->wait))
 		pending_ready(&item->wait->pending);
 }
+
+static const struct final_hook_ops item_hook_ops = {.on_final = item_on_final};
 
 static int by_completion(const void *a, const void *b)
 {
@@ -108,7 +111,8 @@ static void wait_free(struct pending *p, bool is_closing)
 	wait_drop(container_of(p, struct wait, pending), p->conn->account);
 }
 
-static const struct pending_ops wait_ops = {wait_write, wait_on_time, wait_free};
+static const struct pending_ops wait_ops = {
+	wait_write, wait_on_time, wait_free, .timer_at = PENDING_TIMER_AT(struct wait)};
 
 struct wait_options {
 	size_t n_ids;
@@ -186,7 +190,7 @@ static void wait_add(struct request *r, struct wait *w, size_t i, uint64_t id)
 
 	item->wait = w;
 	item->id = id;
-	item->hook.on_final = item_on_final;
+	item->hook.ops = &item_hook_ops;
 	f = request_find(r, id, &code);
 	if (f)
 		core_wait(w->core, f, &item->hook.waiter);
@@ -231,6 +235,7 @@ void request_wait(struct request *r)
 
 struct result {
 	struct await await;
+	struct heap_node timer;
 	bool wants_release;
 };
 
@@ -249,13 +254,14 @@ static void result_write(struct pending *p)
 	struct result *w = container_of(p, struct result, await.pending);
 
 	if (future_state_is_final(w->await.future->state))
-		give_result(w->await.to, w->await.future, w->wants_release);
+		give_result(await_to(&w->await), w->await.future, w->wants_release);
 	else
-		reply_error(w->await.to, "not_ready",
+		reply_error(await_to(&w->await), "not_ready",
 			"the time-out is over and the future is not final");
 }
 
-static const struct pending_ops result_ops = {result_write, wait_on_time, await_free};
+static const struct pending_ops result_ops = {
+	result_write, wait_on_time, await_free, .timer_at = PENDING_TIMER_AT(struct result)};
 
 static void result_wait(
 	struct request *r, struct future *f, uint64_t timeout_us, bool wants_release)

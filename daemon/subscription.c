@@ -11,36 +11,31 @@
 
 /* ---- an interest in the end ---- */
 
-struct subscription {
-	struct await await;
-	unsigned kinds;
-};
-
 static void subscription_write(struct pending *p)
 {
-	struct subscription *s = container_of(p, struct subscription, await.pending);
+	struct await *a = container_of(p, struct await, pending);
 
-	if (s->kinds & SUBSCRIPTION_CALL)
-		reply_outcome(s->await.to, s->await.future);
-	else if (s->kinds & SUBSCRIPTION_DELIVER)
-		reply_final(p->conn, s->await.future);
+	if (a->kinds & SUBSCRIPTION_CALL)
+		reply_outcome(await_to(a), a->future);
+	else if (a->kinds & SUBSCRIPTION_DELIVER)
+		reply_final(p->conn, a->future);
 }
 
 static void subscription_free(struct pending *p, bool is_closing)
 {
-	struct subscription *s = container_of(p, struct subscription, await.pending);
-	struct future *f = s->await.future;
+	struct await *a = container_of(p, struct await, pending);
 	struct core *core = p->conn->conns->core;
+	struct future *f = a->future;
 
-	core_unwait(core, &s->await.hook.waiter);
-	if (is_closing && (s->kinds & SUBSCRIPTION_ATTACHED) && !future_state_is_final(f->state))
+	core_unwait(core, &a->hook.waiter);
+	if (is_closing && (a->kinds & SUBSCRIPTION_ATTACHED) && !future_state_is_final(f->state))
 		(void)core_cancel(core, f, CANCEL_TERM, p->conn->uid, clock_now_us());
-	if (s->kinds & SUBSCRIPTION_CALL)
+	if (a->kinds & SUBSCRIPTION_CALL)
 		core_release(core, f);
 	await_free(p, is_closing);
 }
 
-static struct slab memory = SLAB_INIT(sizeof(struct subscription));
+static struct slab memory = SLAB_INIT(sizeof(struct await));
 
 static const struct pending_ops subscription_ops = {
 	.write = subscription_write,
@@ -89,13 +84,13 @@ static struct pending *hold_new(struct request *r, struct future *f)
 
 struct pending *subscription_new(struct request *r, struct future *f, unsigned kinds)
 {
-	struct subscription *s;
+	struct await *a;
 
 	if (kinds & SUBSCRIPTION_HOLD)
 		return hold_new(r, f);
-	s = await_new(r, f, &subscription_ops, sizeof(*s));
-	if (!s)
+	a = await_new(r, f, &subscription_ops, sizeof(*a));
+	if (!a)
 		return NULL;
-	s->kinds = kinds;
-	return &s->await.pending;
+	a->kinds = (uint8_t)kinds;
+	return &a->pending;
 }

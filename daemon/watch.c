@@ -55,6 +55,7 @@ struct move {
 
 struct watched {
 	struct pending pending; /* of the same connection */
+	struct heap_node timer;
 	struct final_hook hook;
 	struct watch *watch;
 	struct future *future; /* pinned */
@@ -138,6 +139,8 @@ static void on_final(struct final_hook *h, struct future *f)
 	pending_set_time(&e->pending, HEAP_NEVER);
 	pending_ready(&e->pending);
 }
+
+static const struct final_hook_ops hook_ops = {on_final, on_news};
 
 /* ---- telling ---- */
 
@@ -240,8 +243,8 @@ static void watched_free(struct pending *p, bool is_closing)
 	free(e);
 }
 
-static const struct pending_ops watched_ops = {
-	watched_write, watched_on_time, watched_free, .is_lasting = true};
+static const struct pending_ops watched_ops = {watched_write, watched_on_time, watched_free,
+	.is_lasting = true, .timer_at = PENDING_TIMER_AT(struct watched)};
 
 /* A pending of the connection, charged: `size` bytes that begin with it. */
 static int charged_new(struct watches *all, struct conn *c, const struct pending_ops *ops,
@@ -282,8 +285,7 @@ int watch_take(struct watch *w, struct future *f, struct refusal *ret_refusal)
 	e->watch = w;
 	e->future = f;
 	e->id = f->id;
-	e->hook.on_final = on_final;
-	e->hook.on_news = on_news;
+	e->hook.ops = &hook_ops;
 	core_pin(f);
 	HASH_ADD(hh, w->by_id, id, sizeof(e->id), e);
 	if (!e->hh.tbl) {

@@ -341,7 +341,8 @@ static void cancel_second(struct final_hook *h, struct future *f)
 START_TEST(test_rest_of_a_packet_is_read_inside_its_reading)
 {
 	struct pool *p = start("nice_pair");
-	struct final_hook hook = {.on_final = cancel_second};
+	static const struct final_hook_ops hook_ops = {.on_final = cancel_second};
+	struct final_hook hook = {.ops = &hook_ops};
 	struct future *first = submit(p->name);
 
 	second = submit(p->name);
