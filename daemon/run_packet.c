@@ -1,5 +1,6 @@
 #include "daemon/run_packet.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -91,7 +92,8 @@ static int add_values(struct bufpack *p, struct buf *values, struct future *f, s
 	return r == -E2BIG ? RUN_PACKET_E_LARGE : r;
 }
 
-int run_packet_send(int fd, struct buf *b, struct future *f)
+/* With all that a run may bring along; nothing is copied. */
+static int send_one(int fd, struct buf *b, struct future *f)
 {
 	cleanup(buf_deinit) struct buf values = BUF_INIT(VALUES_BYTES);
 	cleanup(run_fds_deinit) struct run_fds fds;
@@ -122,6 +124,39 @@ int run_packet_send(int fd, struct buf *b, struct future *f)
 	iov[3] = (struct iovec){(void *)buf_head(&values), buf_used(&values)};
 	n = fdpass_send(fd, iov, 3 + has_values, MSG_DONTWAIT, fds.fds, fds.n);
 	return n < 0 ? (int)n : 0;
+}
+
+/* Beside its input. */
+#define RUN_BYTES (PROTO_NAME_BYTES + PROTO_TRACE_BYTES + 256u)
+static_assert(POOL_PACK_BYTES + POOL_PACK_JOBS * RUN_BYTES <= PROTO_PACKET_BYTES,
+	"what shares a packet fits");
+
+/* Several: their small inputs are copied, since one piece costs less than many. */
+static int send_all(int fd, struct buf *b, struct future *const *jobs, unsigned n)
+{
+	struct bufpack p;
+	struct iovec iov;
+	ssize_t sent;
+
+	buf_clear(b);
+	bufpack_init(&p, b);
+	for (unsigned i = 0; i < n; i++) {
+		const struct payload *input = jobs[i]->input;
+
+		pack_head(&p, jobs[i]);
+		bufpack_raw(&p, input->bytes, input->len);
+		pack_meta(&p, jobs[i], false);
+	}
+	if (bufpack_error(&p) < 0)
+		return bufpack_error(&p);
+	iov = (struct iovec){(void *)buf_head(b), buf_used(b)};
+	sent = fdpass_send(fd, &iov, 1, MSG_DONTWAIT, NULL, 0);
+	return sent < 0 ? (int)sent : 0;
+}
+
+int run_packet_send(int fd, struct buf *b, struct future *const *jobs, unsigned n)
+{
+	return n == 1 ? send_one(fd, b, jobs[0]) : send_all(fd, b, jobs, n);
 }
 
 static int send_notification(int fd, struct buf *b, const char *method, uint64_t id)

@@ -325,13 +325,13 @@ static void remember_uid(struct worker_link *l, const struct future *f)
 	l->uid = uid;
 }
 
-int worker_link_hand_over(struct worker_link *l, struct future *f)
+int worker_link_hand_over(struct worker_link *l, struct future *const *jobs, unsigned n)
 {
 	int r;
 
 	if (l->state != LINK_OPEN)
 		return CORE_E_LATER;
-	r = run_packet_send(l->fd, &l->links->send, f);
+	r = run_packet_send(l->fd, &l->links->send, jobs, n);
 	switch (r) {
 	case 0: break;
 	case RUN_PACKET_E_LARGE: return CORE_E_TOO_LARGE;
@@ -344,10 +344,12 @@ int worker_link_hand_over(struct worker_link *l, struct future *f)
 	case -EINTR: return CORE_E_LATER;
 	default: worker_link_break(l, strerror(-r)); return r;
 	}
-	remember_uid(l, f);
-	lending_note(l, f);
-	if (f->extra)
-		f->extra->worker_pid = (int32_t)l->pid;
+	for (unsigned i = 0; i < n; i++) {
+		remember_uid(l, jobs[i]);
+		lending_note(l, jobs[i]);
+		if (jobs[i]->extra)
+			jobs[i]->extra->worker_pid = (int32_t)l->pid;
+	}
 	return 0;
 }
 

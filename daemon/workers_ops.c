@@ -11,9 +11,9 @@
 #include "daemon/zygote.h"
 #include "daemon/zygotes.h"
 
-static int hand_over(void *shell, struct slot *s, struct future *f)
+static int hand_over(void *shell, struct slot *s, struct future *const *jobs, unsigned n)
 {
-	return worker_link_hand_over(s->shell, f);
+	return worker_link_hand_over(s->shell, jobs, n);
 }
 
 static void take_back(void *shell, struct slot *s)

@@ -30,9 +30,10 @@ enum {
 
 /* What the shell does for the core. None of them may free a future, slot or pool. */
 struct core_ops {
-	/* Sends `run` for f (f->msgid). 0; CORE_E_LATER: it stays queued; CORE_E_TOO_LARGE: it
-	 * cannot run; -errno: as LATER, and the shell will report the worker's death. */
-	int (*hand_over)(void *shell, struct slot *s, struct future *f);
+	/* Sends one packet with `run` for each of jobs[n] (its msgid), at most POOL_PACK_JOBS. 0;
+	 * CORE_E_LATER: they stay queued; CORE_E_TOO_LARGE: it, being alone, cannot run; -errno: as
+	 * LATER, and the shell will report the worker's death. */
+	int (*hand_over)(void *shell, struct slot *s, struct future *const *jobs, unsigned n);
 	/* Takes back what lies in the worker's inbox: calls core_taken_back() for each packet, in
 	 * order. */
 	void (*take_back)(void *shell, struct slot *s);
@@ -288,7 +289,8 @@ struct answer {
 /* 0, or CORE_E_PROTOCOL: nobody waits for this answer; the shell kills the worker. */
 __attribute__((warn_unused_result)) int core_answered(
 	struct slot *s, const struct answer *a, uint64_t now_us);
-/* A packet came back from the inbox. CORE_E_PROTOCOL if it was not in the line. */
+/* A packet came back from the inbox, whose first run has this number. CORE_E_PROTOCOL if that was not
+ * in the line. */
 __attribute__((warn_unused_result)) int core_taken_back(struct slot *s, uint32_t msgid);
 /* How a worker ended. */
 struct worker_end {

@@ -36,11 +36,29 @@ void ending_finish(struct future *f, uint64_t now_us)
 	attempt_over(f->pool->core, f, &end, now_us);
 }
 
+/* One that shares the packet of the first has not started, and will not: its worker keeps the `cancel`
+ * until its turn comes. From then on it has its grace. */
+static void ring(struct slot *s, struct future *f, uint64_t now_us)
+{
+	struct core *c = s->pool->core;
+
+	if (s->state == SLOT_LEAVING)
+		return; /* it was killed, and takes f along */
+	if (s->state == SLOT_BUSY)
+		slot_set_state(s, SLOT_RINGING, now_us);
+	if (f == slot_first(s))
+		heap_set(&c->timers, &f->timer, heap_after(now_us, f->grace_us), f->id);
+	else
+		heap_clear(&c->timers, &f->timer);
+	c->ops->ring(c->shell, s, f);
+}
+
 void ending_begin(
 	struct future *f, enum future_ending ending, enum cancel_mode mode, uint64_t now_us)
 {
 	struct core *c = f->pool->core;
 	struct slot *s = f->slot;
+	bool is_first;
 
 	/* This worker goes, or has nothing left, and others' jobs are back in the queue: if
 	 * somebody who was told of an end does this in the middle of a turn, the pool has had its
@@ -51,22 +69,19 @@ void ending_begin(
 		c->ops->read_answers(c->shell, s);
 	if (!f->slot)
 		return; /* back in the queue, or answered */
-	if (f->state == FUTURE_CANCELLING && mode != CANCEL_KILL)
+	is_first = f == slot_first(s);
+	if (f->state == FUTURE_CANCELLING && (mode != CANCEL_KILL || !is_first))
 		return; /* somebody who was told of another one's end was quicker */
 	if (f->state != FUTURE_CANCELLING) {
 		future_set_state(f, FUTURE_CANCELLING);
 		f->ending = ending;
 		f->cancel_mode = mode;
 	}
-	/* One that is not the first, or whose worker was rung for another one: this worker receives
-	 * what it does not run, and a bell would hit the wrong job. */
-	if (mode == CANCEL_KILL || s->state != SLOT_BUSY || f != slot_first(s)) {
-		slot_kill(s, now_us);
-		return;
-	}
-	slot_set_state(s, SLOT_RINGING, now_us);
-	heap_set(&c->timers, &f->timer, heap_after(now_us, f->grace_us), f->id);
-	c->ops->ring(c->shell, s, f);
+	if (is_first ? mode == CANCEL_KILL : !line_is_one_packet(f, slot_first(s)))
+		slot_kill(s,
+			now_us); /* unless it was its wish: this worker receives what it does not run */
+	else
+		ring(s, f, now_us);
 }
 
 /* ---- cancelling ---------------------------------------------------------------------------------
@@ -141,12 +156,22 @@ int core_signal(struct core *c, struct future *f, int signo, uint64_t now_us)
 /* ---- the end of the daemon ----------------------------------------------------------------------
  */
 
+/* Those behind it that share its packet: a kill gives them back, else they are told not to start. */
+static struct future *first_to_stop(const struct slot *s, enum cancel_mode mode)
+{
+	struct future *f = slot_first(s);
+
+	while (f && f->state == FUTURE_CANCELLING && mode != CANCEL_KILL)
+		f = TAILQ_NEXT(f, in_line);
+	return f && f->state != FUTURE_CANCELLING ? f : NULL;
+}
+
 /* Reading a worker's answers may bring the next job to its head: that one is stopped too. */
 static void stop_running(struct slot *s, enum cancel_mode mode, uint64_t now_us)
 {
 	struct future *f;
 
-	while ((f = slot_first(s)) && f->state == FUTURE_RUNNING)
+	while ((f = first_to_stop(s, mode)))
 		ending_begin(f, ENDING_SHUTDOWN, mode, now_us);
 	if (mode == CANCEL_KILL && s->state == SLOT_RINGING)
 		slot_kill(s, now_us);

@@ -123,6 +123,8 @@ struct future {
 	bool is_input_lent : 1; /* the client has use for it too: kept no longer than it may run */
 	bool is_over : 1;	/* about to be forgotten */
 	bool is_each : 1;	/* its input is an array, the function runs once for each element */
+	bool is_alone : 1;	/* shares no packet: a worker died while one had it */
+	uint8_t place : 4;	/* in its packet, while it is handed over */
 	enum future_clock clock : 2; /* that ended it, or the run being stopped */
 	uint16_t attempt;
 	uint32_t n_pins;  /* the shell still sends from it, or it is an input of a job */

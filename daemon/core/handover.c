@@ -9,8 +9,9 @@
 #include "daemon/core/attempt.h"
 #include "daemon/core/life.h"
 #include "daemon/core/line.h"
-#include "daemon/core/reservation.h"
+#include "daemon/core/pack.h"
 #include "daemon/core/recall.h"
+#include "daemon/core/reservation.h"
 #include "daemon/core/sizing.h"
 #include "daemon/core/trial.h"
 
@@ -71,7 +72,7 @@ static struct slot *of_taker(struct heap_node *node)
 	return (struct slot *)(void *)((char *)node - offsetof(struct slot, taker));
 }
 
-/* Some of them may not have every job: see fits_ahead(). */
+/* Some of them may not have every job: see pack_reaches(). */
 static bool is_taker(const struct slot *s, uint64_t now_us)
 {
 	return s->state == SLOT_BUSY && s->n_line > 0 && s->n_line <= s->pool->config.ahead_max &&
@@ -96,39 +97,63 @@ static void gather_takers(struct pool *p, uint64_t now_us)
 		place_taker(s, now_us);
 }
 
-/* Rooms for results that are taken long before there is one are to keep nobody from the rest of his
- * account. */
-static bool fits_ahead(const struct slot *s, const struct future *f)
+/* The least burdened worker, if it may have this job ahead of need. Who is told of an end in the
+ * middle of a turn may have changed what they are. */
+static struct slot *slot_for_ahead(struct pool *p, const struct future *f, uint64_t now_us)
 {
-	struct amounts want = reservation_of(s->pool);
-	uint64_t ahead_ns = heap_after(s->ahead_ns, function_expected_ns(f->function));
+	struct heap_node *node;
 
-	return ahead_ns <= POOL_AHEAD_US * 1000 &&
-	       (s->n_line <= POOL_AHEAD_LEAST || account_is_half_free(f->account, &want));
+	while ((node = heap_first(&p->takers))) {
+		struct slot *s = of_taker(node);
+
+		if (is_taker(s, now_us))
+			return pack_reaches(s, s->n_line, s->ahead_ns, f) ? s : NULL;
+		heap_clear(&p->takers, node);
+	}
+	return NULL;
 }
 
-/* The least burdened worker, if it may have this job ahead of need. */
-static struct slot *slot_for_ahead(struct pool *p, const struct future *f)
+/* So many jobs of what waits, that others who can take some have as many. A worker's first job comes
+ * alone, and where one death is too much no other job is to be near it. What waits may have no room for
+ * results; so who had nothing in the first round gets one in the second. */
+static unsigned share_of(const struct slot *s, bool is_second)
 {
-	struct heap_node *node = heap_first(&p->takers);
+	const struct pool *p = s->pool;
+	uint64_t n_idle = p->n_by_state[SLOT_IDLE], n_free = p->config.n_workers - p->n_lines, n;
 
-	return node && fits_ahead(of_taker(node), f) ? of_taker(node) : NULL;
+	if (!s->n_done || p->config.poison == 1 || (is_second && s->state == SLOT_IDLE))
+		return 1;
+	n = (n_idle < n_free ? n_idle : n_free) + p->takers.n;
+	n = n ? (p->queue.n + n - 1) / n : p->queue.n;
+	return n < POOL_PACK_JOBS ? (unsigned)n : POOL_PACK_JOBS;
 }
 
-/* False: f ended in place of starting. */
-static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
+/* The next one, if nothing but a worker is missing to start it. */
+static struct future *next_to_start(const struct pool *p, uint64_t now_us)
+{
+	struct amounts want = reservation_of(p);
+	struct future *f = queue_first(&p->queue);
+
+	return f && account_check_result(f->account, &want, NULL) == 0 &&
+			       terms_due(f, now_us) == FUTURE_CLOCK_NONE
+		       ? f
+		       : NULL;
+}
+
+/* Hands f over, and what goes with it. False: f ended in place of starting. */
+static bool hand_over(struct slot *s, struct future *f, bool is_second, uint64_t now_us)
 {
 	struct pool *p = s->pool;
-	uint64_t expected_ns;
+	struct pack pack;
 	int r;
 
-	reservation_take(f);
-	f->msgid = s->next_msgid;
-	f->attempt = f->terms ? (uint16_t)(f->terms->n_ended + 1) : 1;
-	r = p->core->ops->hand_over(p->core->shell, s, f);
-	if (r != 0)
-		reservation_give(f);
+	pack_begin(&pack, s, share_of(s, is_second));
+	do
+		pack_add(&pack, f);
+	while (pack.n < pack.most && (f = next_to_start(p, now_us)) && pack_has_room(&pack, f));
+	r = pack_send(&pack, now_us);
 	if (r == CORE_E_TOO_LARGE) {
+		f = pack.jobs[0];
 		queue_remove(&p->queue, f);
 		life_finish(p->core, f, FUTURE_FAILED, FAILURE_INPUTS, now_us);
 		return false;
@@ -136,15 +161,7 @@ static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
 	if (r != 0) {
 		s->refused_turn = p->core->n_turns;
 		p->core->want_turn = true;
-		place_taker(s, now_us);
-		return true;
-	}
-	expected_ns = function_expected_ns(f->function);
-	queue_pop(&p->queue, f, (f->function->mean_run_ns + 999) / 1000);
-	s->next_msgid++;
-	f->expected_ns = expected_ns < UINT32_MAX ? (uint32_t)expected_ns : UINT32_MAX;
-	line_append(s, f, now_us);
-	if (s->state == SLOT_IDLE) {
+	} else if (s->state == SLOT_IDLE) {
 		s->busy_us = now_us;
 		slot_set_state(s, SLOT_BUSY, now_us);
 	}
@@ -152,11 +169,25 @@ static bool hand_over(struct slot *s, struct future *f, uint64_t now_us)
 	return true;
 }
 
+/* Ends the job that is next if it cannot start: with this failure, or by a clock. */
+static bool end_next(struct future *f, enum future_failure failure, uint64_t now_us)
+{
+	enum future_clock clock = terms_due(f, now_us);
+
+	if (failure != FAILURE_NONE) {
+		queue_remove(&f->pool->queue, f);
+		life_finish(f->pool->core, f, FUTURE_FAILED, failure, now_us);
+		return true;
+	}
+	if (clock != FUTURE_CLOCK_NONE)
+		attempt_time_out(f->pool->core, f, clock, now_us);
+	return clock != FUTURE_CLOCK_NONE;
+}
+
 /* True if some job ended in place of starting. */
-static bool assign(struct pool *p, uint64_t now_us)
+static bool assign(struct pool *p, bool is_second, uint64_t now_us)
 {
 	enum future_failure failure;
-	enum future_clock clock;
 	bool has_ended = false;
 	struct future *f;
 	struct slot *s;
@@ -165,24 +196,16 @@ static bool assign(struct pool *p, uint64_t now_us)
 		p->core->is_short = true;
 	gather_takers(p, now_us);
 	while ((f = first_with_room(p, &failure))) {
-		if (failure != FAILURE_NONE) {
-			queue_remove(&p->queue, f);
-			life_finish(p->core, f, FUTURE_FAILED, failure, now_us);
-			has_ended = true;
-			continue;
-		}
-		clock = terms_due(f, now_us);
-		if (clock != FUTURE_CLOCK_NONE) {
-			attempt_time_out(p->core, f, clock, now_us);
+		if (end_next(f, failure, now_us)) {
 			has_ended = true;
 			continue;
 		}
 		s = slot_idle(p, now_us);
 		if (!s)
-			s = slot_for_ahead(p, f);
+			s = slot_for_ahead(p, f, now_us);
 		if (!s)
 			break;
-		has_ended |= !hand_over(s, f, now_us);
+		has_ended |= !hand_over(s, f, is_second, now_us);
 	}
 	return has_ended;
 }
@@ -205,7 +228,7 @@ void handover_abort(struct pool *p, enum future_failure why, uint64_t now_us)
 	struct future *f;
 
 	for (unsigned i = 0; i < p->n_slots; i++)
-		if (p->slots[i]->state == SLOT_BUSY && p->slots[i]->n_line > 1)
+		if (p->slots[i]->state == SLOT_BUSY && line_has_more(p->slots[i]))
 			line_take_back(p->slots[i], now_us);
 	while ((f = queue_any(&p->queue)) || (f = TAILQ_FIRST(&p->aside))) {
 		attempt_withdraw(f);
@@ -243,12 +266,12 @@ static void take_and_assign(struct pool *p, uint64_t now_us)
 	if (p->is_paused)
 		return;
 	if (p->queue.n)
-		(void)assign(p, now_us);
+		(void)assign(p, false, now_us);
 	do {
 		if (!p->n_ahead || !slot_idle(p, now_us))
 			break;
 		recall_for_idle(p, now_us);
-	} while (assign(p, now_us)); /* what was stolen may have been overdue */
+	} while (assign(p, true, now_us)); /* what was stolen may have been overdue */
 }
 
 void handover_turn(struct pool *p, uint64_t now_us)

@@ -1,8 +1,8 @@
 /* A line is what a worker was given and has neither answered nor lost again by take-back, in the
  * order of giving. The kernel decides who gets a packet, the worker or the daemon; so the first of
- * the line is what the worker works on, and everything behind it can still come back. What a worker
- * received is answered in order, hence an answer always belongs to the first of the line; anything
- * else breaks the protocol.
+ * the line is what the worker works on, those that share its packet follow, and everything behind
+ * them can still come back. What a worker received is answered in order, hence an answer always
+ * belongs to the first of the line; anything else breaks the protocol.
  */
 #include "daemon/core/line.h"
 
@@ -31,10 +31,12 @@ static void make_first(struct future *f, uint64_t now_us)
 	s->has_received = false;
 	if (line_deaf_us(s) < s->pool->look_us)
 		s->pool->look_us = line_deaf_us(s);
-	if (f->state == FUTURE_CANCELLING)
-		return;
-	future_set_state(f, FUTURE_RUNNING);
-	life_arm(c, f);
+	if (f->state != FUTURE_CANCELLING) {
+		future_set_state(f, FUTURE_RUNNING);
+		life_arm(c, f);
+	} else if (s->state == SLOT_RINGING) {
+		heap_set(&c->timers, &f->timer, heap_after(now_us, f->grace_us), f->id);
+	}
 }
 
 void line_append(struct slot *s, struct future *f, uint64_t now_us)
@@ -88,26 +90,44 @@ struct future *slot_first(const struct slot *s)
 /* ---- taking back --------------------------------------------------------------------------------
  */
 
-/* It never started, and stands in the queue again where it stood. */
-int core_taken_back(struct slot *s, uint32_t msgid)
+bool line_has_more(const struct slot *s)
 {
-	struct future *f;
+	const struct future *first = slot_first(s);
 
-	TAILQ_FOREACH (f, &s->line, in_line)
-		if (f->msgid == msgid)
-			break;
-	if (!f)
-		return CORE_E_PROTOCOL;
-	if (f->state == FUTURE_CANCELLING)
-		return 0; /* rung for, or its worker killed: it ends with that */
+	return s->n_line > 1 &&
+	       (!s->has_received || !line_is_one_packet(first, TAILQ_LAST(&s->line, futures)));
+}
+
+void line_put_back(struct future *f)
+{
 	line_remove(f);
 	reservation_give(f);
 	f->head_us = 0;
 	if (f->state == FUTURE_RUNNING)
 		future_set_state(f, FUTURE_QUEUED);
-	queue_put_back(&s->pool->queue, f);
-	life_arm(s->pool->core, f);
-	return 0;
+	queue_put_back(&f->pool->queue, f);
+	life_arm(f->pool->core, f);
+}
+
+/* If its first run was answered, that was a lie; the others come back all the same. Those that are
+ * being ended, rung for or their worker killed, end with that. */
+int core_taken_back(struct slot *s, uint32_t msgid)
+{
+	bool has_first = false;
+	struct future *next;
+
+	for (struct future *f = slot_first(s); f; f = next) {
+		next = TAILQ_NEXT(f, in_line);
+		if (f->msgid - f->place != msgid) {
+			if (has_first)
+				break;
+			continue;
+		}
+		has_first |= f->place == 0;
+		if (f->state != FUTURE_CANCELLING)
+			line_put_back(f);
+	}
+	return has_first ? 0 : CORE_E_PROTOCOL;
 }
 
 void line_moved(struct slot *s, uint64_t now_us)

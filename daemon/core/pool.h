@@ -18,11 +18,17 @@ enum pool_state {
 /* How much work a worker is given beyond its running job, at most, as far as history tells; a job
  * that runs longer than this runs late. */
 #define POOL_AHEAD_US 500
+/* One packet for a worker: jobs, their inputs, and what they are expected to take together. */
+#define POOL_PACK_JOBS	16
+#define POOL_PACK_BYTES (64 * 1024)
+#define POOL_PACK_US	100
 /* So many jobs go ahead of need whatever room for their results takes of an account; more do only
  * as long as it is half empty. */
 #define POOL_AHEAD_LEAST 2
 /* A worker in whose inbox a job lay so long, since it last received any, is stopped, or hangs. */
 #define POOL_DEAF_US 1000000
+/* So long others that share its packet wait for a job; then its worker is killed. */
+#define POOL_STUCK_US 1000000
 
 enum slot_state {
 	SLOT_EMPTY,    /* no worker; one is wanted */

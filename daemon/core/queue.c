@@ -247,6 +247,7 @@ int queue_join(struct queue *q, struct future *f)
 	struct lane *l;
 	int r;
 
+	forgive(q);
 	r = lane_get(q, future_uid(f), &l);
 	if (r < 0)
 		return r;
@@ -281,9 +282,10 @@ static uint32_t *charge_of(struct future *f)
 	return &f->rank.owner;
 }
 
-void queue_pop(struct queue *q, struct future *f, uint64_t charge_us)
+struct queue_mark queue_pop(struct queue *q, struct future *f, uint64_t charge_us)
 {
 	struct lane *l = f->lane;
+	struct queue_mark mark = {.time_us = q->time_us, .turn = l->node.order};
 
 	take_out(q, f);
 	if (q->time_us < l->time_us)
@@ -292,18 +294,31 @@ void queue_pop(struct queue *q, struct future *f, uint64_t charge_us)
 	l->time_us += *charge_of(f);
 	l->n_out++;
 	lane_place(q, l, ++q->n_turns);
-	forgive(q);
+	return mark;
 }
 
-void queue_put_back(struct queue *q, struct future *f)
+static void come_back(struct queue *q, struct future *f, uint64_t turn)
 {
 	struct lane *l = f->lane;
 
 	l->time_us -= *charge_of(f);
 	*charge_of(f) = 0;
 	l->n_out--;
-	lane_place(q, l, l->node.order);
+	lane_place(q, l, turn);
 	insert(q, l, f, true);
+}
+
+void queue_put_back(struct queue *q, struct future *f)
+{
+	come_back(q, f, f->lane->node.order);
+}
+
+/* A lane that had only this one comes back to where it was, too. */
+void queue_unpop(struct queue *q, struct future *f, const struct queue_mark *mark)
+{
+	come_back(q, f, mark->turn);
+	lane_place(q, f->lane, mark->turn);
+	q->time_us = mark->time_us;
 }
 
 void queue_settle(struct queue *q, struct future *f, uint64_t used_us)

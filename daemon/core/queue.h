@@ -67,8 +67,15 @@ struct future *queue_of_lane(const struct queue *q, uint32_t number, uint64_t *r
 void queue_stand_aside(struct queue *q, struct future *f);
 /* Those whose account gave something back compete again. True if others still stand aside. */
 bool queue_rejoin(struct queue *q);
+/* What else taking a job out changed. */
+struct queue_mark {
+	uint64_t time_us;
+	uint64_t turn;
+};
 /* Takes out what queue_first() gave, which is expected to take `charge_us` of a worker. It is put
  * back, or settled. */
-void queue_pop(struct queue *q, struct future *f, uint64_t charge_us);
+struct queue_mark queue_pop(struct queue *q, struct future *f, uint64_t charge_us);
+/* As if that had not been: before anything else happens, the last one first. */
+void queue_unpop(struct queue *q, struct future *f, const struct queue_mark *mark);
 /* How many jobs of the same uid stand before it; counted up to `most`. */
 uint64_t queue_ahead(const struct future *f, uint64_t most);

@@ -100,14 +100,30 @@ static void lose(struct slot *s, struct future *f, uint64_t now_us)
 	attempt_over(c, f, &end, now_us);
 }
 
+/* Of a packet the first one that is not answered bears it. The others go back silently, and share no
+ * packet again: another one of them may be what its worker died of. */
+static void lose_line(struct slot *s, uint64_t now_us)
+{
+	uint32_t packet = 0;
+	struct future *f;
+
+	while ((f = slot_first(s))) {
+		f->is_alone = true;
+		if (f->place > 0 && f->state == FUTURE_QUEUED && f->msgid - f->place == packet) {
+			line_put_back(f);
+			continue;
+		}
+		packet = f->msgid - f->place;
+		lose(s, f, now_us);
+	}
+}
+
 void core_worker_died(struct slot *s, const struct worker_end *end, uint64_t now_us)
 {
 	struct pool *p = s->pool;
-	struct future *f;
 
 	trial_died(s, end, now_us);
-	while ((f = slot_first(s)))
-		lose(s, f, now_us);
+	lose_line(s, now_us);
 	heap_clear(&p->core->timers, &s->timer);
 	if (s->state != SLOT_LEAVING && s->state != SLOT_RINGING)
 		p->n_deaths++;

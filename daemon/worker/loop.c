@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/worker/bell.h"
 #include "daemon/worker/job.h"
 #include "daemon/worker/modules.h"
 #include "daemon/worker/values.h"
@@ -198,12 +199,17 @@ static int handle(struct loop *loop, const struct message *m)
 	return link_answer_error(loop->link, m->rpc.msgid, "unknown_method", text);
 }
 
+/* A bell that rang during one of its runs may be for a later one. */
 static int handle_packet(struct loop *loop)
 {
 	struct message m;
+	bool is_later = false;
 	int r;
 
 	while ((r = link_next(loop->link, &m)) == 1) {
+		if (is_later && bell_rang())
+			link_listen(loop->link);
+		is_later = true;
 		r = handle(loop, &m);
 		if (r < 0)
 			return r;

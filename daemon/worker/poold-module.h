@@ -84,7 +84,8 @@ extern "C" {
 #define POOLD_MODULE_ABI 1u
 
 /** The result depends on nothing but the input, and running it again does no harm: such jobs may
- * be handed to a worker several at a time, and one that was lost with its worker may be run again.
+ * be handed to a worker several at a time, and one that was lost with its worker, or that others of
+ * them had to wait for for a second, may be run again.
  */
 #define POOLD_FUNCTION_PURE 0x1u
 

@@ -14,9 +14,9 @@
 #include "daemon/core/core.h"
 
 enum {
-	FAKE_INBOX = 72,
-	FAKE_OUTBOX = 72,
-	FAKE_HELD = 4,
+	FAKE_INBOX = 160,
+	FAKE_OUTBOX = 160,
+	FAKE_HELD = 4 * POOL_PACK_JOBS,
 };
 
 struct payload {
@@ -30,8 +30,12 @@ struct future_extra {
 	uint64_t bytes;
 };
 
-struct fake_packet {
+/* One message. */
+struct fake_run {
 	bool is_cancel; /* the notification, not a run */
+	bool shares;	/* the packet of the one before it */
+	bool is_told;	/* a cancel for it was received */
+	bool has_started;
 	uint32_t msgid;
 	uint64_t id;
 };
@@ -44,7 +48,8 @@ struct fake_answer {
 	uint64_t started_us;
 	uint64_t run_us;
 	uint64_t rss_kib;
-	bool is_recycle; /* no answer but the notification */
+	struct fake_run run; /* that it answers */
+	bool is_recycle;     /* no answer but the notification */
 };
 
 enum fake_life {
@@ -60,18 +65,19 @@ struct fake_worker {
 	struct fake_worker *next; /* of all */
 	struct slot *slot;
 	enum fake_life life;
-	struct fake_packet inbox[FAKE_INBOX];
+	struct fake_run inbox[FAKE_INBOX];
 	unsigned n_inbox;
-	unsigned inbox_size; /* more is CORE_E_LATER; at most FAKE_INBOX */
-	struct fake_packet held[FAKE_HELD];
-	unsigned n_held; /* received, not answered; more than one only if it breaks the protocol */
+	unsigned inbox_size; /* packets: more is CORE_E_LATER */
+	struct fake_run held[FAKE_HELD];
+	unsigned
+		n_held; /* received, not answered; of more than one packet only if it breaks the protocol */
 	uint64_t held_since_us;
 	struct fake_answer outbox[FAKE_OUTBOX];
 	unsigned n_outbox;
-	bool is_told_to_cancel; /* a cancel for what it holds was received */
-	bool has_bell;		/* SIGTERM was sent, not yet delivered */
-	bool has_kill;		/* SIGKILL likewise */
-	bool is_closed;		/* end of file lies behind the inbox */
+	unsigned n_unsent; /* of them, answers that may wait for others of their packet */
+	bool has_bell;	   /* SIGTERM was sent, not yet delivered */
+	bool has_kill;	   /* SIGKILL likewise */
+	bool is_closed;	   /* end of file lies behind the inbox */
 	unsigned n_rung;
 	bool was_killed;      /* by nobody here: the daemon is told so */
 	bool is_deaf;	      /* take_back and read_answers get nothing: found dead too early */
@@ -97,6 +103,8 @@ struct fake_waiter {
 /* What a test wants to see or decide; NULL: nothing, yes. */
 struct fake_hooks {
 	bool (*may_hand_over)(struct fake_worker *w, struct future *f);
+	/* A packet of theirs goes out; the next is told of each of them; 0: that was it. */
+	void (*packed)(struct fake_worker *w, struct future *const *jobs, unsigned n);
 	/* Its inputs bring more than a run may have; NULL: no. */
 	bool (*is_too_large)(struct fake_worker *w, struct future *f);
 	void (*handed_over)(struct fake_worker *w, struct future *f);
@@ -105,7 +113,9 @@ struct fake_hooks {
 	void (*signalled)(struct fake_worker *w, struct future *f);
 	/* Before the daemon takes a packet or an answer: the other side may be quicker. */
 	void (*race)(struct fake_worker *w);
-	void (*received)(struct fake_worker *w, const struct fake_packet *p);
+	void (*received)(struct fake_worker *w, const struct fake_run *run);
+	/* All that came before it in its packet is answered. */
+	void (*started)(struct fake_worker *w, const struct fake_run *run);
 	void (*closed)(struct fake_worker *w);
 	void (*ready)(struct fake_worker *w);
 	/* Its answer was read and taken. */
@@ -128,6 +138,7 @@ struct fake {
 	uint64_t loss_bytes;	/* size of the details of a loss; 0: none */
 	uint64_t attempt_bytes; /* of what is written down of an attempt, likewise */
 	unsigned n_hand_overs;
+	unsigned n_packs; /* packets of several */
 	unsigned n_taken_back;
 	unsigned n_rings;
 	unsigned n_signals;
@@ -153,15 +164,19 @@ void fake_drop_extra(struct future_extra *e);
 
 /* ---- what a worker does: false if it cannot ---- */
 
-/* Takes the next packet out of its inbox. A cancel is noted or ignored. */
+/* Takes the next packet out of its inbox, and starts its first run. A cancel is noted or ignored. */
 bool fake_receive(struct fake_worker *w);
-/* Sends the answer to the first that it holds; msgid is filled in. */
+/* Sends the answer to the first that it holds; msgid is filled in. Then it starts the next one; those
+ * that it was told to cancel it answers at once. */
 bool fake_answer(struct fake_worker *w, struct fake_answer a);
 /* Asks to be replaced. */
 bool fake_recycle(struct fake_worker *w);
-/* The bell rings: it looks at its link once, without waiting. True if a job is to be cancelled. */
+/* The bell rings: it takes the cancels out of its inbox. True if the job that runs is to be
+ * cancelled. */
 bool fake_hear_bell(struct fake_worker *w);
 bool fake_die(struct fake_worker *w);
+/* Dead, it had not sent so many of its last answers yet: it holds their runs. */
+void fake_unsend(struct fake_worker *w, unsigned n);
 
 /* ---- what the daemon does ---- */
 

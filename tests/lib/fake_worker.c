@@ -6,22 +6,38 @@
 /* ---- the link ----------------------------------------------------------------------------------
  */
 
-static bool put_packet(struct fake_worker *w, struct fake_packet p)
+static unsigned n_packets(const struct fake_worker *w)
 {
-	if (w->n_inbox >= w->inbox_size)
-		return false;
-	if (!w->n_inbox)
-		w->lies_since_us = w->fake->now_us;
-	w->inbox[w->n_inbox++] = p;
-	return true;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->n_inbox; i++)
+		n += !w->inbox[i].shares;
+	return n;
 }
 
-static struct fake_packet take_packet(struct fake_worker *w)
+static bool has_room(const struct fake_worker *w, unsigned n)
 {
-	struct fake_packet p = w->inbox[0];
+	return n_packets(w) < w->inbox_size && w->n_inbox + n <= FAKE_INBOX;
+}
 
-	memmove(w->inbox, w->inbox + 1, --w->n_inbox * sizeof(p));
-	return p;
+static void put(struct fake_worker *w, struct fake_run run)
+{
+	if (!w->n_inbox)
+		w->lies_since_us = w->fake->now_us;
+	w->inbox[w->n_inbox++] = run;
+}
+
+/* The next packet: how many runs it is. */
+static unsigned take_packet(struct fake_worker *w, struct fake_run *to)
+{
+	unsigned n = 0;
+
+	do
+		to[n] = w->inbox[n];
+	while (++n < w->n_inbox && w->inbox[n].shares);
+	w->n_inbox -= n;
+	memmove(w->inbox, w->inbox + n, w->n_inbox * sizeof(*to));
+	return n;
 }
 
 static void race(struct fake_worker *w)
@@ -30,22 +46,30 @@ static void race(struct fake_worker *w)
 		w->fake->hooks.race(w);
 }
 
-int fake_hand_over(void *shell, struct slot *s, struct future *f)
+int fake_hand_over(void *shell, struct slot *s, struct future *const *jobs, unsigned n)
 {
 	struct fake_worker *w = s->shell;
 	struct fake *fake = shell;
+	const struct fake_hooks *hooks = &fake->hooks;
 
 	if (w->is_known_dead || w->is_given_up)
 		return CORE_E_LATER;
-	if (fake->hooks.is_too_large && fake->hooks.is_too_large(w, f))
+	if (n == 1 && hooks->is_too_large && hooks->is_too_large(w, jobs[0]))
 		return CORE_E_TOO_LARGE;
-	if (fake->hooks.may_hand_over && !fake->hooks.may_hand_over(w, f))
+	if ((hooks->may_hand_over && !hooks->may_hand_over(w, jobs[0])) || !has_room(w, n))
 		return CORE_E_LATER;
-	if (!put_packet(w, (struct fake_packet){.msgid = f->msgid, .id = f->id}))
-		return CORE_E_LATER;
-	fake->n_hand_overs++;
-	if (fake->hooks.handed_over)
-		fake->hooks.handed_over(w, f);
+	fake->n_packs += n > 1;
+	fake->n_hand_overs += n;
+	if (hooks->packed)
+		hooks->packed(w, jobs, n);
+	for (unsigned i = 0; i < n; i++) {
+		put(w, (struct fake_run){
+			       .shares = i > 0, .msgid = jobs[i]->msgid, .id = jobs[i]->id});
+		if (hooks->handed_over)
+			hooks->handed_over(w, jobs[i]);
+	}
+	if (hooks->packed)
+		hooks->packed(w, jobs, 0);
 	return 0;
 }
 
@@ -81,21 +105,22 @@ void fake_take_back(void *shell, struct slot *s)
 	w->lies_since_us = w->fake->now_us;
 
 	while (!w->is_deaf) {
-		struct fake_packet p;
+		struct fake_run runs[POOL_PACK_JOBS];
+		unsigned n;
 
 		race(w);
 		if (!w->n_inbox)
 			break;
-		p = take_packet(w);
-		if (p.is_cancel) {
+		n = take_packet(w, runs);
+		if (runs[0].is_cancel) {
 			w->has_lost_cancel = true;
 			continue;
 		}
-		w->fake->n_taken_back++;
-		if (slot_first(s) && slot_first(s)->msgid == p.msgid &&
+		w->fake->n_taken_back += n;
+		if (slot_first(s) && slot_first(s)->msgid == runs[0].msgid &&
 			slot_is_deaf(s, w->fake->now_us))
 			w->is_given_up = w->has_kill = true;
-		judge(w, core_taken_back(s, p.msgid));
+		judge(w, core_taken_back(s, runs[0].msgid));
 	}
 }
 
@@ -111,6 +136,8 @@ void fake_read_answers(void *shell, struct slot *s)
 		if (!w->n_outbox)
 			break;
 		from = w->outbox[0];
+		if (w->n_unsent >= w->n_outbox)
+			w->n_unsent = w->n_outbox - 1;
 		memmove(w->outbox, w->outbox + 1, --w->n_outbox * sizeof(from));
 		if (from.is_recycle) {
 			w->is_retired = true;
@@ -139,7 +166,8 @@ void fake_ring(void *shell, struct slot *s, struct future *f)
 	w->n_rung++;
 	if (w->fake->hooks.rung)
 		w->fake->hooks.rung(w, f);
-	(void)put_packet(w, (struct fake_packet){.is_cancel = true, .id = f->id});
+	if (w->n_inbox < FAKE_INBOX) /* it is small */
+		put(w, (struct fake_run){.is_cancel = true, .id = f->id});
 	w->has_bell = true;
 }
 
@@ -207,44 +235,72 @@ bool fake_fork(void *shell, struct slot *s)
 /* ---- workers -----------------------------------------------------------------------------------
  */
 
-static bool holds(const struct fake_worker *w, uint64_t id)
+static void start(struct fake_worker *w, struct fake_run *run)
+{
+	run->has_started = true;
+	w->held_since_us = w->fake->now_us;
+	if (w->fake->hooks.started)
+		w->fake->hooks.started(w, run);
+}
+
+static void note_cancel(struct fake_worker *w, uint64_t id)
 {
 	for (unsigned i = 0; i < w->n_held; i++)
-		if (w->held[i].id == id)
-			return true;
-	return false;
+		w->held[i].is_told |= w->held[i].id == id;
 }
 
 bool fake_receive(struct fake_worker *w)
 {
-	struct fake_packet p;
+	struct fake_run *runs = &w->held[w->n_held], cancel;
 
-	if (w->life != FAKE_UP || !w->n_inbox || (!w->inbox[0].is_cancel && w->n_held >= FAKE_HELD))
+	if (w->life != FAKE_UP || !w->n_inbox)
 		return false;
-	p = take_packet(w);
-	if (p.is_cancel) {
-		w->is_told_to_cancel |= holds(w, p.id);
+	if (w->inbox[0].is_cancel) {
+		take_packet(w, &cancel);
+		note_cancel(w, cancel.id);
 		return true;
 	}
-	if (!w->n_held)
-		w->held_since_us = w->fake->now_us;
+	if (w->n_held + POOL_PACK_JOBS > FAKE_HELD)
+		return false;
+	w->n_held += take_packet(w, runs);
+	w->n_unsent = 0;
 	heard_of(w);
-	w->held[w->n_held++] = p;
-	if (w->fake->hooks.received)
-		w->fake->hooks.received(w, &p);
+	for (struct fake_run *run = runs; run < &w->held[w->n_held]; run++)
+		if (w->fake->hooks.received)
+			w->fake->hooks.received(w, run);
+	start(w, runs);
 	return true;
+}
+
+static void answer_first(struct fake_worker *w, struct fake_answer a)
+{
+	a.run = w->held[0];
+	a.msgid = a.run.msgid;
+	w->outbox[w->n_outbox++] = a;
+	memmove(w->held, w->held + 1, --w->n_held * sizeof(w->held[0]));
+	w->n_unsent = w->n_held && w->held[0].shares ? w->n_unsent + 1 : 0;
 }
 
 bool fake_answer(struct fake_worker *w, struct fake_answer a)
 {
-	if (w->life != FAKE_UP || !w->n_held || w->n_outbox >= FAKE_OUTBOX)
+	if (w->life != FAKE_UP || !w->n_held || w->n_outbox + w->n_held > FAKE_OUTBOX)
 		return false;
-	a.msgid = w->held[0].msgid;
-	w->outbox[w->n_outbox++] = a;
-	memmove(w->held, w->held + 1, --w->n_held * sizeof(w->held[0]));
+	answer_first(w, a);
+	while (w->n_held && w->held[0].shares && w->held[0].is_told)
+		answer_first(
+			w, (struct fake_answer){.is_failure = true, .failure = FAILURE_FUNCTION});
+	if (w->n_held && w->held[0].shares)
+		start(w, &w->held[0]);
 	w->held_since_us = w->fake->now_us;
-	w->is_told_to_cancel = false;
 	return true;
+}
+
+void fake_unsend(struct fake_worker *w, unsigned n)
+{
+	for (; n > 0 && w->n_unsent > 0 && w->n_outbox > 0; n--, w->n_unsent--) {
+		memmove(w->held + 1, w->held, w->n_held++ * sizeof(w->held[0]));
+		w->held[0] = w->outbox[--w->n_outbox].run;
+	}
 }
 
 bool fake_recycle(struct fake_worker *w)
@@ -260,9 +316,9 @@ bool fake_hear_bell(struct fake_worker *w)
 	if (w->life != FAKE_UP || !w->has_bell)
 		return false;
 	w->has_bell = false;
-	if (w->n_held && w->n_inbox && w->inbox[0].is_cancel)
+	while (w->n_held && w->n_inbox && w->inbox[0].is_cancel)
 		fake_receive(w);
-	return w->n_held && w->is_told_to_cancel;
+	return w->n_held && w->held[0].is_told;
 }
 
 bool fake_die(struct fake_worker *w)

@@ -20,7 +20,7 @@ static struct submission some_submission(struct world *w, uint32_t uid)
 	struct submission s = {.account = w->accounts[uid], .ttl_us = births_some_ttl(w)};
 
 	s.input_bytes = world_below(w, 150);
-	s.input_fds = (uint16_t)world_below(w, 2);
+	s.input_fds = w->is_quick ? world_once_in(w, 16) : (uint16_t)world_below(w, 2);
 	s.input = fake_payload(&w->fake, s.input_bytes, s.input_fds);
 	if (world_once_in(w, 3)) {
 		s.extra_bytes = (uint32_t)world_below(w, 30);
@@ -48,9 +48,10 @@ static struct wishes some_wishes(struct world *w)
 
 static void add_job(struct world *w, struct submission *s)
 {
+	s->in.inline_bytes = s->input_bytes * (1 + world_below(w, 100));
 	s->pool = world_some_pool(w);
 	s->function = s->pool->functions;
-	if (world_once_in(w, 2))
+	if (world_once_in(w, 2) || (w->is_quick && !world_once_in(w, 8)))
 		s->function = s->function->next;
 	if (world_once_in(w, 3))
 		s->priority = (int32_t)world_below(w, 5) - 2;

@@ -94,7 +94,8 @@ static bool has_right_timer(const struct future *f, const struct record *r)
 	case FUTURE_RUNNING: return (f->timer.pos > 0) == (has_timeout || has_deadline);
 	case FUTURE_CANCELLING:
 		return f->slot->state != SLOT_RINGING || f != slot_first(f->slot) ||
-		       f->timer.pos > 0;
+		       f->timer.pos > 0 ||
+		       ((const struct fake_worker *)f->slot->shell)->is_known_dead;
 	default:
 		return f->is_released || r->ttl_us == UINT64_MAX ||
 		       (f->timer.pos > 0 && f->timer.key == heap_after(f->finished_us, r->ttl_us));
@@ -210,7 +211,7 @@ static void check_worker(struct world *w, const struct fake_worker *fw)
 	if (fw->life == FAKE_NONE)
 		return;
 	if ((fw->slot->state == SLOT_RINGING &&
-		    (fw->n_rung != 1 || (fw->has_lost_cancel && fw->life == FAKE_UP))) ||
+		    (!fw->n_rung || (fw->has_lost_cancel && fw->life == FAKE_UP))) ||
 		(fw->slot->state == SLOT_LEAVING && !fw->is_closed && !fw->has_kill))
 		world_fail(w, "worker %s/%u does not know that it is not wanted",
 			fw->slot->pool->name, fw->slot->number);

@@ -68,10 +68,19 @@ static void correct(struct world *w, const struct future *f, uint64_t used)
 	s->time_us += used - r->charge_us - paid;
 }
 
+/* It is on its way to a worker. */
+static bool is_packed(const struct world *w, const struct future *f)
+{
+	for (unsigned i = 0; i < w->n_packed; i++)
+		if (w->packed[i] == f)
+			return true;
+	return false;
+}
+
 /* It came back from its worker. */
 static void settle(struct world *w, const struct future *f)
 {
-	if (world_record(w, f->id)->is_charged && !f->slot)
+	if (world_record(w, f->id)->is_charged && !f->slot && !is_packed(w, f))
 		correct(w, f, 0);
 }
 
@@ -220,7 +229,7 @@ void check_hand_over(struct world *w, const struct future *f)
 	if (w->fake.now_us < world_record(w, f->id)->not_before_us)
 		world_fail(w, "%llu is handed over before the time that was named", (ull)f->id);
 	TAILQ_FOREACH (g, &w->core->all, in_all) {
-		if (g == f || !waits(g, f->pool))
+		if (g == f || !waits(g, f->pool) || world_record(w, g->id)->is_charged)
 			continue;
 		does_wait[future_uid(g)] = true;
 		if (future_uid(g) == uid && is_before(w, g, f))

@@ -1,4 +1,5 @@
 /* Progress: what can start does. */
+#include "daemon/core/edge.h"
 #include "tests/sim/world.h"
 
 typedef unsigned long long ull;
@@ -86,6 +87,22 @@ static void check_received(struct world *w, const struct slot *s, uint64_t now_u
 		world_fail(w, "nobody looks for %llu in time", (ull)fw->inbox[0].id);
 }
 
+/* Nobody waits for ever in a packet that was received. */
+static void check_stuck(struct world *w, const struct slot *s, uint64_t now_us, uint64_t next_us)
+{
+	const struct future *first = slot_first(s),
+			    *next = first ? TAILQ_NEXT(first, in_line) : NULL;
+
+	if (!next || (s->state != SLOT_BUSY && s->state != SLOT_RINGING) ||
+		next->msgid - next->place != first->msgid - first->place)
+		return;
+	if (now_us > heap_after(first->head_us, POOL_STUCK_US) && !w->core->is_draining)
+		world_fail(
+			w, "%llu waits in a packet behind a job that does not end", (ull)next->id);
+	if (next_us > heap_after(first->head_us, POOL_STUCK_US))
+		world_fail(w, "nobody looks for %llu in time", (ull)next->id);
+}
+
 static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us, uint64_t next_us)
 {
 	for (unsigned i = 0; i < p->n_slots; i++) {
@@ -94,6 +111,7 @@ static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us
 		const struct future *f = s->state == SLOT_BUSY ? waits_in_inbox(s) : NULL;
 
 		check_received(w, s, now_us, next_us);
+		check_stuck(w, s, now_us, next_us);
 		if (!f || fw->is_deaf)
 			continue;
 		/* While results are let in one by one, that they are is seen at the end. */
@@ -117,26 +135,58 @@ void check_nobody_waits(struct world *w, const struct pool *p)
 	}
 }
 
-/* It stands in no line yet. */
-void check_reach(struct world *w, const struct future *f, const struct slot *s)
+static uint64_t expected_ns(const struct future *f)
 {
-	const struct future *first = slot_first(s), *g;
-	uint64_t mean_ns = f->function->mean_run_ns, ns = mean_ns ? mean_ns : POOL_AHEAD_US * 1000;
-	unsigned n = 1;
+	uint64_t mean_ns = f->function->mean_run_ns;
 
-	world_record(w, f->id)->expected_ns = ns;
-	if (!first)
-		return;
+	return mean_ns ? mean_ns : POOL_AHEAD_US * 1000;
+}
+
+static void check_shared(
+	struct world *w, const struct slot *s, struct future *const *jobs, unsigned n)
+{
+	uint64_t ns = 0, bytes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct record *r = world_record(w, jobs[i]->id);
+
+		ns += expected_ns(jobs[i]);
+		bytes += jobs[i]->in.inline_bytes;
+		if (!jobs[i]->function->is_pure || r->input_fds || edges_next_input(jobs[i], NULL))
+			world_fail(w, "%llu shares a packet", (ull)r->id);
+		if (r->must_be_alone && !r->is_exempt)
+			world_fail(w, "%llu shares a packet again", (ull)r->id);
+	}
+	if (n > POOL_PACK_JOBS || ns > POOL_PACK_US * 1000 || bytes > POOL_PACK_BYTES)
+		world_fail(w, "a packet has %u jobs, %llu bytes, and takes %llu ns", n, (ull)bytes,
+			(ull)ns);
+	if (!s->n_done || s->pool->config.poison == 1)
+		world_fail(w, "worker %s/%u may get one job at a time", s->pool->name, s->number);
+}
+
+/* They stand in no line yet. */
+void check_pack(struct world *w, const struct slot *s, struct future *const *jobs, unsigned n)
+{
+	const struct future *first = slot_first(s) ? slot_first(s) : jobs[0], *g;
+	unsigned n_ahead = n - (first == jobs[0]);
+	uint64_t ns = 0;
+
+	if (n > 1)
+		check_shared(w, s, jobs, n);
+	for (unsigned i = 0; i < n; i++) {
+		world_record(w, jobs[i]->id)->expected_ns = expected_ns(jobs[i]);
+		ns += jobs[i] != first ? expected_ns(jobs[i]) : 0;
+	}
 	TAILQ_FOREACH (g, &s->line, in_line)
 		if (g != first) {
 			ns += world_record(w, g->id)->expected_ns;
-			n++;
+			n_ahead++;
 		}
-	if (ns > POOL_AHEAD_US * 1000 || n > s->pool->config.ahead_max)
-		world_fail(w, "%llu is one of %u that wait %llu ns for each other", (ull)f->id, n,
-			(ull)ns);
-	if (world_record(w, first->id)->expected_ns > POOL_AHEAD_US * 1000)
-		world_fail(w, "%llu goes behind a job that will take long", (ull)f->id);
+	if (n_ahead && (ns > POOL_AHEAD_US * 1000 || n_ahead > s->pool->config.ahead_max))
+		world_fail(w, "%llu is one of %u that wait %llu ns for each other",
+			(ull)jobs[0]->id, n_ahead, (ull)ns);
+	if (n_ahead && world_record(w, first->id)->expected_ns > POOL_AHEAD_US * 1000)
+		world_fail(w, "%llu goes behind a job that will take long", (ull)jobs[0]->id);
 }
 
 static void check_refusals(struct world *w, const struct pool *p)

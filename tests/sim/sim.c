@@ -102,9 +102,10 @@ static void report(uint64_t n_seeds)
 		sum.done, sum.failed, sum.cancelled, sum.timeouts, sum.lost, sum.aborted);
 	printf("%" PRIu64 " runs after another one, %" PRIu64 " poison\n", sum.retries,
 		sum.poisoned);
-	printf("%" PRIu64 " handed over, %" PRIu64 " taken back, %" PRIu64 " bells, %" PRIu64
-	       " kills, %" PRIu64 " breaches of the protocol\n",
-		sum.hand_overs, sum.taken_back, sum.rings, sum.kills, sum.violations);
+	printf("%" PRIu64 " packets of several, %" PRIu64 " handed over, %" PRIu64
+	       " taken back, %" PRIu64 " bells, %" PRIu64 " kills, %" PRIu64
+	       " breaches of the protocol\n",
+		sum.packs, sum.hand_overs, sum.taken_back, sum.rings, sum.kills, sum.violations);
 }
 
 int main(int argc, char **argv)

@@ -19,19 +19,34 @@ static const char *pool_name(const struct fake_worker *fw)
 /* ---- single moves -------------------------------------------------------------------------------
  */
 
+/* Of a packet the first one that is not answered bears it. Others may have run, too: their answers
+ * waited for it. */
+static void note_death(struct world *w, const struct fake_run *run, bool is_first)
+{
+	struct record *r = world_record(w, run->id);
+
+	r->must_be_alone = true;
+	r->is_answered = false;
+	if (run->shares && !is_first) {
+		r->may_run_again |= run->has_started;
+		r->n_free_runs += run->has_started;
+		return;
+	}
+	r->died_with = true;
+	r->n_deaths++;
+	r->may_run_again |= r->is_maybe_pure || r->wishes.retry_on & RETRY_ON_LOST;
+}
+
 static void die(struct world *w, struct fake_worker *fw)
 {
 	if (!fake_die(fw))
 		return;
 	fw->was_killed = world_once_in(w, 3);
 	world_say(w, "worker %s/%u dies", pool_name(fw), number(fw));
-	for (unsigned i = 0; i < fw->n_held; i++) {
-		struct record *r = world_record(w, fw->held[i].id);
-
-		r->died_with = true;
-		r->n_deaths++;
-		r->may_run_again |= r->is_maybe_pure || r->wishes.retry_on & RETRY_ON_LOST;
-	}
+	if (fw->kind < KIND_OLD && world_once_in(w, 2))
+		fake_unsend(fw, 1 + (unsigned)world_below(w, POOL_PACK_JOBS));
+	for (unsigned i = 0; i < fw->n_held; i++)
+		note_death(w, &fw->held[i], i == 0);
 	fw->is_deaf = !w->is_ending && world_once_in(w, 4);
 }
 
@@ -49,6 +64,10 @@ static struct fake_answer some_answer(struct world *w, const struct fake_worker 
 		a.started_us = fw->held_since_us;
 		a.run_us = fw->fake->now_us - fw->held_since_us;
 	}
+	if (w->is_quick) {
+		a.started_us = fw->fake->now_us;
+		a.run_us = 0;
+	}
 	if (fw->kind > KIND_SILENT) {
 		a.started_us = world_below(w, 2 * fw->fake->now_us);
 		a.run_us = world_below(w, 2 * fw->fake->now_us);
@@ -65,15 +84,21 @@ static void note_answer(struct world *w, uint64_t id, const struct fake_answer *
 	r->may_run_again |= a->is_failure && r->wishes.retry_on & RETRY_ON_FAILED;
 }
 
+static void hear_bell(struct world *w, struct fake_worker *fw);
+
+/* Before the next run of a packet it looks whether the bell rang. It may ring just then. */
 static void answer(struct world *w, struct fake_worker *fw)
 {
 	struct fake_answer a = some_answer(w, fw);
-	uint64_t id = fw->held[0].id;
+	uint64_t id;
 
+	if (fw->n_held > 1 && !world_once_in(w, 4))
+		hear_bell(w, fw);
+	id = fw->held[0].id;
 	if (fw->n_held && !w->is_ending && w->slow_in && world_record(w, id)->uid == w->slow_uid &&
 		!world_once_in(w, w->slow_in))
 		return;
-	if (fw->kind == KIND_SILENT || !fake_answer(fw, a))
+	if (fw->kind == KIND_SILENT || !fw->n_held || !fake_answer(fw, a))
 		return;
 	world_say(
 		w, "worker %s/%u answers %llu", pool_name(fw), number(fw), (unsigned long long)id);
@@ -96,8 +121,10 @@ static void answer_unseen(struct world *w, struct fake_worker *fw)
 		return;
 	a.msgid = fw->inbox[0].msgid;
 	fw->outbox[fw->n_outbox++] = a;
-	world_record(w, fw->inbox[0].id)->is_exempt = true;
-	world_record(w, fw->inbox[0].id)->may_run_again = true;
+	for (unsigned i = 0; i < fw->n_inbox && (i == 0 || fw->inbox[i].shares); i++) {
+		world_record(w, fw->inbox[i].id)->is_exempt = true;
+		world_record(w, fw->inbox[i].id)->may_run_again = true;
+	}
 	world_say(w, "worker %s/%u answers %llu unseen", pool_name(fw), number(fw),
 		(unsigned long long)fw->inbox[0].id);
 }
@@ -181,32 +208,49 @@ static bool is_too_large(struct fake_worker *fw, struct future *f)
 static void handed_over(struct fake_worker *fw, struct future *f)
 {
 	struct world *w = world_of(fw);
+	const struct record *r = world_record(w, f->id);
 
 	if (fw->n_rung || fw->is_closed || fw->is_retired)
 		world_fail(w, "%llu is handed to a worker that leaves", (unsigned long long)f->id);
 	if (terms_due(f, w->turn_us) != FUTURE_CLOCK_NONE)
 		world_fail(w, "%llu is handed over too late", (unsigned long long)f->id);
-	if (f->attempt <= world_record(w, f->id)->n_started && !world_record(w, f->id)->is_exempt)
+	/* A run whose answer was lost with another one's worker is not counted. */
+	if (f->attempt + r->n_free_runs <= r->n_started && !r->is_exempt)
 		world_fail(
 			w, "run %u of %llu was one before", f->attempt, (unsigned long long)f->id);
 	world_say(w, "%llu is handed to worker %s/%u", (unsigned long long)f->id, pool_name(fw),
 		number(fw));
 	sizes_handed_over(w, fw);
-	check_reach(w, f, fw->slot);
 	check_hand_over(w, f);
 }
 
-/* It runs the job that it is rung for, and has no other one. */
+static void packed(struct fake_worker *fw, struct future *const *jobs, unsigned n)
+{
+	struct world *w = world_of(fw);
+
+	order_settle(w);
+	w->packed = jobs;
+	w->n_packed = n;
+	if (n > 0)
+		check_pack(w, fw->slot, jobs, n);
+}
+
+/* It runs the job that it is rung for, or will, and has no other one outside that packet. */
 static void rung(struct fake_worker *fw, struct future *f)
 {
 	struct world *w = world_of(fw);
 	struct record *r = world_record(w, f->id);
+	bool is_there = false, is_other = false;
 
 	r->n_rung++;
 	r->may_run_again |= f->ending == ENDING_TIMEOUT && r->wishes.retry_on & RETRY_ON_TIMEOUT;
 	if (fw->is_deaf || fw->kind > KIND_SILENT)
 		return;
-	if (fw->n_outbox || fw->n_held != 1 || fw->held[0].id != f->id)
+	for (unsigned i = 0; i < fw->n_held; i++) {
+		is_there |= fw->held[i].id == f->id;
+		is_other |= i > 0 && !fw->held[i].shares;
+	}
+	if (fw->n_outbox || !is_there || is_other)
 		world_fail(w, "a bell for %llu rings where it does not run",
 			(unsigned long long)f->id);
 	for (unsigned i = 0; i < fw->n_inbox; i++)
@@ -250,9 +294,11 @@ static void race(struct fake_worker *fw)
 }
 
 /* At most once, unless its wishes, or a pure function, permit more. */
-static void note_start(struct world *w, struct record *r)
+static void note_start(struct world *w, struct record *r, bool is_beyond_words)
 {
-	unsigned most = 1u + r->wishes.retries + (r->is_maybe_pure ? r->n_deaths : 0);
+	unsigned most = 1u + r->wishes.retries;
+
+	most += r->is_maybe_pure ? r->n_deaths + r->n_free_runs : 0;
 
 	/* A hostile worker may have been killed with it, or not have told its answer. */
 	if (r->is_exempt) {
@@ -264,7 +310,7 @@ static void note_start(struct world *w, struct record *r)
 	if (++r->n_started > most)
 		world_fail(
 			w, "job %llu is started %u times", (unsigned long long)r->id, r->n_started);
-	if (r->is_end_in_sight && !r->is_exempt)
+	if (r->is_end_in_sight && !r->is_exempt && !is_beyond_words)
 		world_fail(w, "job %llu is started after its cancel", (unsigned long long)r->id);
 	w->n_retries += r->n_started > 1;
 	r->may_run_again = false;
@@ -272,18 +318,29 @@ static void note_start(struct world *w, struct record *r)
 	r->died_with = false;
 }
 
-static void received(struct fake_worker *fw, const struct fake_packet *p)
+static void received(struct fake_worker *fw, const struct fake_run *run)
 {
 	struct world *w = world_of(fw);
-	struct record *r = world_record(w, p->id);
+	struct record *r = world_record(w, run->id);
 
 	world_say(w, "worker %s/%u receives %llu", pool_name(fw), number(fw),
-		(unsigned long long)p->id);
-	note_start(w, r);
-	graph_check_start(w, r);
+		(unsigned long long)run->id);
 	r->is_exempt |= fw->kind > KIND_SILENT;
 	if (!r->is_exempt && (r->is_final || r->is_gone))
-		world_fail(w, "job %llu is started after its end", (unsigned long long)p->id);
+		world_fail(w, "job %llu is received after its end", (unsigned long long)run->id);
+}
+
+static void started(struct fake_worker *fw, const struct fake_run *run)
+{
+	struct world *w = world_of(fw);
+	struct record *r = world_record(w, run->id);
+
+	world_say(w, "worker %s/%u starts %llu", pool_name(fw), number(fw),
+		(unsigned long long)run->id);
+	note_start(w, r, fw->kind == KIND_DEAF || fw->has_kill || fw->has_bell);
+	graph_check_start(w, r);
+	if (!r->is_exempt && (r->is_final || r->is_gone))
+		world_fail(w, "job %llu is started after its end", (unsigned long long)run->id);
 }
 
 static void told(struct fake *fake, struct fake_waiter *fw, struct future *f)
@@ -325,12 +382,14 @@ void workers_hooks(struct fake_hooks *hooks)
 {
 	*hooks = (struct fake_hooks){.may_hand_over = may_hand_over,
 		.is_too_large = is_too_large,
+		.packed = packed,
 		.handed_over = handed_over,
 		.rung = rung,
 		.signalled = signalled,
 		.may_fork = may_fork,
 		.race = race,
 		.received = received,
+		.started = started,
 		.told = told};
 	sizes_hooks(hooks);
 	reload_hooks(hooks);

@@ -129,7 +129,8 @@ struct pool *world_add_pool(struct world *w, const char *name)
 	struct pool_config config = {
 		.name = name,
 		.n_workers = 1 + (unsigned)world_below(w, 4),
-		.ahead_max = world_once_in(w, 4) ? 64 : (unsigned)world_below(w, 4),
+		.ahead_max = world_once_in(w, w->is_quick ? 2 : 4) ? 64
+								   : (unsigned)world_below(w, 4),
 		.max_result_bytes = world_below(w, 600),
 		.max_result_fds = (uint16_t)(1 + world_below(w, 2)),
 		.grace_us = 1 + world_below(w, w->long_us),
@@ -144,6 +145,8 @@ struct pool *world_add_pool(struct world *w, const char *name)
 	if (world_once_in(w, 20)) /* its jobs can never start */
 		config.max_result_bytes = w->limits.uid.n[ACCOUNT_BYTES] + 1;
 	p = fake_pool(&w->fake, &config);
+	if ((w->is_quick || world_once_in(w, 2)) && pool_put_function(p, "g", "", true) != 0)
+		abort();
 	w->pools[w->n_pools++] = p;
 	w->n_submitted[i] = 0;
 	w->shares[i] = (struct shares){0};
@@ -177,6 +180,7 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 	w->slow_start_in = 1 + rate(w);
 	w->reenter_in = rate(w);
 	w->graph_in = rate(w);
+	w->is_quick = world_once_in(w, 2);
 	w->slow_uid = (uint32_t)world_below(w, WORLD_UIDS);
 	w->slow_in = rate(w);
 	w->may_fail_pool = world_once_in(w, 4);
@@ -255,6 +259,7 @@ static void count(struct world *w)
 {
 	for (unsigned i = 0; i < w->n_pools; i++)
 		world_count_pool(w, w->pools[i]);
+	w->sum.packs = w->fake.n_packs;
 	w->sum.hand_overs = w->fake.n_hand_overs;
 	w->sum.taken_back = w->fake.n_taken_back;
 	w->sum.rings = w->fake.n_rings;
@@ -286,8 +291,13 @@ static void drain(struct world *w)
 	for (unsigned i = 0; i < w->n_pools; i++)
 		check_nobody_waits(w, w->pools[i]);
 	check_always(w);
-	if (world_once_in(w, 2))
+	if (world_once_in(w, 2)) {
 		core_stop_running(w->core, CANCEL_TERM, w->fake.now_us);
+		TAILQ_FOREACH (f, &w->core->all, in_all)
+			if (f->slot && f->slot->state != SLOT_LEAVING &&
+				f->state != FUTURE_CANCELLING)
+				world_fail(w, "%llu survives a stop", (unsigned long long)f->id);
+	}
 	check_always(w);
 	if (!world_once_in(w, 3))
 		return;

@@ -54,6 +54,8 @@ struct record {
 	bool is_maybe_pure;   /* its function is, now and then */
 	bool may_run_again;   /* its last run ended in a way that permits it */
 	bool is_end_in_sight; /* a cancel was acknowledged: no further run */
+	bool must_be_alone;   /* a worker died that had received it */
+	unsigned n_free_runs; /* that ended with another one's */
 	unsigned n_deaths;    /* of workers that had received it */
 	unsigned n_rung;
 	uint32_t uid;
@@ -163,8 +165,11 @@ struct world {
 	unsigned death_in;
 	unsigned race_in;
 	unsigned hostile_in;
-	unsigned kind;	  /* of half of these */
-	uint64_t turn_us; /* when the last turn began */
+	unsigned kind;		      /* of half of these */
+	uint64_t turn_us;	      /* when the last turn began */
+	struct future *const *packed; /* being handed over */
+	unsigned n_packed;
+	bool is_quick; /* answers tell of no time, jobs are mostly pure, and small */
 	unsigned no_memory_in;
 	uint64_t n_retries; /* runs that were not the first */
 	uint64_t n_poisoned;
@@ -182,7 +187,7 @@ struct world {
 	struct {
 		uint64_t submits, refused, done, failed, cancelled, timeouts, lost, aborted;
 		uint64_t retries, poisoned;
-		uint64_t hand_overs, taken_back, rings, kills, violations;
+		uint64_t packs, hand_overs, taken_back, rings, kills, violations;
 	} sum;
 };
 
@@ -337,8 +342,9 @@ void check_always(struct world *w);
 void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us);
 /* The pool is gone, or the daemon stops: who is not with a worker is not there. */
 void check_nobody_waits(struct world *w, const struct pool *p);
-/* When f is handed over: a worker has not more of it ahead of need than it may. */
-void check_reach(struct world *w, const struct future *f, const struct slot *s);
+/* When these are handed over in one packet: they may be, and the worker has no more ahead of need than
+ * it may. */
+void check_pack(struct world *w, const struct slot *s, struct future *const *jobs, unsigned n);
 /* A job was made. */
 void order_born(struct world *w, const struct future *f);
 /* Sees which jobs are over, before their records are freed. */

@@ -105,6 +105,23 @@ START_TEST(a_later_run_of_the_packet_is_not_started)
 }
 END_TEST
 
+/* Though the run that the bell rang in did not look. */
+START_TEST(a_later_run_is_not_started_behind_one_that_does_not_listen)
+{
+	struct reply r;
+
+	peer_add(&w, "[iis[sn{si}]]", 0, 1, "run", "inattentive", "id", 1);
+	peer_add(&w, "[iis[sn{si}]]", 0, 2, "run", "about", "id", 2);
+	peer_send(&w, NULL, 0);
+	r = peer_receive(&w);
+	ck_assert_str_eq(r.word, "progress");
+	peer_forget(&r);
+	peer_cancel(&w, 2);
+	peer_expect_value(&w, 1, "nil");
+	peer_expect_error(&w, 2, "cancelled");
+}
+END_TEST
+
 /* A bell of somebody else's beside a full inbox: the run that the look takes is run in its turn,
  * with its fds. */
 START_TEST(a_run_that_is_found_when_listening_is_not_lost)
@@ -153,6 +170,7 @@ static Suite *suite(void)
 	tcase_add_test(proof, a_spinning_function_hears_the_bell);
 	tcase_add_test(proof, a_cancel_of_another_job_is_ignored);
 	tcase_add_test(proof, a_later_run_of_the_packet_is_not_started);
+	tcase_add_test(proof, a_later_run_is_not_started_behind_one_that_does_not_listen);
 	suite_add_tcase(s, proof);
 
 	tcase_add_test(bench, a_bell_after_the_answer_harms_nothing);

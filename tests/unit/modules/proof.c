@@ -1,5 +1,6 @@
 /* A module that uses every function of poold-module.h, in the ways that bench and digest do not. */
 #include <errno.h>
+#include <poll.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,6 +205,13 @@ static int run_progress(poold_job *job)
 }
 
 /* Waits for ever; cancelling ends it. */
+static int run_inattentive(poold_job *job)
+{
+	poold_job_progress(job, 1, 1, "waits");
+	poll(NULL, 0, 1000);
+	return 0;
+}
+
 static int run_wait(poold_job *job)
 {
 	int r = poold_job_wait(job, -1, 0, UINT64_MAX);
@@ -263,6 +271,8 @@ static const struct poold_function functions[] = {
 	{"look", 0, "Looks at fds and values.", run_look},
 	{"progress", 0, "Tells its progress a hundred times.", run_progress},
 	{"wait", 0, "Waits until it is cancelled.", run_wait},
+	{"inattentive", 0, "Waits until a bell rings, or a second, and does not care for whom.",
+		run_inattentive},
 	{"spin_until_cancelled", 0, "Spins until it is cancelled.", run_spin_until_cancelled},
 	{"overflow", 0, "Overflows its stack.", run_overflow},
 	{"leak", 0, "Keeps a mebibyte for ever.", run_leak},

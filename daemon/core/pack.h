@@ -1,0 +1,27 @@
+/* What a worker is given in one packet: one job, or several that are short and pure. Inside the core
+ * only. */
+#pragma once
+
+#include "daemon/core/core.h"
+
+struct pack {
+	struct slot *slot; /* for whom */
+	unsigned n;
+	unsigned most;
+	uint64_t expected_ns;
+	uint64_t bytes;
+	struct future *jobs[POOL_PACK_JOBS];
+	struct queue_mark marks[POOL_PACK_JOBS];
+};
+
+/* f may stand behind so many jobs of this worker that are expected to take so long, without the
+ * running one. */
+bool pack_reaches(const struct slot *s, unsigned n, uint64_t ahead_ns, const struct future *f);
+/* An empty one, of at most so many jobs. */
+void pack_begin(struct pack *k, struct slot *s, unsigned most);
+/* f, which is next in the queue and has room for its result, leaves the queue for it. */
+void pack_add(struct pack *k, struct future *f);
+/* May f, for which the same holds, come too? */
+bool pack_has_room(const struct pack *k, const struct future *f);
+/* Hands it over. Else all of it is back in the queue where it stood, with a CORE_E_ or -errno. */
+__attribute__((warn_unused_result)) int pack_send(struct pack *k, uint64_t now_us);
