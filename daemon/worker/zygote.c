@@ -2,8 +2,9 @@
  *
  * A worker has to be the daemon's child, or its exit status would be nobody's. So the zygote forks
  * twice and the middle process ends at once: its child falls to the nearest subreaper above, the
- * daemon. Plain fork(), since the worker goes on in this address space and needs all that the C
- * library does around it.
+ * daemon. Plain fork() for the worker, since it goes on in this address space and needs all that the C
+ * library does around it; the middle process does nothing but that fork(), so vfork() spares it an address
+ * space of its own.
  *
  * What the module opened in preload stays open in the workers; there is nothing else: fds that were
  * left open by whoever started the zygote are closed first. */
@@ -165,7 +166,7 @@ static pid_t try_fork(int *fds, bool into_cgroup)
 
 	*zygote.birth = (struct birth){.pid = -1, .error = EAGAIN};
 	fflush(NULL);
-	middle = into_cgroup ? cgroup_fork_above(fds[WORKER_FD_JOB]) : fork();
+	middle = into_cgroup ? cgroup_fork_above(fds[WORKER_FD_JOB]) : vfork();
 	if (middle == 0)
 		be_the_middle(fds, into_cgroup);
 	if (middle < 0)
