@@ -93,6 +93,7 @@ struct conn {
 	gid_t *groups; /* supplementary ones */
 	size_t n_groups;
 	struct account *account;
+	uint64_t unfinished_id; /* all older futures of the account are final; 0: not known */
 	struct event *on_readable;
 	struct event *on_writable;
 	struct inbox in;

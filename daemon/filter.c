@@ -105,13 +105,35 @@ static const struct option target_options[] = {
 	FILTER_OPTIONS(struct target, filter),
 };
 
-/* How many match; the IDs of the first `room` of them. */
-static size_t collect(struct request *r, const struct filter *fl, uint64_t *ids, size_t room)
+#define FINAL_STATES (~0u << FUTURE_DONE)
+
+/* Where to begin. Who cancels a million by request after request need not go through the same final ones
+ * each time: what is final stays so. */
+static struct future *first_of(struct request *r, const struct filter *fl)
 {
-	struct future *f = filter_oldest(fl, &r->server->core, r->conn->account);
+	const struct core *core = &r->server->core;
+	struct future *f;
+
+	if (fl->group.text || fl->states & FINAL_STATES)
+		return filter_oldest(fl, core, r->conn->account);
+	f = core_find(core, r->conn->unfinished_id);
+	if (!f)
+		f = filter_oldest(fl, core, r->conn->account);
+	while (f && future_state_is_final(f->state))
+		f = filter_newer(fl, f);
+	if (f)
+		r->conn->unfinished_id = f->id;
+	return f;
+}
+
+/* The IDs of the first `room` that match. How many there are; of a part it is not asked. */
+static size_t collect(
+	struct request *r, const struct filter *fl, bool will_part_do, uint64_t *ids, size_t room)
+{
+	struct future *f = first_of(r, fl);
 	size_t n = 0;
 
-	for (; f; f = filter_newer(fl, f)) {
+	for (; f && !(will_part_do && n == room); f = filter_newer(fl, f)) {
 		if (!filter_matches(fl, f))
 			continue;
 		if (n < room)
@@ -137,7 +159,7 @@ bool filter_or_ids(struct request *r, bool will_part_do, uint64_t **ret, size_t 
 		request_fail_errno(r, -ENOMEM);
 		return false;
 	}
-	n = collect(r, &target.filter, ids, room);
+	n = collect(r, &target.filter, will_part_do, ids, room);
 	if (n > room && !will_part_do) {
 		request_fail(r, OUTCOME_E_TOO_LARGE, "the filter matches %zu futures, at most %u",
 			n, PROTO_IDS_MAX);

@@ -152,6 +152,26 @@ class Names(ClientCase):
         self.assertEqual(self.c.call("poll", other), "running")
         self.assertIn([done, "too_late"], self.c.call("cancel", {"group": "g"}))
 
+    def test_cancel_by_state_goes_on_where_it_was(self):
+        def cancelled():
+            return [id for id, _ in self.c.call("cancel", {"state": UNFINISHED})]
+
+        first = [self.submit(delay=3600) for _ in range(3)]
+        self.assertEqual(cancelled(), first)
+        self.assertEqual(cancelled(), [])
+        second = [self.submit(delay=3600) for _ in range(3)]
+        self.c.call("cancel", [second[0]])
+        self.assertEqual(cancelled(), second[1:])
+        third = [self.submit(delay=3600) for _ in range(3)]
+        self.c.call("release", [*first, *second])
+        self.assertEqual(cancelled(), third)
+        kept, gone = (self.submit(delay=3600) for _ in range(2))
+        self.assertEqual(self.c.call("cancel", {"state": "running"}), [])
+        self.c.call("cancel", [gone])
+        self.c.call("release", [gone])
+        self.assertEqual(cancelled(), [kept])
+        self.assertEqual(len(self.c.call("cancel", {})), 4)  # final ones as well
+
     def test_more_than_a_list_may_have(self):
         for _ in range(4):
             self.c.call("submit_many", "default/exec", [["true"]] * 9000, {"group": "g"})
