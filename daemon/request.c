@@ -180,6 +180,14 @@ bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n)
 	return false;
 }
 
+static bool are_ascending(const uint64_t *ids, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (ids[i] <= ids[i - 1])
+			return false;
+	return true;
+}
+
 bool request_read_ids(struct request *r, uint64_t **ret, size_t *ret_n)
 {
 	cleanup_free uint64_t *ids = NULL;
@@ -207,7 +215,7 @@ bool request_read_ids(struct request *r, uint64_t **ret, size_t *ret_n)
 				i);
 			return false;
 		}
-	*ret_n = unique(ids, n);
+	*ret_n = are_ascending(ids, n) ? n : unique(ids, n);
 	*ret = take_ptr(ids);
 	return true;
 }

@@ -24,6 +24,7 @@ struct loop {
 	struct poold_job job;
 	struct meter_base base;
 	uint64_t out_since_us; /* when the oldest answer that waits was packed */
+	uint64_t now_us; /* the end of the run before, if nothing but packing came after it; or 0 */
 };
 
 static int send_ready(struct link *link, const struct poold_module *module)
@@ -148,13 +149,16 @@ static void run_job(struct loop *loop, int begun)
 static int run(struct loop *loop, const struct message *m)
 {
 	struct poold_job *job = &loop->job;
-	uint64_t now_us = meter_now_us();
+	uint64_t now_us = loop->now_us ? loop->now_us : meter_now_us();
 	int r, begun;
+	size_t used;
 
+	loop->now_us = 0;
 	if (link_has_out(loop->link) && now_us - loop->out_since_us >= FLUSH_US) {
 		r = link_flush(loop->link, 0);
 		if (r < 0)
 			return r;
+		now_us = meter_now_us();
 	}
 	begun = job_begin(job, m);
 	if (begun < 0)
@@ -165,7 +169,11 @@ static int run(struct loop *loop, const struct message *m)
 	meter_stop(&job->meter, &loop->base, now_us);
 	if (!link_has_out(loop->link))
 		loop->out_since_us = now_us;
+	used = buf_used(&job->link->out);
 	r = answer(job);
+	/* fds take time to close, and a full packet to send */
+	if (job->n_fds == 0 && job->link->n_out_fds == 0 && buf_used(&job->link->out) > used)
+		loop->now_us = now_us;
 	/* what was looked at takes longer to unmap than to send an answer */
 	if (r == 0 && job->mapped & ~job->shared)
 		r = link_flush(job->link, 0);
@@ -214,6 +222,7 @@ static int handle_packet(struct loop *loop)
 		if (r < 0)
 			return r;
 	}
+	loop->now_us = 0;
 	return r < 0 ? r : link_flush(loop->link, 0);
 }
 

@@ -11,8 +11,9 @@
 #include "proto/base.h"
 
 #define LONG_RUN_US 200u
-/* Short runs leave little behind: one in so many asks for the size of memory. */
-#define RSS_EVERY 64u
+/* Short runs leave little behind, and to ask takes as long as some of them: one in so many asks for the size of
+ * memory. */
+#define RSS_EVERY 256u
 
 uint64_t meter_now_us(void)
 {
