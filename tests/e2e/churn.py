@@ -72,8 +72,8 @@ class Round:
         try:
             got = self.c.answer(self.result)
         except Failure as failure:
-            # of a job whose worker was killed, or of the one that waited for it
-            assert failure.code in ("lost", "aborted"), failure
+            # of a job whose worker was killed, of one under which three were, or of the one that waited for it
+            assert failure.code in ("lost", "poison", "aborted"), failure
             return
         total = self.byte * self.size
         if self.kind == 0 and self.size > 65536:
