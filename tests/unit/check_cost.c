@@ -2,6 +2,7 @@
 #include "daemon/core/cost.h"
 
 #include "daemon/core/pool.h"
+#include "daemon/core/terms.h"
 #include "tests/unit/suite.h"
 
 #define LARGE (3u << 20)
@@ -14,9 +15,10 @@ static void set_up(void)
 }
 
 /* So many jobs of this kind end. */
-static void learn(unsigned n, uint64_t run_us, uint64_t move_us, struct moved in)
+static void learn_both(
+	unsigned n, uint64_t run_us, uint64_t move_us, struct moved in, struct moved out)
 {
-	struct future f = {.state = FUTURE_DONE, .started_us = 1, .in = in};
+	struct future f = {.state = FUTURE_DONE, .started_us = 1, .in = in, .out = out};
 	struct future_timing t = {
 		.run_us = run_us, .handover_us = move_us - move_us / 2, .return_us = move_us / 2};
 
@@ -24,6 +26,11 @@ static void learn(unsigned n, uint64_t run_us, uint64_t move_us, struct moved in
 		cost_learn_run(&cost, &t);
 		cost_learn_job(&cost, &f);
 	}
+}
+
+static void learn(unsigned n, uint64_t run_us, uint64_t move_us, struct moved in)
+{
+	learn_both(n, run_us, move_us, in, (struct moved){});
 }
 
 static void learn_size(unsigned n, uint64_t bytes)
@@ -141,9 +148,104 @@ END_TEST
 /* Who followed the advice is not advised for ever. */
 START_TEST(what_was_mended_is_forgotten)
 {
+	struct function fn = {};
+	struct future f = {.state = FUTURE_DONE, .function = &fn};
+
 	learn(100000, 2, 40, (struct moved){.memfd_bytes = LARGE});
 	learn(5 * COST_WINDOW, 400, 40, (struct moved){});
 	ck_assert_uint_eq(cost_remedies(&cost, false), 0);
+	ck_assert_uint_le(cost.window.n_runs, COST_WINDOW);
+	/* one of two */
+	set_up();
+	learn(100000, 2, 40, (struct moved){50000, 0, 50000});
+	ck_assert_uint_eq(cost_remedies(&cost, false), REMEDY(MEMFD));
+	learn(20 * COST_WINDOW, 2, 40, (struct moved){});
+	ck_assert_uint_eq(cost_remedies(&cost, false), REMEDY(PURE));
+	/* and of the other way */
+	fn.cost = cost;
+	cost_copied_out(&f, 2ull * COST_WINDOW * COST_COPIED_BYTES);
+	ck_assert_uint_eq(cost_remedies(&fn.cost, false), REMEDY(FDS));
+	cost = fn.cost;
+	learn(20 * COST_WINDOW, 2, 40, (struct moved){});
+	ck_assert_uint_eq(cost_remedies(&cost, false), REMEDY(PURE));
+}
+END_TEST
+
+START_TEST(results_are_bytes_too)
+{
+	learn_both(1000, 2, 40, (struct moved){20000, 0, 20000}, (struct moved){20000, 0, 0});
+	ck_assert_uint_eq(cost_remedies(&cost, false), REMEDY(MEMFD));
+	learn_both(1, 2, 40, (struct moved){20000, 0, 20000}, (struct moved){30000, 0, 0});
+	ck_assert_uint_eq(cost_remedies(&cost, false), REMEDY(PURE));
+}
+END_TEST
+
+START_TEST(a_size_that_half_have_gives_way)
+{
+	learn_size(1, LARGE);
+	learn_size(1, LARGE + 1);
+	ck_assert_uint_eq(cost.size.bytes, LARGE + 1);
+	learn_size(1, LARGE + 1);
+	learn_size(1, LARGE);
+	ck_assert_uint_eq(cost.size.bytes, LARGE + 1);
+}
+END_TEST
+
+START_TEST(values_of_others_are_counted)
+{
+	struct terms terms = {.object_bytes = 7};
+	struct future f = {.state = FUTURE_DONE, .started_us = 1, .terms = &terms};
+
+	cost_learn_job(&cost, &f);
+	cost_learn_job(&cost, &f);
+	ck_assert_uint_eq(cost.object_bytes, 14);
+	ck_assert_uint_eq(cost.in.memfd_bytes, 0);
+}
+END_TEST
+
+START_TEST(sums_add_up)
+{
+	const struct cost c = {
+		.n_runs = 2,
+		.total = {.queued_us = 3, .handover_us = 5, .run_us = 7, .return_us = 11},
+		.in = {13, 17, 19},
+		.out = {23, 29, 31},
+		.object_bytes = 37,
+	};
+
+	for (unsigned i = 1; i <= 3; i++) {
+		cost_add(&cost, &c);
+		ck_assert_uint_eq(cost.n_runs, 2 * i);
+		ck_assert_uint_eq(cost.total.queued_us, 3 * i);
+		ck_assert_uint_eq(cost.total.handover_us, 5 * i);
+		ck_assert_uint_eq(cost.total.run_us, 7 * i);
+		ck_assert_uint_eq(cost.total.return_us, 11 * i);
+		ck_assert_uint_eq(cost.in.inline_bytes, 13 * i);
+		ck_assert_uint_eq(cost.in.memfd_bytes, 17 * i);
+		ck_assert_uint_eq(cost.in.copied_bytes, 19 * i);
+		ck_assert_uint_eq(cost.out.inline_bytes, 23 * i);
+		ck_assert_uint_eq(cost.out.memfd_bytes, 29 * i);
+		ck_assert_uint_eq(cost.out.copied_bytes, 31 * i);
+		ck_assert_uint_eq(cost.object_bytes, 37 * i);
+	}
+}
+END_TEST
+
+START_TEST(the_mean_is_of_the_last_runs_and_never_nothing)
+{
+	ck_assert_uint_eq(cost_mean_run_ns(&cost), 0);
+	learn(1, 0, 40, (struct moved){});
+	ck_assert_uint_eq(cost_mean_run_ns(&cost), 1);
+	learn(2, 2, 40, (struct moved){});
+	ck_assert_uint_eq(cost_mean_run_ns(&cost), 1333);
+	learn(20 * COST_WINDOW, 9, 40, (struct moved){});
+	ck_assert_uint_ge(cost_mean_run_ns(&cost), 8990);
+	ck_assert_uint_le(cost_mean_run_ns(&cost), 9000);
+	set_up();
+	/* 300 years are no more than a number */
+	learn(3, 10000000000000000, 0, (struct moved){});
+	learn(1, 10000000000000002, 0, (struct moved){});
+	ck_assert_uint_eq(cost_mean_run_ns(&cost), 10000000000000000500u);
 }
 END_TEST
 
@@ -191,5 +293,7 @@ END_TEST
 SUITE_MAIN_WITH("cost", set_up, NULL, the_decision_is_exact_at_each_limit,
 	nine_of_ten_inputs_are_of_one_size, small_inputs_count_as_others,
 	sizes_that_differ_are_no_size, another_size_takes_its_place, how_often_it_came_is_exact,
-	what_was_mended_is_forgotten, what_never_ran_is_counted_as_bytes_alone,
-	bytes_copied_for_clients_are_their_functions, the_share_leaves_out_the_queue)
+	what_was_mended_is_forgotten, results_are_bytes_too, a_size_that_half_have_gives_way,
+	values_of_others_are_counted, sums_add_up, the_mean_is_of_the_last_runs_and_never_nothing,
+	what_never_ran_is_counted_as_bytes_alone, bytes_copied_for_clients_are_their_functions,
+	the_share_leaves_out_the_queue)
