@@ -29,18 +29,21 @@
 #define LARGE_BYTES (512u * 1024u)
 #define BLOCK_BYTES 512u
 #define FDS_MAX	    256u
-#define NAP_NS	    10000000
+#define NAP_NS	    10000000u
 /* At the end of the daemon. What closes for longer dies with the process. */
-#define STOP_S 2
+#define STOP_NS 2000000000u
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
+	pthread_cond_t changed; /* for the thread */
+	pthread_cond_t over;	/* for who waits for its end */
 	pthread_t thread;
-	bool is_running, is_idle, is_stopping;
+	bool is_running, is_idle, is_stopping, is_over;
 	unsigned n;
 	int fds[FDS_MAX];
-} closer = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+} closer = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+	.over = PTHREAD_COND_INITIALIZER};
 
 /* With the lock held; without it meanwhile. */
 static void close_batch(void)
@@ -56,17 +59,22 @@ static void close_batch(void)
 	pthread_mutex_lock(&closer.lock);
 }
 
+static struct timespec in_ns(uint64_t ns)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	ns += (uint64_t)t.tv_nsec;
+	t.tv_sec += (time_t)(ns / 1000000000);
+	t.tv_nsec = (long)(ns % 1000000000);
+	return t;
+}
+
 static void nap(void)
 {
-	struct timespec until;
+	struct timespec until = in_ns(NAP_NS);
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += NAP_NS;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
 	while (r == 0 && closer.n < FDS_MAX / 2 && !closer.is_stopping)
 		r = pthread_cond_clockwait(&closer.changed, &closer.lock, CLOCK_MONOTONIC, &until);
 }
@@ -85,6 +93,8 @@ static void *run(void *unused)
 		pthread_cond_wait(&closer.changed, &closer.lock);
 		closer.is_idle = false;
 	}
+	closer.is_over = true;
+	pthread_cond_signal(&closer.over);
 	pthread_mutex_unlock(&closer.lock);
 	return NULL;
 }
@@ -182,16 +192,21 @@ void closer_close_socket(int fd)
 
 void closer_stop(void)
 {
-	struct timespec until;
+	struct timespec until = in_ns(STOP_NS);
+	bool is_over;
+	int r = 0;
 
 	if (!closer.is_running)
 		return;
 	pthread_mutex_lock(&closer.lock);
 	closer.is_stopping = true;
 	pthread_cond_signal(&closer.changed);
+	while (r == 0 && !closer.is_over)
+		r = pthread_cond_clockwait(&closer.over, &closer.lock, CLOCK_MONOTONIC, &until);
+	is_over = closer.is_over;
+	if (is_over)
+		closer.is_running = closer.is_stopping = closer.is_over = false;
 	pthread_mutex_unlock(&closer.lock);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += STOP_S;
-	if (pthread_clockjoin_np(closer.thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-		closer.is_running = closer.is_stopping = false;
+	if (is_over)
+		pthread_join(closer.thread, NULL);
 }
