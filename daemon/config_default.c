@@ -181,6 +181,11 @@ static void set_limits(struct config_parse *p)
 	/* The kernel refuses to send fds when as many as may be open are on their way. */
 	uid[ACCOUNT_UNREAD_FDS] = larger(fds / 8, PROTO_UNREAD_FDS);
 	all[ACCOUNT_UNREAD_FDS] = larger(fds / 2, PROTO_UNREAD_FDS);
+	/* Who waits for room must not fill another store instead: some of the largest messages. */
+	uid[ACCOUNT_PARKED_BYTES] = 8 * PROTO_MESSAGE_BYTES;
+	all[ACCOUNT_PARKED_BYTES] = 64 * PROTO_MESSAGE_BYTES;
+	uid[ACCOUNT_PARKED_FDS] = larger(fds / 64, 2 * PROTO_MESSAGE_FDS);
+	all[ACCOUNT_PARKED_FDS] = larger(fds / 32, 4 * PROTO_MESSAGE_FDS);
 }
 
 /* That there is a socket_group was checked when it was read. Without their group there are no

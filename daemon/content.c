@@ -24,7 +24,7 @@ static int add_options(struct siphash *h, const struct jobspec *spec)
 	struct bufpack p;
 	int r;
 
-	lasting.set &= ~JOBSPEC_BIT(DELIVER);
+	lasting.set &= ~(JOBSPEC_BIT(DELIVER) | JOBSPEC_BIT(ADMIT_WITHIN));
 	bufpack_init(&p, &b);
 	jobspec_pack(&p, &lasting);
 	r = bufpack_error(&p);

@@ -15,6 +15,7 @@
 #include "daemon/closer.h"
 #include "daemon/content.h"
 #include "daemon/extra.h"
+#include "daemon/lobby.h"
 #include "daemon/payload.h"
 #include "daemon/run_values.h"
 #include "daemon/stdio.h"
@@ -89,11 +90,44 @@ static int take_fds(const struct order *o, const unsigned *from, unsigned n, int
 	return 0;
 }
 
+/* The message may be handled once more, when there is room. */
+static void put_back_fds(const struct order *o, const unsigned *from, unsigned n, const int *fds)
+{
+	struct request *r = o->r;
+
+	for (unsigned i = 0; i < n; i++)
+		if (o->is_single)
+			r->fds[from[i]] = fds[i];
+		else
+			closer_close(fds[i]);
+}
+
+/* Of what was refused for one value, those behind it want so much more at least. */
+static uint64_t more_wanted(const struct order *o, enum account_kind kind)
+{
+	switch (kind) {
+	case ACCOUNT_JOBS:
+	case ACCOUNT_FUTURES: return o->n_more;
+	case ACCOUNT_BYTES:
+		return o->n_more * sizeof(struct payload) +
+		       (o->n_more ? cursor_len(&o->r->params) : 0);
+	default: return 0;
+	}
+}
+
+static void refuse(struct order *o, const struct refusal *why)
+{
+	if (o->r->visit)
+		lobby_refused(o->r, why, more_wanted(o, why->kind));
+	else
+		request_refuse(o->r, why);
+}
+
 static void fail_submit(struct order *o, int e, const struct refusal *why)
 {
 	switch (e) {
 	case CORE_E_QUOTA:
-	case CORE_E_FULL: request_refuse(o->r, why); break;
+	case CORE_E_FULL: refuse(o, why); break;
 	case CORE_E_DRAINING:
 		if (o->r->server->core.is_closed)
 			request_fail(o->r, OUTCOME_E_DRAINING,
@@ -211,6 +245,7 @@ static struct submission submission_of(const struct order *o)
 		.account = r->conn->account,
 		.pool = o->pool,
 		.function = o->function,
+		.is_patient = lobby_is_patient(r),
 		.priority = spec->priority,
 		.timeout_us = spec->timeout_us,
 		.grace_us = spec->grace_us,
@@ -291,8 +326,7 @@ struct future *order_make(struct order *o)
 	}
 	e = charge_future(o, &value, fds, n_fds, &input_bytes, &f, &why);
 	if (e) {
-		for (unsigned i = 0; i < n_fds; i++)
-			closer_close(fds[i]);
+		put_back_fds(o, from, n_fds, fds);
 		o->is_known = e == CORE_E_KNOWN;
 		if (o->is_known)
 			return f;

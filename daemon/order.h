@@ -13,6 +13,7 @@ struct order {
 	struct function *function;
 	struct jobspec spec;
 	bool is_single;	     /* one value: the message's fds are its own */
+	uint32_t n_more;     /* values behind this one */
 	bool is_known;	     /* by its key: the future is one that was there */
 	struct survey value; /* the one to make a future with */
 	bool has_after;	     /* looked for */

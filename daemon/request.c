@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/closer.h"
+#include "daemon/lobby.h"
 #include "daemon/reply.h"
 
 struct method {
@@ -53,8 +54,30 @@ static void dispatch(struct request *r, const struct rpc *m)
 			method->name, method->fewest, method->most, r->n_params);
 		return;
 	}
-	r->server->n_requests++;
+	r->server->n_requests += !r->visit;
 	method->handle(r);
+}
+
+int request_run(struct request *r)
+{
+	struct rpc m;
+	int bad;
+
+	bad = rpc_parse(&m, r->bytes, r->len);
+	if (!bad && m.type == RPC_ANSWER)
+		r->server->n_notifications_ignored++;
+	if (!bad && m.type != RPC_ANSWER) {
+		r->wants_answer = m.type == RPC_REQUEST;
+		r->msgid = m.msgid;
+		r->params = m.params;
+		r->n_params = m.n_params;
+		dispatch(r, &m);
+	}
+	if (r->visit)
+		lobby_settle(r);
+	for (unsigned i = 0; i < r->n_fds; i++)
+		closer_close(r->fds[i]);
+	return bad;
 }
 
 int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
@@ -66,25 +89,13 @@ int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
 		.n_fds = n_fds,
 		.has_value_ext = scan->has_value_ext,
 		.now_us = now_us,
+		.bytes = bytes,
+		.len = scan->pos,
 	};
-	struct rpc m;
-	int bad;
 
 	if (n_fds)
 		memcpy(r.fds, fds, n_fds * sizeof(*fds));
-	bad = rpc_parse(&m, bytes, scan->pos);
-	if (!bad && m.type == RPC_ANSWER)
-		r.server->n_notifications_ignored++;
-	if (!bad && m.type != RPC_ANSWER) {
-		r.wants_answer = m.type == RPC_REQUEST;
-		r.msgid = m.msgid;
-		r.params = m.params;
-		r.n_params = m.n_params;
-		dispatch(&r, &m);
-	}
-	for (unsigned i = 0; i < r.n_fds; i++)
-		closer_close(r.fds[i]);
-	return bad;
+	return request_run(&r);
 }
 
 /* ---- refusing ---- */

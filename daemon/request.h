@@ -9,6 +9,8 @@
 #include "proto/outcome.h"
 #include "proto/rpc.h"
 
+struct visit;
+
 struct request {
 	struct server *server;
 	struct conn *conn;
@@ -20,11 +22,18 @@ struct request {
 	unsigned n_fds;
 	int fds[PROTO_MESSAGE_FDS]; /* closed after the handler; it takes what it keeps */
 	uint64_t now_us;
+	const uint8_t *bytes; /* the whole message */
+	size_t len;
+	struct visit *visit; /* it may wait for room: lobby.h. NULL: it may not */
 };
 
 /* For conn_ops: userdata is the server. */
 int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
 	const struct scan *scan, const int *fds, unsigned n_fds, uint64_t now_us);
+
+/* The same once more, with all but the parameters filled in. Closes the fds that nobody took. Positive:
+ * the bytes are no MessagePack-RPC. */
+int request_run(struct request *r);
 
 /* Handlers: exactly one answer each, now or by a pending. */
 #define X(name, fewest, most) void request_##name(struct request *r);

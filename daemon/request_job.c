@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/lobby.h"
 #include "daemon/order.h"
 #include "daemon/reply.h"
 #include "daemon/subscription.h"
@@ -65,10 +66,13 @@ static bool read_options(struct order *o, uint32_t allowed)
 
 	if (!request_next(r) || cursor_nil(&r->params))
 		return true;
-	if (jobspec_parse(&o->spec, &r->params, allowed, &why) == 0)
-		return true;
-	request_fail(r, why.code, "%s", why.message);
-	return false;
+	if (jobspec_parse(&o->spec, &r->params, allowed, &why) != 0) {
+		request_fail(r, why.code, "%s", why.message);
+		return false;
+	}
+	if (o->spec.set & JOBSPEC_BIT(ADMIT_WITHIN))
+		lobby_enter(r, o->spec.admit_within_us);
+	return true;
 }
 
 /* ---- inputs ---- */
@@ -283,6 +287,7 @@ static bool batch_make(struct order *o, struct batch *b, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		if (!read_value(o) || !is_fit_for_each(o))
 			return false;
+		o->n_more = n - 1 - i;
 		b->futures[b->n] = order_make(o);
 		if (!b->futures[b->n])
 			return false;

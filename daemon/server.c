@@ -8,6 +8,7 @@
  *	conns_flush   everything that clients are owed, coalesced
  *	core_sweep, conns_sweep
  *	              the only places that free futures and connections
+ *	lobby_turn    requests that waited for the room that all this made
  *
  * Start: what can fail without having touched anything comes first; the socket opens, and READY is
  * said, when every pool has its functions or has failed. Signals wait until there is something that
@@ -28,6 +29,7 @@
 #include "daemon/drain.h"
 #include "daemon/idmark.h"
 #include "daemon/listener.h"
+#include "daemon/lobby.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
@@ -327,6 +329,7 @@ static bool turn(struct server *s)
 	conns_sweep(&s->conns, now_us);
 	/* What was sent gave room that a job may wait for. */
 	is_more |= s->core.is_short && s->core.accounts.n_gives != n_gives;
+	is_more |= lobby_turn(s, &next_us);
 	if (s->state == SERVER_STARTING && workers_are_settled(s->workers))
 		become_ready(s);
 	is_more |= s->state >= SERVER_SERVING && reload_is_asked(s->reload);

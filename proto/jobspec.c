@@ -78,6 +78,7 @@ static const struct option options[] = {
 	[JOBSPEC_AFTER] = VALUE(KIND_IDS, after),
 	[JOBSPEC_AFTER_ANY] = VALUE(KIND_IDS, after_any),
 	[JOBSPEC_EACH] = VALUE(KIND_BOOL, each),
+	[JOBSPEC_ADMIT_WITHIN] = VALUE(KIND_TIME, admit_within_us),
 };
 static_assert(ARRAY_SIZE(options) == _JOBSPEC_MAX, "a row per option");
 

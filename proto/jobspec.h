@@ -25,7 +25,8 @@
 	X(BACKOFF, "backoff")                                                                      \
 	X(AFTER, "after")                                                                          \
 	X(AFTER_ANY, "after_any")                                                                  \
-	X(EACH, "each")
+	X(EACH, "each")                                                                            \
+	X(ADMIT_WITHIN, "admit_within")
 
 enum jobspec_option {
 #define X(name, word) JOBSPEC_##name,
@@ -48,7 +49,7 @@ enum {
 #define JOBSPEC_FOR_CALL JOBSPEC_FOR_MANY
 #define JOBSPEC_FOR_PUT                                                                            \
 	(JOBSPEC_BIT(ATTACHED) | JOBSPEC_BIT(GROUP) | JOBSPEC_BIT(LABEL) | JOBSPEC_BIT(TTL) |      \
-		JOBSPEC_BIT(KEY))
+		JOBSPEC_BIT(KEY) | JOBSPEC_BIT(ADMIT_WITHIN))
 
 /* IDs of futures: the caller's (packing), or checked elements of the message (parsing). */
 struct jobspec_ids {
@@ -67,9 +68,10 @@ struct jobspec {
 	uint64_t start_within_us; /* time in the queue */
 	uint64_t deadline_us;	  /* all in all */
 	uint64_t delay_us;
-	uint64_t backoff_us; /* after the first run; doubles with each */
-	uint32_t retries;    /* at most PROTO_RETRIES_MAX */
-	uint8_t retry_on;    /* lost, if it was not given */
+	uint64_t backoff_us;	  /* after the first run; doubles with each */
+	uint64_t admit_within_us; /* how long it may wait for room */
+	uint32_t retries;	  /* at most PROTO_RETRIES_MAX */
+	uint8_t retry_on;	  /* lost, if it was not given */
 	bool deliver;
 	bool attached;
 	bool each; /* the input is an array: once for each element */

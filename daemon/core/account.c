@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/core/admission.h"
 #include "daemon/core/uidhash.h"
 
 struct account {
@@ -29,6 +30,7 @@ struct account {
 	uint64_t n_delayed;
 	bool is_lenient;
 	struct futures futures;
+	struct admission_queue admissions;
 	UT_hash_handle hh;
 };
 
@@ -79,6 +81,7 @@ int account_get(struct accounts *all, uint32_t uid, struct account **ret)
 		a->uid = uid;
 		a->all = all;
 		TAILQ_INIT(&a->futures);
+		admission_queue_init(&a->admissions);
 		HASH_ADD(hh, all->by_uid, uid, sizeof(a->uid), a);
 		if (!a->hh.tbl) {
 			free(a);
@@ -116,14 +119,30 @@ const struct amounts *account_used(const struct account *a)
 	return &a->used;
 }
 
+const struct amounts *account_by_jobs(const struct account *a)
+{
+	return &a->by_jobs;
+}
+
 uint64_t account_n_gives(const struct account *a)
 {
 	return a->n_gives;
 }
 
+void account_stir(struct account *a)
+{
+	a->n_gives++;
+	a->all->n_gives++;
+}
+
 struct futures *account_futures(struct account *a)
 {
 	return &a->futures;
+}
+
+struct admission_queue *account_admissions(struct account *a)
+{
+	return &a->admissions;
 }
 
 /* Would `used + want` exceed max? Written so that nothing can wrap around. */
@@ -204,8 +223,7 @@ int account_take_one(
 void account_give_one(struct account *a, enum account_kind k, uint64_t n)
 {
 	assert(a->used.n[k] >= n);
-	a->n_gives++;
-	a->all->n_gives++;
+	account_stir(a);
 	a->used.n[k] -= n;
 	a->all->used.n[k] -= n;
 }
@@ -228,10 +246,14 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 	int r;
 
 	r = check_all(a, want, ret_refusal);
+	if (r)
+		return r;
 	/* It fits, so these sums do not wrap around. */
 	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX && r == 0; k++)
 		r = check(a->all, k, mine->n[k] + want->n[k], all->n[k] + want->n[k], result->n[k],
 			ret_refusal);
+	if (r && ret_refusal)
+		ret_refusal->of_jobs = true;
 	if (r)
 		return r;
 	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
@@ -246,8 +268,7 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 
 void account_hold(struct account *a, const struct amounts *held)
 {
-	a->n_gives++;
-	a->all->n_gives++;
+	account_stir(a);
 	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
 		a->by_jobs.n[k] += held->n[k];
 		a->all->by_jobs.n[k] += held->n[k];
@@ -300,8 +321,7 @@ void account_undelay(struct account *a)
 	assert(a->n_delayed > 0);
 	a->n_delayed--;
 	a->all->n_delayed--;
-	a->n_gives++;
-	a->all->n_gives++;
+	account_stir(a);
 }
 
 int account_check_result(

@@ -12,7 +12,9 @@
  *   futures      records kept: jobs and objects, final or not
  *   fds          fds held for inputs, results and outputs
  *   waits        requests that wait for something
- *   unread_fds   fds on their way to clients that have not read them */
+ *   unread_fds   fds on their way to clients that have not read them
+ *   parked_bytes messages of requests that wait to be let in
+ *   parked_fds   what came with them */
 #define ACCOUNT_KINDS(X)                                                                           \
 	X(BYTES, "bytes")                                                                          \
 	X(JOBS, "jobs")                                                                            \
@@ -20,7 +22,9 @@
 	X(FDS, "fds")                                                                              \
 	X(CONNECTIONS, "connections")                                                              \
 	X(WAITS, "waits")                                                                          \
-	X(UNREAD_FDS, "unread_fds")
+	X(UNREAD_FDS, "unread_fds")                                                                \
+	X(PARKED_BYTES, "parked_bytes")                                                            \
+	X(PARKED_FDS, "parked_fds")
 enum account_kind {
 #define X(name, word) ACCOUNT_##name,
 	ACCOUNT_KINDS(X)
@@ -48,6 +52,8 @@ struct account_limits {
 struct refusal {
 	enum account_kind kind;
 	bool of_uid;
+	bool of_jobs; /* only what jobs hold until their ends was counted, and room for a result */
+	bool is_behind; /* there was room, but others came before: it is their refusal */
 	uint64_t value; /* what it would have become */
 	uint64_t max;
 };
@@ -63,6 +69,7 @@ struct accounts {
 	struct account *by_uid; /* uthash */
 };
 
+struct admission_queue;
 struct future;
 TAILQ_HEAD(futures, future);
 
@@ -88,11 +95,17 @@ struct account *account_unref(struct account *a);
 
 uint32_t account_uid(const struct account *a);
 const struct amounts *account_used(const struct account *a);
+/* Of it, what jobs hold until their end. */
+const struct amounts *account_by_jobs(const struct account *a);
 /* Goes up whenever this account gave something back, more of it is held by jobs, or a delay
  * ended. */
 uint64_t account_n_gives(const struct account *a);
+/* Lets it go up: what was hoped for may not come. */
+void account_stir(struct account *a);
 /* All futures of this uid, by ID: the core's list, kept here. */
 struct futures *account_futures(struct account *a);
+/* Who waits to be let in: likewise. */
+struct admission_queue *account_admissions(struct account *a);
 
 /* Takes all of `want`, or nothing. 0, or ACCOUNT_E_ with *ret_refusal (may be NULL). */
 __attribute__((warn_unused_result)) int account_take(

@@ -74,9 +74,11 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	r = take(s, &want, ret_refusal);
 	if (r)
 		return r;
-	f = future_new(c, s, now_us);
-	r = f ? life_add_timer(c) : -ENOMEM;
-	if (r < 0) {
+	r = s->is_patient ? admission_check_order(s->account, &want, ret_refusal) : 0;
+	f = r ? NULL : future_new(c, s, now_us);
+	if (r == 0)
+		r = f ? life_add_timer(c) : -ENOMEM;
+	if (r) {
 		life_free(c, f);
 		if (s->pool)
 			account_job_over(s->account, &want);

@@ -17,6 +17,7 @@ int core_set_priority(struct future *f, int32_t priority)
 void core_set_ttl(struct core *c, struct future *f, uint64_t ttl_us)
 {
 	f->ttl_us = ttl_us;
+	account_stir(f->account);
 	if (future_state_is_final(f->state))
 		heap_set(&c->timers, &f->timer, heap_after(f->finished_us, ttl_us), f->id);
 }

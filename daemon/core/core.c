@@ -36,6 +36,7 @@ int core_init(struct core *c, const struct account_limits *limits, const struct 
 	c->due_most = CORE_DUE_A_TURN;
 	c->groups.seed = c->keys.seed = &c->seed;
 	accounts_init(&c->accounts, limits);
+	admissions_init(&c->admissions);
 	TAILQ_INIT(&c->pools);
 	TAILQ_INIT(&c->removed);
 	TAILQ_INIT(&c->all);
@@ -119,6 +120,10 @@ static void do_due(struct core *c, struct heap_node *node, uint64_t now_us)
 		sizing_due((struct slot *)(void *)(object - offsetof(struct slot, timer)), now_us);
 		break;
 	case CORE_TIMER_POOL: break; /* the turn sees to it */
+	case CORE_TIMER_ADMISSION:
+		admission_due(c,
+			(struct admission *)(void *)(object - offsetof(struct admission, timer)));
+		break;
 	}
 }
 
@@ -168,6 +173,7 @@ void core_close(struct core *c)
 	struct pool *p;
 
 	c->is_closed = true;
+	admissions_try_all(c);
 	TAILQ_FOREACH (p, &c->pools, in_core)
 		core_pool_drain(p);
 }
@@ -179,6 +185,7 @@ void core_drain(struct core *c, uint64_t now_us)
 
 	c->is_closed = true;
 	c->is_draining = true;
+	admissions_try_all(c);
 	for (p = core_first_pool(c); p; p = core_next_pool(p)) {
 		handover_abort(p, FAILURE_SHUTDOWN, now_us);
 		while ((s = TAILQ_FIRST(&p->by_state[SLOT_IDLE])))

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "daemon/core/account.h"
+#include "daemon/core/admission.h"
 #include "daemon/core/future.h"
 #include "daemon/core/pool.h"
 #include "daemon/core/siphash.h"
@@ -81,6 +82,7 @@ struct core {
 	const struct core_ops *ops;
 	void *shell;
 	struct accounts accounts;
+	struct admissions admissions;
 	struct pools pools;
 	struct pools removed;  /* pools that somebody still uses */
 	struct pool_sums gone; /* of pools that are freed */
@@ -199,6 +201,7 @@ struct submission {
 	uint64_t ttl_us;
 	struct wishes wishes; /* of a job */
 	struct tag_wishes tags;
+	bool is_patient; /* it may wait for room, and so not overtake those of its account who do */
 };
 
 /* Whether its key is taken. 0, CORE_E_KNOWN or CORE_E_KEY_CONFLICT with the future that has it. */
@@ -206,8 +209,8 @@ __attribute__((warn_unused_result)) int core_find_known(
 	const struct core *c, const struct submission *s, struct future **ret);
 /* Room for one result must remain beside what waiting jobs hold, so that none of them waits for
  * ever. 0, CORE_E_KNOWN or CORE_E_KEY_CONFLICT as core_find_known(), CORE_E_QUOTA or CORE_E_FULL
- * with *ret_refusal, CORE_E_DRAINING, CORE_E_POOL_FAILED, -ENOMEM, -EAGAIN: the IDs up to id_end
- * are used up. */
+ * with *ret_refusal (if it is patient also for those that wait already, see admission.h),
+ * CORE_E_DRAINING, CORE_E_POOL_FAILED, -ENOMEM, -EAGAIN: the IDs up to id_end are used up. */
 __attribute__((warn_unused_result)) int core_submit(struct core *c, const struct submission *s,
 	uint64_t now_us, struct future **ret, struct refusal *ret_refusal);
 /* A job that was submitted in this turn never was: undoes half of an all-or-none. No waiter is on

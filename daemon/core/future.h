@@ -14,6 +14,7 @@ enum core_timer {
 	CORE_TIMER_FUTURE,
 	CORE_TIMER_SLOT,
 	CORE_TIMER_POOL,
+	CORE_TIMER_ADMISSION,
 };
 
 struct core;

@@ -127,6 +127,7 @@ void core_pool_failed(struct pool *p, const char *reason, uint64_t now_us)
 {
 	pool_set_failed(p, reason);
 	handover_abort(p, FAILURE_POOL, now_us);
+	admissions_try_all(p->core);
 }
 
 void core_pool_take_over(struct pool *p, struct pool *from, uint64_t now_us)
@@ -134,6 +135,7 @@ void core_pool_take_over(struct pool *p, struct pool *from, uint64_t now_us)
 	pool_take_functions(p, from);
 	p->state = POOL_READY;
 	sizing_begin_anew(p, now_us);
+	admissions_try_all(p->core);
 }
 
 /* ---- changing -----------------------------------------------------------------------------------
@@ -158,6 +160,7 @@ void core_pool_change(struct pool *p, const struct pool_config *config)
 	p->config = *config;
 	p->config.name = p->name;
 	sizing_changed(p);
+	admissions_try_all(p->core);
 }
 
 void core_set_limits(struct core *c, const struct account_limits *limits)
@@ -175,6 +178,7 @@ void core_remove_pool(struct pool *p, uint64_t now_us)
 	p->state = POOL_REMOVED;
 	pool_set_reason(p, why_removed);
 	handover_abort(p, FAILURE_POOL, now_us);
+	admissions_try_all(p->core);
 }
 
 void core_hold_pool(struct pool *p)

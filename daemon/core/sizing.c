@@ -344,6 +344,7 @@ void core_pool_pause(struct pool *p, uint64_t now_us)
 void core_pool_drain(struct pool *p)
 {
 	p->is_draining = true;
+	admissions_try_all(p->core);
 }
 
 void core_pool_resume(struct pool *p)

@@ -10,7 +10,7 @@ from clientcase import ClientCase
 from pooldtest import run_cases
 from wire import Client, Failure, fd_ext, msgpack, pack, sealed
 
-OPTIONS_OF_LATER = ["admit_within"]
+OPTIONS_OF_LATER = []
 
 
 class Wire(ClientCase):

@@ -63,7 +63,7 @@ static void add_job(struct world *w, struct submission *s)
 		s->grace_us = world_once_in(w, 8) ? UINT64_MAX : 1 + world_below(w, w->long_us);
 }
 
-/* Beside what all jobs brought along there must be room for a result. */
+/* Beside what all jobs brought along, and what is wanted, there must be room for a result. */
 static int expected_beside_jobs(struct world *w, const struct submission *s, const uint64_t *want)
 {
 	const struct pool_config *config = &s->pool->config;
@@ -104,14 +104,14 @@ static uint64_t kept_bytes(const struct submission *s)
 	       tags_bytes(&s->tags);
 }
 
-/* What core_submit() has to answer, told from what is held. */
-static int expected(struct world *w, const struct submission *s)
+int births_expected(struct world *w, const struct submission *s, unsigned n)
 {
 	const struct amounts *uid = account_used(s->account), *all = &w->core->accounts.used;
-	uint64_t want[_ACCOUNT_KIND_MAX] = {[ACCOUNT_BYTES] = s->input_bytes + kept_bytes(s),
-		[ACCOUNT_JOBS] = s->pool != NULL,
-		[ACCOUNT_FUTURES] = 1,
-		[ACCOUNT_FDS] = s->input_fds};
+	uint64_t want[_ACCOUNT_KIND_MAX] = {[ACCOUNT_BYTES] = n * (s->input_bytes + kept_bytes(s)),
+		[ACCOUNT_JOBS] = s->pool ? n : 0,
+		[ACCOUNT_FUTURES] = n,
+		[ACCOUNT_FDS] = n * s->input_fds};
+	int r;
 
 	if (s->pool && (s->pool->state == POOL_FAILED || trials_is_broken(w, s->pool)))
 		return CORE_E_POOL_FAILED;
@@ -123,7 +123,8 @@ static int expected(struct world *w, const struct submission *s)
 		if (want[k] && all->n[k] + want[k] > w->limits.all.n[k])
 			return CORE_E_FULL;
 	}
-	return s->pool ? expected_beside_jobs(w, s, want) : 0;
+	r = s->pool ? expected_beside_jobs(w, s, want) : 0;
+	return r ? r : lobby_expected(w, s, want);
 }
 
 static void remember(struct world *w, const struct submission *s, struct future *f)
@@ -149,49 +150,68 @@ static void remember(struct world *w, const struct submission *s, struct future 
 	order_born(w, f);
 }
 
-static struct future *give_birth(struct world *w, bool is_job, uint32_t uid, bool may_have_key)
+int births_make(
+	struct world *w, const struct submission *s, struct future **ret, struct refusal *ret_no)
 {
-	struct submission s = some_submission(w, uid);
 	struct refusal no = {0};
 	struct future *f = NULL;
 	bool is_short = false;
 	uint64_t known = 0;
 	int want, r;
 
+	want = names_expected(w, s, &known);
+	if (!want)
+		want = births_expected(w, s, 1);
+	if (world_once_in(w, w->no_memory_in))
+		fault_alloc_at(1 + (unsigned)world_below(w, 6));
+	if (s->pool)
+		r = core_submit(w->core, s, w->fake.now_us, &f, &no);
+	else
+		r = core_put(w->core, s, w->fake.now_us, &f, &no);
+	is_short = fault_end();
+	if (r != want && !(r == -ENOMEM && is_short))
+		world_fail(w, "a submit gave %d, not %d", r, want);
+	if ((r == CORE_E_QUOTA || r == CORE_E_FULL) &&
+		((no.value <= no.max && !no.is_behind) || no.of_uid != (r == CORE_E_QUOTA)))
+		world_fail(w, "a refusal that refuses nothing");
+	if (known && f->id != known)
+		world_fail(w, "a key leads to %llu, not to %llu", (unsigned long long)f->id,
+			(unsigned long long)known);
+	*ret_no = no;
+	if (r) {
+		fake_drop_payload(s->input);
+		fake_drop_extra(s->extra);
+		w->sum.refused++;
+		return r;
+	}
+	world_say(w, "%s %llu of uid %u, pool %s, priority %d, timeout %llu",
+		s->pool ? "job" : "object", (unsigned long long)f->id, account_uid(s->account),
+		s->pool ? s->pool->name : "-", s->priority, (unsigned long long)f->timeout_us);
+	remember(w, s, f);
+	*ret = f;
+	return 0;
+}
+
+static struct future *give_birth(struct world *w, bool is_job, uint32_t uid, bool may_have_key)
+{
+	struct submission s = some_submission(w, uid);
+	struct future *f = NULL;
+	struct refusal no;
+
 	if (is_job) {
 		add_job(w, &s);
 		graph_choose(w, &s);
 	}
 	names_choose(w, &s, may_have_key);
-	want = names_expected(w, &s, &known);
-	if (!want)
-		want = expected(w, &s);
-	if (world_once_in(w, w->no_memory_in))
-		fault_alloc_at(1 + (unsigned)world_below(w, 6));
-	if (is_job)
-		r = core_submit(w->core, &s, w->fake.now_us, &f, &no);
-	else
-		r = core_put(w->core, &s, w->fake.now_us, &f, &no);
-	is_short = fault_end();
-	if (r != want && !(r == -ENOMEM && is_short))
-		world_fail(w, "a submit gave %d, not %d", r, want);
-	if ((r == CORE_E_QUOTA || r == CORE_E_FULL) &&
-		(no.value <= no.max || no.of_uid != (r == CORE_E_QUOTA)))
-		world_fail(w, "a refusal that refuses nothing");
-	if (known && f->id != known)
-		world_fail(w, "a key leads to %llu, not to %llu", (unsigned long long)f->id,
-			(unsigned long long)known);
-	if (r) {
-		fake_drop_payload(s.input);
-		fake_drop_extra(s.extra);
-		w->sum.refused++;
-		return NULL;
-	}
-	world_say(w, "%s %llu of uid %u, pool %s, priority %d, timeout %llu",
-		is_job ? "job" : "object", (unsigned long long)f->id, uid,
-		is_job ? s.pool->name : "-", s.priority, (unsigned long long)f->timeout_us);
-	remember(w, &s, f);
-	return f;
+	return births_make(w, &s, &f, &no) == 0 ? f : NULL;
+}
+
+void births_withdraw(struct world *w, struct future *f)
+{
+	world_say(w, "%llu is withdrawn", (unsigned long long)f->id);
+	world_record(w, f->id)->is_withdrawn = true;
+	w->n_submitted[world_pool_index(w, f->pool)]--;
+	core_withdraw(w->core, f);
 }
 
 void births_submit(struct world *w)
@@ -214,12 +234,8 @@ void births_submit_many(struct world *w)
 		made[i] = give_birth(w, true, uid, false);
 		if (made[i])
 			continue;
-		while (i-- > 0) {
-			world_say(w, "%llu is withdrawn", (unsigned long long)made[i]->id);
-			world_record(w, made[i]->id)->is_withdrawn = true;
-			w->n_submitted[world_pool_index(w, made[i]->pool)]--;
-			core_withdraw(w->core, made[i]);
-		}
+		while (i-- > 0)
+			births_withdraw(w, made[i]);
 		return;
 	}
 }

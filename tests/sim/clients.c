@@ -232,6 +232,9 @@ static uint64_t turn(struct world *w)
 	order_settle(w);
 	core_sweep(w->core);
 	reload_check_swept(w);
+	if (lobby_turn(w))
+		next_us = now_us;
+	lobby_check_after_turn(w);
 	return next_us;
 }
 
@@ -251,7 +254,9 @@ void clients_move(struct world *w)
 {
 	uint64_t chance = world_below(w, 100);
 
-	if (chance < 35)
+	if (world_once_in(w, w->patient_in))
+		lobby_move(w);
+	else if (chance < 35)
 		clients_turn(w);
 	else if (chance < 52)
 		let_time_pass(w);
@@ -282,6 +287,7 @@ void clients_leave(struct world *w)
 		w->waiters[i].is_waiting = false;
 	}
 	clients_unpin(w);
+	lobby_leave(w);
 }
 
 void clients_unpin(struct world *w)

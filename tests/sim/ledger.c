@@ -165,9 +165,13 @@ static void check_accounts(struct world *w)
 		n_extras += f->extra != NULL;
 		n_unfinished += !future_state_is_final(f->state);
 	}
-	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
+	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++) {
+		struct amounts parked = lobby_held(w, uid);
+
 		for (int k = 0; k < _ACCOUNT_KIND_MAX; k++) {
 			uint64_t held = account_used(w->accounts[uid])->n[k];
+
+			sum[uid].n[k] += parked.n[k];
 
 			if (held != sum[uid].n[k])
 				world_fail(w, "uid %u holds %llu %s, its account says %llu", uid,
@@ -178,6 +182,7 @@ static void check_accounts(struct world *w)
 					account_kind_name(k));
 			all.n[k] += held;
 		}
+	}
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
 		if (all.n[k] != w->core->accounts.used.n[k] ||
 			(all.n[k] > w->limits.all.n[k] && all.n[k] > w->last.n[k] &&

@@ -106,6 +106,8 @@ static void report(uint64_t n_seeds)
 	       " taken back, %" PRIu64 " bells, %" PRIu64 " kills, %" PRIu64
 	       " breaches of the protocol\n",
 		sum.packs, sum.hand_overs, sum.taken_back, sum.rings, sum.kills, sum.violations);
+	printf("%" PRIu64 " waited for room, %" PRIu64 " of them were let in\n", sum.waited,
+		sum.let_in);
 }
 
 int main(int argc, char **argv)

@@ -116,6 +116,8 @@ struct account_limits world_some_limits(struct world *w)
 	l->uid.n[ACCOUNT_JOBS] = 4 + world_below(w, 24);
 	l->uid.n[ACCOUNT_FUTURES] = l->uid.n[ACCOUNT_JOBS] + world_below(w, 30);
 	l->uid.n[ACCOUNT_FDS] = 4 + world_below(w, 40);
+	l->uid.n[ACCOUNT_PARKED_BYTES] = 300;
+	l->uid.n[ACCOUNT_PARKED_FDS] = 4;
 	if (world_once_in(w, 2)) /* room for all */
 		for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
 			l->uid.n[k] *= 10;
@@ -186,6 +188,7 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 	w->may_fail_pool = world_once_in(w, 4);
 	w->operate_in = world_once_in(w, 2) ? 2 : 0;
 	w->reload_in = world_once_in(w, 2) ? 2 : 0;
+	w->patient_in = w->seed % 3 == 0 ? 6 : 0;
 	w->long_us = (uint64_t[]){300, 3000, 30000}[world_below(w, 3)];
 	w->limits = world_some_limits(w);
 	fake_init(&w->fake, &w->limits, w->first_id);
@@ -206,7 +209,7 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 
 static bool is_over(const struct world *w, bool is_drained)
 {
-	if (core_unfinished(w->core))
+	if (core_unfinished(w->core) || lobby_n_waiting(w))
 		return false;
 	for (unsigned i = 0; is_drained && i < w->n_pools; i++)
 		if (w->pools[i]->n_by_state[SLOT_EMPTY] != w->pools[i]->n_slots)
@@ -229,8 +232,8 @@ static void run_out(struct world *w)
 	check_always(w);
 	for (unsigned i = 0; !is_over(w, is_drained); i++) {
 		if (i == 3000)
-			world_fail(w, "%llu jobs never end%s",
-				(unsigned long long)core_unfinished(w->core),
+			world_fail(w, "%llu jobs never end, %u requests wait%s",
+				(unsigned long long)core_unfinished(w->core), lobby_n_waiting(w),
 				is_drained ? ", or a worker never leaves" : "");
 		w->step++;
 		w->fake.now_us += 1 + world_below(w, 100000);

@@ -14,6 +14,7 @@ enum {
 	WORLD_PINS = 8,
 	WORLD_AFTER = 3,
 	WORLD_SLOTS = 16, /* of a pool, at most */
+	WORLD_VISITS = 12,
 };
 
 /* How a worker behaves; chosen when it is forked. */
@@ -91,6 +92,18 @@ struct world_waiter {
 	uint64_t id;
 };
 
+/* A request that waits to be let in: so many of the same, all or none. */
+struct world_visit {
+	struct admission a;
+	bool is_waiting;
+	uint64_t number; /* the lower came first */
+	uint32_t uid;
+	bool is_job;
+	const char *pool;
+	struct submission s; /* but for what is made for each try */
+	unsigned n;
+};
+
 /* What the witness knows of the fairness between uids in one pool. */
 struct shares {
 	uint64_t now_us;     /* where the uid stood that was served last */
@@ -154,6 +167,8 @@ struct world {
 	unsigned first_alive; /* all records before it are gone */
 	struct world_waiter waiters[WORLD_WAITERS];
 	struct future *pins[WORLD_PINS];
+	struct world_visit visits[WORLD_VISITS];
+	uint64_t n_visits; /* that there were */
 	struct shares shares[WORLD_POOLS];
 	struct sizes sizes[WORLD_POOLS];
 	unsigned n_sent_off; /* bells and kills before the turn */
@@ -176,6 +191,7 @@ struct world {
 	unsigned slow_start_in;
 	unsigned reenter_in;
 	unsigned graph_in;
+	unsigned patient_in;
 	struct after after[WORLD_AFTER]; /* of the submission that is being made */
 	uint32_t slow_uid;		 /* its jobs take long */
 	unsigned slow_in;
@@ -188,6 +204,7 @@ struct world {
 		uint64_t submits, refused, done, failed, cancelled, timeouts, lost, aborted;
 		uint64_t retries, poisoned;
 		uint64_t packs, hand_overs, taken_back, rings, kills, violations;
+		uint64_t waited, let_in;
 	} sum;
 };
 
@@ -245,6 +262,27 @@ void births_submit(struct world *w);
 void births_submit_many(struct world *w);
 void births_put(struct world *w);
 uint64_t births_some_ttl(struct world *w);
+/* What core_submit() or core_put() has to answer to n of these, one after the other; told from what
+ * is held. */
+int births_expected(struct world *w, const struct submission *s, unsigned n);
+/* 0, or what the core answers, which is as expected; then what s brought along is dropped. */
+int births_make(
+	struct world *w, const struct submission *s, struct future **ret, struct refusal *ret_no);
+void births_withdraw(struct world *w, struct future *f);
+
+/* ---- who waits to be let in (lobby.c) ---- */
+
+/* A client that may wait, or that leaves. */
+void lobby_move(struct world *w);
+/* The end of the turn. Returns whether anything happened. */
+bool lobby_turn(struct world *w);
+void lobby_check_after_turn(struct world *w);
+void lobby_leave(struct world *w);
+unsigned lobby_n_waiting(const struct world *w);
+/* What those of this uid have left there. */
+struct amounts lobby_held(const struct world *w, uint32_t uid);
+/* Must who wants this stand behind somebody? 0, or CORE_E_QUOTA or CORE_E_FULL. */
+int lobby_expected(struct world *w, const struct submission *s, const uint64_t *want);
 
 /* ---- reloads (reload.c) ---- */
 

@@ -35,6 +35,7 @@ START_TEST(what_is_packed_is_parsed)
 		.retry_on = JOBSPEC_ON_LOST | JOBSPEC_ON_TIMEOUT,
 		.backoff_us = 100000,
 		.each = true,
+		.admit_within_us = 9000000,
 	};
 	struct buf b = BUF_INIT(1000);
 	struct jobspec_error error;
@@ -69,6 +70,7 @@ START_TEST(what_is_packed_is_parsed)
 	ck_assert_uint_eq(out.retry_on, in.retry_on);
 	ck_assert_uint_eq(out.backoff_us, in.backoff_us);
 	ck_assert(out.each);
+	ck_assert_uint_eq(out.admit_within_us, in.admit_within_us);
 	buf_deinit(&b);
 }
 END_TEST
@@ -318,7 +320,8 @@ START_TEST(put_knows_fewer_options)
 			.label = "l",
 			.label_len = 1,
 			.trace = "t",
-			.trace_len = 1};
+			.trace_len = 1,
+			.admit_within_us = 1};
 		struct jobspec out;
 		struct cursor c;
 
