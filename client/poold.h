@@ -629,12 +629,14 @@ typedef struct poold_options {
 	uint8_t retry_on;	  /* poold_retry_on bits; 0: POOLD_RETRY_ON_LOST */
 	uint8_t each; /* 1: the input is an array: the function of a module is run for each
 				     element, and the result is the array of results; poold-map.h */
+	uint64_t admit_within_us; /* how long it may wait for room, in place of a refusal for a
+				     quota or a full daemon; it has no ID meanwhile */
 } poold_options;
 
 #define POOLD_OPTIONS_INIT                                                                         \
 	{                                                                                          \
 		sizeof(poold_options), 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, 0, NULL, 0, \
-			0, 0, 0, 0, 0, 0, 0                                                        \
+			0, 0, 0, 0, 0, 0, 0, 0                                                     \
 	}
 
 /**
@@ -683,7 +685,7 @@ int poold_submit_many(poold *p, const char *function, const poold_input *inputs,
  * poold_put() - store a value, to be the input of any number of jobs
  * @p:           handle
  * @value:       the value
- * @options:     of these, ttl_us, group, label, key and attached; NULL: none
+ * @options:     of these, ttl_us, group, label, key, attached and admit_within_us; NULL: none
  * @ret_future:  its future; POOLD_DONE, without a result here, once the daemon has acknowledged it
  *
  * Blocks:   no.

@@ -85,6 +85,7 @@ static int make_spec(poold *p, const poold_options *o, uint32_t allowed, struct 
 	set_time(s, JOBSPEC_BIT(DEADLINE), &s->deadline_us, o->deadline_us);
 	set_time(s, JOBSPEC_BIT(DELAY), &s->delay_us, o->delay_us);
 	set_time(s, JOBSPEC_BIT(BACKOFF), &s->backoff_us, o->backoff_us);
+	set_time(s, JOBSPEC_BIT(ADMIT_WITHIN), &s->admit_within_us, o->admit_within_us);
 	if (o->priority != 0) {
 		s->set |= JOBSPEC_BIT(PRIORITY);
 		s->priority = o->priority;

@@ -85,6 +85,7 @@ int jobargs_options(struct ctl *ctl, const struct jobargs *a, poold_options *ret
 		{"deadline", &a->deadline, &o.deadline_us},
 		{"delay", &a->delay, &o.delay_us},
 		{"backoff", &a->backoff, &o.backoff_us},
+		{"admit-within", &a->admit_within, &o.admit_within_us},
 	};
 	int code;
 

@@ -7,7 +7,7 @@
 #include "proto/limits.h"
 
 struct jobargs {
-	struct opt_time timeout, grace, ttl, start_within, deadline, delay, backoff;
+	struct opt_time timeout, grace, ttl, start_within, deadline, delay, backoff, admit_within;
 	struct opt_number priority, retries;
 	const char *retry_on; /* words with commas between */
 	const char *group, *label, *trace;
@@ -39,6 +39,8 @@ struct jobargs {
 			offsetof(s, m.after_any)},                                                 \
 		{0, "ttl", "TIME", "how long the result is kept; default one hour", OPT_TIME,      \
 			offsetof(s, m.ttl)},                                                       \
+		{0, "admit-within", "TIME", "wait so long for room, where a limit is reached",     \
+			OPT_TIME, offsetof(s, m.admit_within)},                                    \
 	{                                                                                          \
 		0, "trace", "TRACEPARENT", "a W3C trace context; default $TRACEPARENT", OPT_TEXT,  \
 			offsetof(s, m.trace)                                                       \

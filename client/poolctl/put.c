@@ -5,7 +5,7 @@
 struct args {
 	const char *json;
 	const char *group, *label, *key;
-	struct opt_time ttl;
+	struct opt_time ttl, admit_within;
 };
 
 static const struct opt options[] = {
@@ -17,6 +17,8 @@ static const struct opt options[] = {
 		OPT_TEXT, offsetof(struct args, key)},
 	{0, "ttl", "TIME", "how long it is kept; default one hour", OPT_TIME,
 		offsetof(struct args, ttl)},
+	{0, "admit-within", "TIME", "wait so long for room, where a limit is reached", OPT_TIME,
+		offsetof(struct args, admit_within)},
 	{0},
 };
 
@@ -35,10 +37,13 @@ static int run(struct ctl *ctl, void *values, int argc, char **argv)
 		return ctl_usage(ctl, "--key: a key has 1 byte at least");
 	if (a->ttl.set && !a->ttl.us)
 		return ctl_usage(ctl, "--ttl must be above 0");
+	if (a->admit_within.set && !a->admit_within.us)
+		return ctl_usage(ctl, "--admit-within must be above 0");
 	o.group = a->group;
 	o.label = a->label;
 	o.key = a->key;
 	o.ttl_us = a->ttl.us;
+	o.admit_within_us = a->admit_within.us;
 	code = input_of_function(ctl, &from, 0, NULL, &in);
 	if (code == 0)
 		code = job_hand_in(ctl, NULL, &in, &o, &f);

@@ -28,10 +28,12 @@ START_TEST(put_is_done_when_acknowledged)
 	options.priority = 0;
 	options.label = "l";
 	options.attached = 1;
+	options.admit_within_us = 2000000;
 	ck_assert_int_eq(poold_put(p, poold_input_text("v"), &options, &f), 0);
 	ck_assert_int_eq(client_run(p), 0);
 	ck_assert_uint_eq(
-		fake_daemon_expect(&d, "put", "[\"v\", {\"attached\": true, \"label\": \"l\"}]"),
+		fake_daemon_expect(&d, "put",
+			"[\"v\", {\"attached\": true, \"label\": \"l\", \"admit_within\": 2}]"),
 		2);
 	fake_daemon_say(&d, "[iinu]", 1, 2, (uint64_t)8);
 	ck_assert_int_eq(poold_future_wait(f, POOLD_FOREVER), 1);
@@ -110,6 +112,7 @@ START_TEST(options_as_the_wire_wants_them)
 	o.known.backoff_us = 500000;
 	o.known.retries = 5;
 	o.known.retry_on = POOLD_RETRY_ON_LOST | POOLD_RETRY_ON_TIMEOUT;
+	o.known.admit_within_us = 6000000;
 	ck_assert_int_eq(poold_submit(p, "f", poold_input_nil(), &o.known, &f), 0);
 	ck_assert_int_eq(client_run(p), 0);
 	fake_daemon_expect(&d, "submit",
@@ -117,7 +120,8 @@ START_TEST(options_as_the_wire_wants_them)
 		"true, "
 		"\"group\": \"g\", \"label\": \"l\", \"ttl\": 60, \"priority\": -3, \"trace\": "
 		"\"t\", \"key\": \"k\", \"start_within\": 2, \"deadline\": 3, \"delay\": 4, "
-		"\"retries\": 5, \"retry_on\": [\"lost\", \"timeout\"], \"backoff\": 0.5}]");
+		"\"retries\": 5, \"retry_on\": [\"lost\", \"timeout\"], \"backoff\": 0.5, "
+		"\"admit_within\": 6}]");
 	poold_future_unref(f);
 	/* an option that this version does not know is not passed over */
 	o.later = 1;
