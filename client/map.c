@@ -45,11 +45,47 @@ struct poold_map {
 	poold_set *out;
 	size_t most_out; /* jobs at a time that the daemon has room for */
 
+	uint32_t at_once; /* items in a chunk, by what follows */
 	uint32_t n_quick; /* items that run for TARGET_US, as far as is known */
 	bool has_seen;	  /* results: one item's has so many bytes, on average the most */
 	size_t result_bytes;
 	size_t values_bytes; /* of the last chunk */
 };
+
+/* ---- how many ---- */
+
+static void set_at_once(poold_map *m)
+{
+	uint32_t n = m->chunk ? m->chunk : m->n_quick;
+	size_t most = ITEMS_UNSEEN;
+
+	/* half as much again, for those that are larger than the others */
+	if (m->has_seen)
+		most = RESULTS_BYTES / (m->result_bytes + m->result_bytes / 2 + 1);
+	m->at_once = n < most ? n : most ? (uint32_t)most : 1;
+}
+
+static void learn(poold_map *m, const struct cl_chunk *c)
+{
+	poold_timing t = {.size = sizeof(t)};
+	uint64_t n;
+
+	if (c->n_done == 0)
+		return;
+	m->has_seen = true;
+	n = (c->result_bytes + c->n_done - 1) / c->n_done;
+	if (n > m->result_bytes)
+		m->result_bytes = n;
+	if (poold_future_get_timing(c->f, &t) < 0)
+		t.run_us = TARGET_US;
+	n = (uint64_t)c->n_done * TARGET_US / (t.run_us ? t.run_us : 1);
+	if (n > (uint64_t)m->n_quick * GROWTH)
+		n = (uint64_t)m->n_quick * GROWTH;
+	m->n_quick = n > ITEMS_MAX ? ITEMS_MAX : n ? (uint32_t)n : 1;
+	set_at_once(m);
+}
+
+/* ---- a map ---- */
 
 poold_public int poold_map_new(
 	poold *p, const char *function, const poold_map_options *options, poold_map **ret_map)
@@ -83,6 +119,7 @@ poold_public int poold_map_new(
 	m->is_unordered = o->unordered;
 	m->n_quick = 1;
 	m->most_out = m->window;
+	set_at_once(m);
 	TAILQ_INIT(&m->all);
 	TAILQ_INIT(&m->parked);
 	TAILQ_INIT(&m->over);
@@ -113,38 +150,6 @@ poold_public poold_map *poold_map_free(poold_map *m)
 	poold_unref(m->handle);
 	free(m);
 	return NULL;
-}
-
-/* ---- how many ---- */
-
-static uint32_t items_at_once(const poold_map *m)
-{
-	uint32_t n = m->chunk ? m->chunk : m->n_quick;
-	size_t most = ITEMS_UNSEEN;
-
-	/* half as much again, for those that are larger than the others */
-	if (m->has_seen)
-		most = RESULTS_BYTES / (m->result_bytes + m->result_bytes / 2 + 1);
-	return n < most ? n : most ? (uint32_t)most : 1;
-}
-
-static void learn(poold_map *m, const struct cl_chunk *c)
-{
-	poold_timing t = {.size = sizeof(t)};
-	uint64_t n;
-
-	if (c->n_done == 0)
-		return;
-	m->has_seen = true;
-	n = (c->result_bytes + c->n_done - 1) / c->n_done;
-	if (n > m->result_bytes)
-		m->result_bytes = n;
-	if (poold_future_get_timing(c->f, &t) < 0)
-		return;
-	n = (uint64_t)c->n_done * TARGET_US / (t.run_us ? t.run_us : 1);
-	if (n > (uint64_t)m->n_quick * GROWTH)
-		n = (uint64_t)m->n_quick * GROWTH;
-	m->n_quick = n > ITEMS_MAX ? ITEMS_MAX : n ? (uint32_t)n : 1;
 }
 
 /* ---- to the daemon ---- */
@@ -225,7 +230,7 @@ static int park_rest(poold_map *m, struct cl_chunk *before, struct cl_chunk *c)
 	int r = 0;
 
 	for (; r == 0 && c; before = c, c = rest) {
-		r = cl_chunk_split(c, m->handle, items_at_once(m), &rest);
+		r = cl_chunk_split(c, m->handle, m->at_once, &rest);
 		TAILQ_INSERT_AFTER(&m->all, before, c, in_map);
 		TAILQ_INSERT_TAIL(&m->parked, c, in_list);
 		m->n++;
@@ -323,9 +328,9 @@ poold_public int poold_map_next(poold_map *m, uint64_t timeout_us, poold_map_ite
 
 /* ---- items ---- */
 
-static bool is_full(const struct cl_chunk *c, uint32_t most)
+static bool is_full(const poold_map *m, const struct cl_chunk *c)
 {
-	return c->n_fds > 0 || c->n >= most || buf_used(&c->values) > VALUES_BYTES;
+	return c->n_fds > 0 || c->n >= m->at_once || buf_used(&c->values) > VALUES_BYTES;
 }
 
 /* The last item goes by itself, if it has fds or the others leave no room for it. */
@@ -345,22 +350,18 @@ static int part_last(poold_map *m, size_t at)
 
 poold_public int poold_map_add(poold_map *m, poold_input input)
 {
-	uint32_t most;
 	size_t at;
 	int r;
 
 	if (!m)
 		return -EINVAL;
-	most = items_at_once(m);
-	if (m->gathering && is_full(m->gathering, most)) {
+	if (m->gathering && is_full(m, m->gathering)) {
 		if (m->n >= m->window)
-			return cl_fail(m->handle, -EAGAIN,
-				"%u jobs of a map are there, that many may be", m->n);
+			return -EAGAIN;
 		close_gathering(m);
 	}
 	if (m->n >= m->window + WINDOW_EXTRA)
-		return cl_fail(
-			m->handle, -EAGAIN, "%u jobs of a map are there, that many may be", m->n);
+		return -EAGAIN;
 	if (!m->gathering)
 		m->gathering = cl_chunk_new(m->handle, m->n_added, m->values_bytes);
 	if (!m->gathering)

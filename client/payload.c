@@ -36,11 +36,7 @@ poold_public poold_input poold_input_nil(void)
 
 poold_public poold_input poold_input_bytes(const void *bytes, size_t len)
 {
-	poold_input i = input_of(KIND_BYTES);
-
-	i.data = bytes;
-	i.len = len;
-	return i;
+	return (poold_input){.kind = KIND_BYTES, .fd = -1, .data = bytes, .len = len};
 }
 
 poold_public poold_input poold_input_text(const char *text)
@@ -69,13 +65,12 @@ poold_public poold_input poold_input_encoded(const void *encoded, size_t len)
 poold_public poold_input poold_input_encoded_fds(
 	const void *encoded, size_t len, const int *fds, unsigned n_fds)
 {
-	poold_input i = input_of(KIND_ENCODED);
-
-	i.data = encoded;
-	i.len = len;
-	i.fds = fds;
-	i.number = n_fds;
-	return i;
+	return (poold_input){.kind = KIND_ENCODED,
+		.fd = -1,
+		.data = encoded,
+		.len = len,
+		.fds = fds,
+		.number = n_fds};
 }
 
 poold_public poold_input poold_input_file(int fd)

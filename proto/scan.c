@@ -191,11 +191,31 @@ int scan_step(struct scan *s, const uint8_t *bytes, size_t len)
 	return r;
 }
 
+/* One number or string, and no more: most values that are looked at by themselves are. */
+static bool is_plain(const uint8_t *bytes, size_t len)
+{
+	const struct lead *lead;
+
+	if (len == 0)
+		return false;
+	lead = &lead_table[*bytes];
+	return lead->kind > LEAD_NONE && lead->kind < LEAD_ARRAY && len > lead->width &&
+	       len - 1 - lead->width == lead_n(lead, bytes);
+}
+
 int scan_value(const uint8_t *bytes, size_t len, unsigned max_depth, struct scan *ret)
 {
 	struct scan s;
 	int r;
 
+	if (is_plain(bytes, len)) {
+		if (ret) {
+			scan_init(ret, len, max_depth);
+			ret->owed = 0;
+			ret->pos = len;
+		}
+		return SCAN_DONE;
+	}
 	scan_init(&s, len, max_depth);
 	r = scan_step(&s, bytes, len);
 	/* too long for exactly these bytes means that they end early; more is wanted only of none

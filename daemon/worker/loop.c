@@ -89,10 +89,19 @@ static void run_function(struct poold_job *job, const struct poold_function *f)
 	result_finish(job);
 }
 
+/* Few elements are something else than what they stand for. */
+static bool resolve_element(struct poold_job *job)
+{
+	struct cursor element = job->input;
+
+	return cursor_peek(&element) != CURSOR_EXT ||
+	       values_resolve(job, element, &job->input) == 0;
+}
+
 /* Each element is the input of one run of the function; no call of the kernel between two of them. */
 static void run_elements(struct poold_job *job, const struct poold_function *f)
 {
-	struct cursor all = job->input, element;
+	struct cursor all = job->input;
 	uint32_t n;
 
 	if (!cursor_array(&all, &n)) {
@@ -105,7 +114,7 @@ static void run_elements(struct poold_job *job, const struct poold_function *f)
 			poold_job_fail(job, "cancelled", "The job was cancelled");
 			return;
 		}
-		if (!cursor_skip(&all, &element) || values_resolve(job, element, &job->input) < 0) {
+		if (!cursor_skip(&all, &job->input) || !resolve_element(job)) {
 			fail_value(job);
 			return;
 		}

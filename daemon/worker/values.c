@@ -270,6 +270,8 @@ int values_bytes(struct poold_job *job, struct cursor c, const void **ret, size_
 {
 	int index, r;
 
+	if (cursor_bytes(&c, ret, ret_len)) /* where it is, as nearly all are */
+		return 0;
 	r = find_bytes(job, c, &index, ret, ret_len);
 	if (r < 0 || index < 0)
 		return r;

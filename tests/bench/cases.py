@@ -71,6 +71,8 @@ FUTURES = {
     "redis": ("futures {n}", 100_000, None),
 }
 
+MAPS = {"Pool, chunk 1000": ("unordered 1000 {n}", 300_000, 2)}
+
 CASES = [
     # One call at a time; the floor is four blocking hops through three processes.
     Case("no-op call, p50", "us", "p50_us", "floor hops {n} 0 0", "client {socket} latency {n}", 30_000,
@@ -83,6 +85,9 @@ CASES = [
     Case("no-op futures, not pure", "/s", "per_second", "floor broker {n} 1",
          "client {socket} futures bench/noop_serial {n}", 300_000, goal=0.65),
     Case("no-op futures, by ID", "/s", "per_second", "floor broker {n} 16", "client {socket} ids bench/noop {n}", 300_000),
+    # Items smaller than a message, many in a job (0: as libpoold chooses); the floor is one other process and a socket.
+    *(Case(f"map of 1 M, chunks of {chunk or 'its own'}", "/s", "per_second", "map floor 1000 {n}",
+           f"map {{socket}} bench/peek {chunk} {{n}}", 1_000_000, peers=MAPS) for chunk in (1000, 0)),
     # Clients that each wait for their answer; the floor is a loop that forwards between them and two workers.
     *(Case(f"{clients} clients, {what}", unit, f, f"floor calls {{n}} {clients}",
            f"client {{socket}} calls {{n}} {clients}", 60_000)
