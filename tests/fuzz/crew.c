@@ -15,13 +15,14 @@
 
 enum {
 	PLACES = 2 * CREW_WORKERS, /* those who leave may be there too */
-	LINE = 8,
+	LINE = 2 * POOL_PACK_JOBS,
 };
 
 struct fake_worker {
 	struct slot *slot;
 	uint32_t line[LINE]; /* msgids */
 	struct future *jobs[LINE];
+	bool shares[LINE]; /* the packet of the one before */
 	unsigned n;
 	bool is_asked, is_up, is_rung, is_killed, is_closed;
 };
@@ -41,30 +42,38 @@ static void drop_first(struct fake_worker *w)
 	w->n--;
 	memmove(w->line, w->line + 1, w->n * sizeof(*w->line));
 	memmove(w->jobs, w->jobs + 1, w->n * sizeof(*w->jobs));
+	memmove(w->shares, w->shares + 1, w->n * sizeof(*w->shares));
 }
 
-static int op_hand_over(void *shell, struct slot *s, struct future *f)
+static int op_hand_over(void *shell, struct slot *s, struct future *const *jobs, unsigned n)
 {
 	struct fake_worker *w = worker_of(s);
 
 	(void)shell;
-	if (w->n == LINE || (crew_behaviour & 0xc0) == 0xc0)
+	if (w->n + n > LINE || (crew_behaviour & 0xc0) == 0xc0)
 		return CORE_E_LATER;
-	w->line[w->n] = f->msgid;
-	w->jobs[w->n++] = f;
+	for (unsigned i = 0; i < n; i++, w->n++) {
+		w->line[w->n] = jobs[i]->msgid;
+		w->jobs[w->n] = jobs[i];
+		w->shares[w->n] = i > 0;
+	}
 	return 0;
 }
 
-/* The first one was received. */
+/* The first packet was received, in any case if one of its jobs is answered. */
 static void op_take_back(void *shell, struct slot *s)
 {
 	struct fake_worker *w = worker_of(s);
-	unsigned n = w->n, kept = n > 0 && !(crew_behaviour & 2);
+	unsigned n = w->n, kept = 0;
 
 	(void)shell;
+	if (n > 0 && (w->shares[0] || !(crew_behaviour & 2)))
+		while (++kept < n && w->shares[kept])
+			;
 	w->n = kept;
 	for (unsigned i = kept; i < n; i++)
-		must(core_taken_back(s, w->line[i]) == 0);
+		if (!w->shares[i])
+			must(core_taken_back(s, w->line[i]) == 0);
 }
 
 static void op_read_answers(void *shell, struct slot *s)
