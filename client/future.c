@@ -249,15 +249,14 @@ static bool parse_timing(poold_future *f, struct cursor *c)
 	if (!cursor_map(c, &n))
 		return false;
 	for (uint32_t i = 0; i < n; i++) {
-		struct cursor value;
-		double seconds;
+		double seconds = 0;
 		unsigned which;
 
-		if (!cursor_text(c, &key, &len) || !cursor_skip(c, &value))
+		if (!cursor_text(c, &key, &len) ||
+			(!cursor_number(c, &seconds) && !cursor_skip(c, NULL)))
 			return false;
 		which = timing_from(key, len, i);
-		if (which < CL_TIMING_MAX && cursor_number(&value, &seconds) && seconds > 0 &&
-			seconds < 1e12)
+		if (which < CL_TIMING_MAX && seconds > 0 && seconds < 1e12)
 			f->timing_us[which] = (uint64_t)(seconds * 1e6 + 0.5);
 	}
 	f->has_timing = true;

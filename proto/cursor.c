@@ -118,6 +118,17 @@ static bool take_integer(struct cursor *c, enum lead_kind other, uint64_t *ret)
 
 bool cursor_long_uint(struct cursor *c, uint64_t *ret)
 {
+	unsigned width;
+
+	/* uint 8 to uint 64: what packers write */
+	if (!cursor_at_end(c) && *c->p >= 0xcc && *c->p <= 0xcf) {
+		width = 1u << (*c->p - 0xcc);
+		if (cursor_len(c) <= width)
+			return false;
+		*ret = lead_number(c->p + 1, width);
+		c->p += 1 + width;
+		return true;
+	}
 	return take_integer(c, LEAD_SINT, ret);
 }
 
@@ -149,7 +160,15 @@ static double float_of(const struct element *e)
 bool cursor_number(struct cursor *c, double *ret)
 {
 	struct element e;
+	uint64_t bits;
 
+	/* float 64: what packers write */
+	if (cursor_len(c) > sizeof(bits) && *c->p == 0xcb) {
+		bits = lead_number(c->p + 1, sizeof(bits));
+		memcpy(ret, &bits, sizeof(bits));
+		c->p += 1 + sizeof(bits);
+		return true;
+	}
 	if (!element_at(c, &e))
 		return false;
 	switch (e.kind) {
