@@ -41,6 +41,7 @@ static void halve(struct cost_window *w)
 {
 	w->n_runs /= 2;
 	w->run_us /= 2;
+	w->soon_us /= 2;
 	w->handover_us /= 2;
 	w->return_us /= 2;
 	w->bytes /= 2;
@@ -58,20 +59,27 @@ void cost_learn_run(struct cost *c, const struct future_timing *t)
 		halve(w);
 	w->n_runs++;
 	w->run_us += t->run_us;
+	w->soon_us += t->run_us < POOL_AHEAD_US ? t->run_us : POOL_AHEAD_US;
 	w->handover_us += t->handover_us;
 	w->return_us += t->return_us;
 }
 
-/* The rest apart, lest a long time overflows. */
+/* At least 1 ns. The rest apart, lest a long time overflows. */
+static uint64_t mean_ns(uint64_t sum_us, uint32_t n)
+{
+	uint64_t ns = n ? sum_us / n * 1000 + sum_us % n * 1000 / n : 0;
+
+	return ns || !n ? ns : 1;
+}
+
 uint64_t cost_mean_run_ns(const struct cost *c)
 {
-	const struct cost_window *w = &c->window;
-	uint64_t ns;
+	return mean_ns(c->window.run_us, c->window.n_runs);
+}
 
-	if (!w->n_runs)
-		return 0;
-	ns = w->run_us / w->n_runs * 1000 + w->run_us % w->n_runs * 1000 / w->n_runs;
-	return ns ? ns : 1;
+uint64_t cost_soon_ns(const struct cost *c)
+{
+	return mean_ns(c->window.soon_us, c->window.n_runs);
 }
 
 static void learn_size(struct cost_size *s, uint64_t bytes)

@@ -131,9 +131,9 @@ struct future {
 	uint32_t n_pins;  /* the shell still sends from it, or it is an input of a job */
 	uint32_t n_users; /* jobs of its owner that are not final, and whose input it is */
 	int32_t priority;
-	uint32_t msgid;	      /* on the link of its slot */
-	uint32_t cancel_uid;  /* who cancelled it */
-	uint32_t expected_ns; /* what it was to take when it was handed over; more than 4 s: 4 s */
+	uint32_t msgid;	     /* on the link of its slot */
+	uint32_t cancel_uid; /* who cancelled it */
+	uint32_t wait_ns;    /* handed over: how long it is expected to keep others waiting */
 
 	struct lane *lane;	     /* until its end */
 	struct slot *slot;	     /* while it is handed over */

@@ -48,7 +48,7 @@ void line_append(struct slot *s, struct future *f, uint64_t now_us)
 		make_first(f, now_us);
 	} else {
 		s->pool->n_ahead++;
-		s->ahead_ns += f->expected_ns;
+		s->ahead_ns += f->wait_ns;
 	}
 }
 
@@ -59,7 +59,7 @@ static void line_remove(struct future *f)
 
 	TAILQ_REMOVE(&s->line, f, in_line);
 	if (was_ahead)
-		s->ahead_ns -= was_ahead->expected_ns;
+		s->ahead_ns -= was_ahead->wait_ns;
 	if (--s->n_line > 0)
 		s->pool->n_ahead--;
 	else

@@ -22,7 +22,7 @@ bool pack_reaches(const struct slot *s, unsigned n, uint64_t ahead_ns, const str
 	struct amounts want = reservation_of(s->pool);
 
 	return n <= s->pool->config.ahead_max &&
-	       heap_after(ahead_ns, function_expected_ns(f->function)) <= POOL_AHEAD_US * 1000 &&
+	       heap_after(ahead_ns, function_wait_ns(f->function)) <= POOL_AHEAD_US * 1000 &&
 	       (n <= POOL_AHEAD_LEAST || account_is_half_free(f->account, &want));
 }
 
@@ -37,22 +37,21 @@ void pack_begin(struct pack *k, struct slot *s, unsigned most)
 	k->slot = s;
 	k->n = 0;
 	k->most = most < POOL_PACK_JOBS ? most : POOL_PACK_JOBS;
-	k->expected_ns = 0;
+	k->run_ns = k->wait_ns = 0;
 	k->bytes = 0;
 }
 
 void pack_add(struct pack *k, struct future *f)
 {
-	uint64_t ns = function_expected_ns(f->function);
-
 	if (!may_share(f))
 		k->most = 1;
 	reservation_take(f);
 	f->msgid = k->slot->next_msgid + k->n;
 	f->place = k->n & (POOL_PACK_JOBS - 1);
 	f->attempt = f->terms ? (uint16_t)(f->terms->n_ended + 1) : 1;
-	f->expected_ns = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
-	k->expected_ns += f->expected_ns;
+	f->wait_ns = (uint32_t)function_wait_ns(f->function);
+	k->wait_ns += f->wait_ns;
+	k->run_ns = heap_after(k->run_ns, function_run_ns(f->function));
 	k->bytes += f->in.inline_bytes;
 	k->jobs[k->n] = f;
 	k->marks[k->n++] = queue_pop(&f->pool->queue, f, (f->function->mean_run_ns + 999) / 1000);
@@ -63,8 +62,8 @@ bool pack_has_room(const struct pack *k, const struct future *f)
 	const struct slot *s = k->slot;
 
 	return k->n < k->most && may_share(f) && k->bytes + f->in.inline_bytes <= POOL_PACK_BYTES &&
-	       k->expected_ns + function_expected_ns(f->function) <= POOL_PACK_US * 1000 &&
-	       pack_reaches(s, s->n_line + k->n, s->ahead_ns + k->expected_ns, f);
+	       heap_after(k->run_ns, function_run_ns(f->function)) <= POOL_PACK_US * 1000 &&
+	       pack_reaches(s, s->n_line + k->n, s->ahead_ns + k->wait_ns, f);
 }
 
 int pack_send(struct pack *k, uint64_t now_us)

@@ -8,14 +8,15 @@ struct pack {
 	struct slot *slot; /* for whom */
 	unsigned n;
 	unsigned most;
-	uint64_t expected_ns;
+	uint64_t run_ns;
+	uint64_t wait_ns;
 	uint64_t bytes;
 	struct future *jobs[POOL_PACK_JOBS];
 	struct queue_mark marks[POOL_PACK_JOBS];
 };
 
-/* f may stand behind so many jobs of this worker that are expected to take so long, without the
- * running one. */
+/* f may stand behind so many jobs of this worker that keep it waiting so long, without the running one.
+ */
 bool pack_reaches(const struct slot *s, unsigned n, uint64_t ahead_ns, const struct future *f);
 /* An empty one, of at most so many jobs. */
 void pack_begin(struct pack *k, struct slot *s, unsigned most);

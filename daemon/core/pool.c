@@ -7,7 +7,8 @@
  * What a job is expected to take is the mean of its function's last runs, some thousands of them: a
  * mean, since the wait of whoever stands behind jobs is the sum of what they take; of so many, since
  * one run in a hundred that takes ten thousand times as long as the others must not be forgotten
- * before the next one like it.
+ * before the next one like it. That counts for what shares a packet. What only lies in the inbox is taken
+ * back from behind a job that runs late, so no run keeps it waiting longer than that.
  */
 #include "daemon/core/pool.h"
 
@@ -272,9 +273,19 @@ void pool_set_failed(struct pool *p, const char *reason)
 	pool_set_reason(p, reason);
 }
 
-uint64_t function_expected_ns(const struct function *fn)
+uint64_t function_run_ns(const struct function *fn)
 {
 	return fn->mean_run_ns ? fn->mean_run_ns : POOL_AHEAD_US * 1000;
+}
+
+uint64_t function_wait_ns(const struct function *fn)
+{
+	return fn->soon_ns ? fn->soon_ns : POOL_AHEAD_US * 1000;
+}
+
+bool function_is_long(const struct function *fn)
+{
+	return fn->soon_ns > POOL_AHEAD_US * 1000 * 3 / 4;
 }
 
 void pool_add_sums(struct pool_sums *sums, const struct pool *p)
@@ -294,6 +305,7 @@ void function_learn_run(struct function *fn, const struct future *f)
 		return;
 	cost_learn_run(&fn->cost, &t);
 	fn->mean_run_ns = cost_mean_run_ns(&fn->cost);
+	fn->soon_ns = cost_soon_ns(&fn->cost);
 }
 
 void function_learn(struct function *fn, const struct future *f)

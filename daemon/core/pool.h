@@ -66,6 +66,7 @@ struct function {
 	bool is_pure;
 	bool is_gone;
 	uint64_t mean_run_ns; /* of the last thousands; 0: no history */
+	uint64_t soon_ns;     /* likewise, of each no more than POOL_AHEAD_US */
 	uint64_t n_done;
 	uint64_t n_failed; /* in whatever way */
 	struct cost cost;
@@ -209,9 +210,13 @@ static inline bool pool_is_closed(const struct pool *p)
 }
 /* p has the functions of `from`, which loses them; others of p are gone. */
 void pool_take_functions(struct pool *p, struct pool *from);
-/* How long a job of this function is expected to run. Without history: as long as what may be handed
- * over ahead of need, so that there is one of it. */
-uint64_t function_expected_ns(const struct function *fn);
+/* How long a job of this function is expected to run; and how long to keep others waiting that can be
+ * taken back. Without history: as long as what may be handed over ahead of need, so that there is one
+ * of it. */
+uint64_t function_run_ns(const struct function *fn);
+uint64_t function_wait_ns(const struct function *fn);
+/* Its jobs nearly always keep others waiting too long. */
+bool function_is_long(const struct function *fn);
 /* Learns from the end of a job, and of its last run. */
 void function_learn(struct function *fn, const struct future *f);
 /* Learns from a run that is not the end. */

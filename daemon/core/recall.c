@@ -17,8 +17,7 @@ bool recall_runs_late(const struct slot *s, uint64_t now_us)
 {
 	const struct future *f = slot_first(s);
 
-	return now_us > heap_after(f->head_us, POOL_AHEAD_US) ||
-	       f->expected_ns > POOL_AHEAD_US * 1000;
+	return now_us > heap_after(f->head_us, POOL_AHEAD_US) || function_is_long(f->function);
 }
 
 void recall_late(struct pool *p, uint64_t now_us)

@@ -39,7 +39,7 @@ static void check_slots(struct world *w, const struct pool *p, uint64_t n_in_lin
 		TAILQ_FOREACH (f, &s->line, in_line) {
 			if (f->slot != s)
 				world_fail(w, "%llu stands in a line not its own", (ull)f->id);
-			ahead_ns += n > 0 ? f->expected_ns : 0;
+			ahead_ns += n > 0 ? f->wait_ns : 0;
 			n++;
 		}
 		if (ahead_ns != s->ahead_ns)

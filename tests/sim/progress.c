@@ -135,11 +135,9 @@ void check_nobody_waits(struct world *w, const struct pool *p)
 	}
 }
 
-static uint64_t expected_ns(const struct future *f)
+static uint64_t or_most(uint64_t ns)
 {
-	uint64_t mean_ns = f->function->mean_run_ns;
-
-	return mean_ns ? mean_ns : POOL_AHEAD_US * 1000;
+	return ns ? ns : POOL_AHEAD_US * 1000;
 }
 
 static void check_shared(
@@ -150,7 +148,7 @@ static void check_shared(
 	for (unsigned i = 0; i < n; i++) {
 		const struct record *r = world_record(w, jobs[i]->id);
 
-		ns += expected_ns(jobs[i]);
+		ns += or_most(jobs[i]->function->mean_run_ns);
 		bytes += jobs[i]->in.inline_bytes;
 		if (!jobs[i]->function->is_pure || r->input_fds || edges_next_input(jobs[i], NULL))
 			world_fail(w, "%llu shares a packet", (ull)r->id);
@@ -174,18 +172,20 @@ void check_pack(struct world *w, const struct slot *s, struct future *const *job
 	if (n > 1)
 		check_shared(w, s, jobs, n);
 	for (unsigned i = 0; i < n; i++) {
-		world_record(w, jobs[i]->id)->expected_ns = expected_ns(jobs[i]);
-		ns += jobs[i] != first ? expected_ns(jobs[i]) : 0;
+		uint64_t wait_ns = or_most(jobs[i]->function->soon_ns);
+
+		world_record(w, jobs[i]->id)->wait_ns = wait_ns;
+		ns += jobs[i] != first ? wait_ns : 0;
 	}
 	TAILQ_FOREACH (g, &s->line, in_line)
 		if (g != first) {
-			ns += world_record(w, g->id)->expected_ns;
+			ns += world_record(w, g->id)->wait_ns;
 			n_ahead++;
 		}
 	if (n_ahead && (ns > POOL_AHEAD_US * 1000 || n_ahead > s->pool->config.ahead_max))
 		world_fail(w, "%llu is one of %u that wait %llu ns for each other",
 			(ull)jobs[0]->id, n_ahead, (ull)ns);
-	if (n_ahead && world_record(w, first->id)->expected_ns > POOL_AHEAD_US * 1000)
+	if (n_ahead && first != jobs[0] && first->function->soon_ns > POOL_AHEAD_US * 750)
 		world_fail(w, "%llu goes behind a job that will take long", (ull)jobs[0]->id);
 }
 

@@ -75,7 +75,7 @@ struct record {
 	uint64_t entered_us;	/* the queue, this time */
 	uint64_t not_before_us; /* it does not start: somebody was told so */
 	uint64_t entry;		/* as which of all */
-	uint64_t expected_ns;	/* when it was handed over */
+	uint64_t wait_ns;	/* when it was handed over */
 	bool is_charged;	/* its uid, with charge_us for this job */
 	uint64_t charge_us;
 	bool is_final;

@@ -8,8 +8,8 @@ START_TEST(nothing_goes_ahead_of_a_job_that_is_expected_to_take_long)
 	struct future *f;
 
 	core_start_workers();
-	pool->functions->mean_run_ns = 5000;
-	longer->mean_run_ns = 50000000;
+	learn(pool->functions, 5000);
+	learn(longer, 50000000);
 	submit_with(0, (struct submission){.function = longer});
 	submit(0);
 	f = submit(0);
@@ -41,7 +41,7 @@ static unsigned reach(uint64_t mean_ns, uint64_t limit_bytes)
 	core_setup();
 	raise_limits(limit_bytes);
 	pool->config.ahead_max = 64;
-	pool->functions->mean_run_ns = mean_ns;
+	learn(pool->functions, mean_ns);
 	core_start_workers();
 	for (unsigned i = 0; i < 200; i++)
 		submit(0);
@@ -78,7 +78,7 @@ START_TEST(what_has_gone_makes_room_for_others)
 	raise_limits(10000);
 	pool->config.ahead_max = 64;
 	pool->config.n_workers = 1;
-	pool->functions->mean_run_ns = 100000;
+	learn(pool->functions, 100000);
 	for (unsigned i = 0; i < 8; i++)
 		f[i] = submit(0);
 	fake_turn(&fake);

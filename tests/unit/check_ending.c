@@ -200,7 +200,7 @@ START_TEST(who_is_told_of_one_end_may_cancel_the_others)
 	static struct fake_waiter eight[8];
 
 	core_start_workers();
-	pool->functions->mean_run_ns = 1000;
+	learn(pool->functions, 1000);
 	for (int i = 0; i < 8; i++) {
 		eight[i] = (struct fake_waiter){0};
 		core_wait(core, submit(0), &eight[i].w);

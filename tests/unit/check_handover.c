@@ -87,7 +87,7 @@ START_TEST(nothing_goes_ahead_of_a_late_job_or_a_long_function)
 	fake_turn(&fake);
 	ck_assert_uint_eq(pool->n_ahead, 0);
 	finish(w, 0);
-	pool->functions->mean_run_ns = 500001;
+	learn(pool->functions, 500001);
 	fake_turn(&fake);
 	submit(0);
 	fake_turn(&fake);
@@ -98,7 +98,7 @@ END_TEST
 START_TEST(the_least_burdened_worker_gets_what_goes_ahead)
 {
 	core_start_workers();
-	pool->functions->mean_run_ns = 1000;
+	learn(pool->functions, 1000);
 	for (int i = 0; i < 3; i++)
 		submit(0);
 	fake_turn(&fake);

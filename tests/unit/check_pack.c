@@ -30,7 +30,7 @@ static void set_up(void)
 	fake_turn(&fake);
 	fake_receive(w);
 	finish(w, 0);
-	pool->functions->next->mean_run_ns = 1000;
+	learn(pool->functions->next, 1000);
 	fake.n_hand_overs = 0;
 }
 
@@ -81,7 +81,7 @@ static void expect_apart(struct submission odd)
 
 START_TEST(what_is_not_pure_shares_none)
 {
-	pool->functions->mean_run_ns = 1000;
+	learn(pool->functions, 1000);
 	expect_apart((struct submission){.function = pool->functions});
 }
 END_TEST
@@ -121,7 +121,7 @@ END_TEST
 
 START_TEST(a_packet_is_expected_to_take_no_longer_than_so)
 {
-	pool->functions->next->mean_run_ns = POOL_PACK_US * 1000 / 3;
+	learn(pool->functions->next, POOL_PACK_US * 1000 / 3);
 	for (unsigned i = 0; i < 6; i++)
 		jobs[i] = submit_pure((struct submission){0});
 	fake_turn(&fake);
@@ -132,7 +132,7 @@ END_TEST
 
 START_TEST(what_has_no_history_shares_none)
 {
-	pool->functions->next->mean_run_ns = 0;
+	learn(pool->functions->next, 0);
 	submit_pure((struct submission){0});
 	submit_pure((struct submission){0});
 	fake_turn(&fake);

@@ -37,6 +37,8 @@ struct fake_worker *worker_of(const struct future *f);
 void finish(struct fake_worker *w, uint64_t bytes);
 /* The worker dies, and is reaped. */
 void bury(struct fake_worker *w);
+/* The function's jobs are expected to take so long. */
+void learn(struct function *fn, uint64_t run_ns);
 /* Time passes, then the loop turns. */
 void pass(uint64_t us);
 uint64_t used(uint32_t uid, enum account_kind kind);
