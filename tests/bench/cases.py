@@ -93,6 +93,9 @@ CASES = [
            f"client {{socket}} calls {{n}} {clients}", 60_000)
       for clients in (8, 64) for what, unit, f in (("p50", "us", "p50_us"), ("p99", "us", "p99_us"),
                                                    ("calls", "/s", "per_second"))),
+    # Short jobs among a few long ones; the floor is a single queue that costs nothing, with the same jobs.
+    *(Case(f"short beside long, {what}", "us", "p99_us", SAME_RUN, f"mix {{socket}} {mode} {{n}}", 20_000,
+           floor_field="ideal_p99_us", goal=2, least=1_000) for mode, what in (("two", "2 functions"), ("one", "1 function"))),
     # From the death of a worker to the next job's answer; the floor is fork, exit and wait.
     Case("worker replacement", "us", "p50_us", "floor forks {n}", "client {socket} replace {n}", 200, goal=3, least=20),
     # Commands; the floor is two loops of posix_spawn() and waitpid().
