@@ -250,6 +250,91 @@ class Workers(MortalCase):
         self.rounds(case)
 
 
+class Packets(MortalCase):
+    def setUp(self):
+        super().setUp()
+        # Runs so short that those behind them share a packet.
+        ids = self.c.call("submit_many", "mortal/pure", [None] * 3000)
+        self.c.call("wait", ids)
+        self.c.call("release", ids)
+
+    def deaths(self):
+        return self.c.call("pools")[0]["deaths"]
+
+    def packet(self, *words):
+        """All of it is received at once, as soon as the worker goes on."""
+        if os.path.exists(self.folder.at("gate")):
+            os.unlink(self.folder.at("gate"))
+        first = self.submit("pure")  # of a fresh worker, which comes alone
+        self.state(first)
+        self.c.call("release", [first])
+        pid = self.stop_worker()
+        ids = self.c.call("submit_many", "mortal/pure", [word.encode() for word in words])
+        self.until(lambda: self.c.call("poll", ids[0]) == "running", "it is not handed over")
+        os.kill(pid, signal.SIGCONT)
+        return ids
+
+    def assert_ends(self, ids, states, runs):
+        self.assertEqual([self.state(id) for id in ids], states)
+        for id, want in zip(ids, runs):
+            self.assertIn(self.ran(id), want if isinstance(want, tuple) else (want,))
+
+    def attempts(self, ids):
+        return [self.c.call("info", id)["attempt"] for id in ids]
+
+    def test_killed_in_the_middle(self):
+        def case():
+            before = self.deaths()
+            ids = self.packet("runs", "dies", "runs", "runs")
+            # What ran before may not have been told of: then the first one bears it, and the one that kills comes
+            # again, alone. Who stands behind it has not begun.
+            self.assert_ends(ids, ["done"] * 4, [(1, 2), (2, 3), 1, 1])
+            attempts = self.attempts(ids)
+            self.assertEqual(attempts[1:], [2, 1, 1])
+            self.assertEqual(attempts[0] - 1 + attempts[1] - 1, self.deaths() - before)
+            self.c.call("release", ids)
+        self.rounds(case, 2)
+
+    def test_killed_from_outside(self):
+        def case():
+            ids = self.packet("deaf", "runs", "runs")
+            self.until(lambda: "progress" in self.c.call("info", ids[0]), "it does not run")
+            self.kill(self.c.call("info", ids[0])["worker_pid"])
+            self.assert_ends(ids, ["done"] * 3, [2, 1, 1])
+            self.assertEqual(self.attempts(ids), [2, 1, 1])
+            self.c.call("release", ids)
+        self.rounds(case)
+
+    def test_one_does_not_end(self):
+        def case():
+            ids = self.packet("runs", "deaf", "runs")
+            self.assert_ends(ids, ["done"] * 3, [1, 2, 1])
+            self.assertEqual(self.attempts(ids), [1, 2, 1])
+            self.c.call("release", ids)
+        self.rounds(case, 4)  # a second each
+
+    def test_a_later_one_is_cancelled(self):
+        def case():
+            before = self.deaths()
+            ids = self.packet("gate", "runs", "runs", "runs")
+            self.until(lambda: "progress" in self.c.call("info", ids[0]), "it does not run")
+            self.assertEqual(self.c.call("cancel", [ids[2]]), [[ids[2], "cancelling"]])
+            open(self.folder.at("gate"), "w").close()
+            self.assert_ends(ids, ["done", "done", "cancelled", "done"], [1, 1, 0, 1])
+            self.assertEqual((self.attempts(ids), self.deaths()), ([1] * 4, before))
+            self.c.call("release", ids)
+        self.rounds(case)
+
+    def test_the_first_is_killed(self):
+        def case():
+            ids = self.packet("gate", "runs", "runs")
+            self.until(lambda: "progress" in self.c.call("info", ids[0]), "it does not run")
+            self.assertEqual(self.c.call("cancel", [ids[0]], {"mode": "kill"}), [[ids[0], "cancelling"]])
+            self.assert_ends(ids, ["cancelled", "done", "done"], [1, 1, 1])
+            self.c.call("release", ids)
+        self.rounds(case)
+
+
 class Draining(MortalCase):
     def test_while_the_daemon_stops(self):
         for _ in range(ROUNDS):

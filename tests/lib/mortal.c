@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,8 +113,41 @@ static int run_deaf(poold_job *job)
 	return r;
 }
 
+static bool is_open(void)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/gate", folder);
+	return access(path, F_OK) == 0;
+}
+
+/* Does what its input says, in its first attempt: nothing at all (nil), nothing more than to begin, die, never end, or
+ * wait for a file $MORTAL/gate. */
+static int run_pure(poold_job *job)
+{
+	bool is_first = poold_job_attempt(job) == 1;
+	const void *what;
+	size_t n;
+	int r;
+
+	if (poold_job_input_bytes(job, &what, &n) < 0)
+		return 0;
+	r = begin(job);
+	if (r < 0 || !is_first || n != 4)
+		return r;
+	if (memcmp(what, "dies", 4) == 0)
+		raise(SIGKILL);
+	if (memcmp(what, "gate", 4) != 0 && memcmp(what, "deaf", 4) != 0)
+		return 0;
+	poold_job_progress(job, 1, 1, "begun");
+	while (memcmp(what, "deaf", 4) == 0 || !is_open())
+		usleep(1000);
+	return 0;
+}
+
 static const struct poold_function functions[] = {
 	{"live", 0, "Does nothing.", run_live},
+	{"pure", POOLD_FUNCTION_PURE, "Does what it is told.", run_pure},
 	{"line", 0, "Leaves a line.", run_line},
 	{"die", 0, "Dies.", run_die},
 	{"half", 0, "Dies in the middle of its answer.", run_half},
