@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "daemon/clock.h"
+#include "daemon/lobby.h"
 #include "daemon/log.h"
 #include "daemon/request.h"
 #include "daemon/server.h"
@@ -83,6 +84,7 @@ static void set_up(void)
 	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
 		limits.uid.n[k] = limits.all.n[k] = 64;
 	limits.uid.n[ACCOUNT_BYTES] = limits.all.n[ACCOUNT_BYTES] = 4 << 20;
+	limits.uid.n[ACCOUNT_PARKED_BYTES] = limits.all.n[ACCOUNT_PARKED_BYTES] = 1 << 12;
 	log_set_level(LOG_ERR);
 	set_up_fds();
 	server.config = &config;
@@ -100,7 +102,7 @@ static void set_up(void)
 
 static void turn(void)
 {
-	uint64_t now_us = clock_now_us();
+	uint64_t now_us = clock_now_us(), next_us = HEAP_NEVER;
 
 	must(event_base_loop(server.base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
 	conns_turn(&server.conns, now_us);
@@ -108,6 +110,7 @@ static void turn(void)
 	conns_flush(&server.conns, now_us);
 	core_sweep(&server.core);
 	conns_sweep(&server.conns, now_us);
+	lobby_turn(&server, &next_us);
 	crew_work();
 }
 
