@@ -214,9 +214,16 @@ void births_withdraw(struct world *w, struct future *f)
 	core_withdraw(w->core, f);
 }
 
+bool births_has_jobs(struct world *w, uint32_t uid)
+{
+	return !w->patient_in || uid > 0 || world_once_in(w, 8);
+}
+
 void births_submit(struct world *w)
 {
-	(void)give_birth(w, true, (uint32_t)world_below(w, WORLD_UIDS), true);
+	uint32_t uid = (uint32_t)world_below(w, WORLD_UIDS);
+
+	(void)give_birth(w, births_has_jobs(w, uid), uid, true);
 }
 
 void births_put(struct world *w)
@@ -230,6 +237,8 @@ void births_submit_many(struct world *w)
 	unsigned n = 2 + (unsigned)world_below(w, world_once_in(w, 2) ? 5 : 13);
 	struct future *made[16];
 
+	if (!births_has_jobs(w, uid))
+		return;
 	for (unsigned i = 0; i < n; i++) {
 		made[i] = give_birth(w, true, uid, false);
 		if (made[i])

@@ -118,7 +118,7 @@ static void come(struct world *w, struct world_visit *v)
 
 	*v = (struct world_visit){.number = ++w->n_visits};
 	v->uid = (uint32_t)world_below(w, WORLD_UIDS);
-	v->is_job = !world_once_in(w, 4);
+	v->is_job = !world_once_in(w, 4) && births_has_jobs(w, v->uid);
 	v->pool = world_some_pool(w)->name;
 	v->n = v->is_job && world_once_in(w, 2) ? 2 + (unsigned)world_below(w, 6) : 1;
 	v->s = (struct submission){.account = w->accounts[v->uid],
@@ -160,16 +160,29 @@ static struct world_visit *visit_of(struct world *w, const struct admission *a)
 	world_fail(w, "a verdict on nobody");
 }
 
-/* Of this limit, what goes of his by time, as far as it does so before his own is over. */
-static uint64_t goes_in_time(struct world *w, const struct world_visit *v, enum account_kind kind)
+/* What is being sent is pinned for a while, which nobody is told. */
+static bool is_pinned(const struct world *w, const struct future *f, bool is_sending_soon_over)
 {
+	unsigned n = f->n_pins;
+
+	for (unsigned i = 0; i < WORLD_PINS && is_sending_soon_over; i++)
+		n -= w->pins[i] == f;
+	return n > 0;
+}
+
+/* Of this limit, what goes of his by time, as far as it does so before his own is over. */
+static uint64_t goes_in_time(
+	struct world *w, const struct world_visit *v, bool is_sending_soon_over)
+{
+	enum account_kind kind = v->a.why.kind;
 	const struct future *f;
 	uint64_t sum = 0;
 
 	TAILQ_FOREACH (f, &w->core->all, in_all) {
 		const struct record *r = world_record(w, f->id);
 
-		if (future_uid(f) != v->uid || f->n_pins || f->is_released || !f->timer.pos ||
+		if (future_uid(f) != v->uid || is_pinned(w, f, is_sending_soon_over) ||
+			f->is_released || !f->timer.pos ||
 			heap_after(f->finished_us, r->ttl_us) > v->a.until_us)
 			continue;
 		sum += kind == ACCOUNT_FUTURES ? 1 : 0;
@@ -180,13 +193,13 @@ static uint64_t goes_in_time(struct world *w, const struct world_visit *v, enum 
 }
 
 /* Can anything but his own release make room for all that he wants of what refused him? */
-static bool has_hope(struct world *w, const struct world_visit *v)
+static bool has_hope(struct world *w, const struct world_visit *v, bool is_sending_soon_over)
 {
 	const struct refusal *why = &v->a.why;
 	const struct amounts *mine = account_used(v->a.account), *all = &w->core->accounts.used;
 	const struct amounts *used = why->of_uid ? mine : all;
 	uint64_t max = (why->of_uid ? w->limits.uid : w->limits.all).n[why->kind];
-	uint64_t comes = goes_in_time(w, v, why->kind);
+	uint64_t comes = goes_in_time(w, v, is_sending_soon_over);
 
 	if (v->a.need > max)
 		return false;
@@ -204,7 +217,7 @@ static void see_to(
 	int r;
 
 	if (verdict == ADMISSION_OVER) {
-		if (w->fake.now_us < v->a.until_us && (v != first || has_hope(w, v)))
+		if (w->fake.now_us < v->a.until_us && (v != first || has_hope(w, v, false)))
 			world_fail(
 				w, "who may hope for %s is refused", account_kind_name(was.kind));
 		leave(w, v);
@@ -275,7 +288,7 @@ void lobby_check_after_turn(struct world *w)
 					world_fail(w, "nobody looks whether there is hope");
 			continue;
 		}
-		if ((r == CORE_E_QUOTA || r == CORE_E_FULL) && !has_hope(w, v))
+		if ((r == CORE_E_QUOTA || r == CORE_E_FULL) && !has_hope(w, v, true))
 			world_fail(w, "%u of uid %u wait for nothing", v->n, v->uid);
 	}
 }

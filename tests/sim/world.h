@@ -262,6 +262,8 @@ void births_submit(struct world *w);
 void births_submit_many(struct world *w);
 void births_put(struct world *w);
 uint64_t births_some_ttl(struct world *w);
+/* Where requests wait, one uid has hardly any: he can only hope for the time. */
+bool births_has_jobs(struct world *w, uint32_t uid);
 /* What core_submit() or core_put() has to answer to n of these, one after the other; told from what
  * is held. */
 int births_expected(struct world *w, const struct submission *s, unsigned n);
