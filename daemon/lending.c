@@ -12,11 +12,18 @@ static uint64_t bit_of(const struct worker_link *l)
 }
 
 /* Commands' workers keep nothing. */
+static bool keeps_values(const struct worker_link *l)
+{
+	const struct config_pool *c = workers_config(l->slot->pool);
+
+	return c->handler == HANDLER_MODULE && c->cache_bytes > 0;
+}
+
 void lending_note(const struct worker_link *l, const struct future *f)
 {
 	const struct edge *e = edges_next_input(f, NULL);
 
-	if (!e || workers_config(l->slot->pool)->handler != HANDLER_MODULE)
+	if (!e || !keeps_values(l))
 		return;
 	for (; e; e = edges_next_input(f, e)) {
 		struct payload_memfds *m = e->on->value ? e->on->value->memfds : NULL;
