@@ -6,6 +6,7 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -151,9 +152,13 @@ def main():
     old = compare.load(args.compare) if args.compare else None
     about = {"before": machine()}
     bench = Bench(cases, args.quick, not args.no_peers)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with daemon() as socket:
-        for number in range(1 if args.quick else args.rounds):
-            bench.run_round(number, socket)
+        try:
+            for number in range(1 if args.quick else args.rounds):
+                bench.run_round(number, socket)
+        except KeyboardInterrupt:
+            print("interrupted: what there is so far")
     about["after"] = machine()
     results = {"machine": about, "missing": bench.missing, "cases": table.summaries(cases, bench.rounds)}
     table.show(results)

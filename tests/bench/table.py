@@ -27,7 +27,7 @@ def summary(case, rounds):
 
 
 def summaries(cases, rounds):
-    return [summary(case, rounds[case.name]) for case in cases]
+    return [summary(case, rounds[case.name]) for case in cases if rounds[case.name]]
 
 
 def amount(value, unit):
