@@ -31,7 +31,7 @@
 #ifdef WITH_SANITIZERS
 #define SPARES_MAX 0u
 #else
-#define SPARES_MAX 1024u
+#define SPARES_MAX 4096u
 #endif
 
 #define BIT(state) (1u << POOLD_##state)

@@ -11,7 +11,7 @@ struct slab {
 };
 
 /* How many as a rule: a burst of jobs that come and go within a few turns of the loop. */
-#define SLAB_KEEP 1024u
+#define SLAB_KEEP 4096u
 /* `size`: at least that of a pointer. */
 #define SLAB_INIT(size)                                                                            \
 	{                                                                                          \

@@ -6,7 +6,7 @@
 #include "tests/lib/workbench.h"
 
 #define WORKER	"daemon/worker/poold-worker"
-#define ONE_IN	8
+#define ONE_IN	3
 #define N_KILLS 10
 
 static struct workbench b;
