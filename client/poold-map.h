@@ -13,7 +13,8 @@
  *	}
  *	poold_map_free(map);
  *
- * Each item is run at most once, if its function is not pure. When one fails, that one is told as
+ * Each item is run at most once, if its function is not pure and options->job asks for no retries
+ * (which repeat whole jobs). When one fails, that one is told as
  * failed with its own error, those before it in its job have their results, and those behind it,
  * which were not run, are handed in again. What ends a job as a whole, a time-out or the death of
  * its worker, say, is the end of all its items: with chunk = 1 each item is a job of its own.
