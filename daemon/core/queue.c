@@ -275,8 +275,7 @@ void queue_enter(struct queue *q, struct future *f, uint64_t now_us)
 	insert(q, f->lane, f, false);
 }
 
-/* What its lane was charged for f, while f is handed over: kept in a word of the node that is
- * otherwise unused. */
+/* What its lane was charged for f, handed over: kept in a word of the node that is else unused. */
 static uint32_t *charge_of(struct future *f)
 {
 	return &f->rank.owner;
@@ -313,7 +312,6 @@ void queue_put_back(struct queue *q, struct future *f)
 	come_back(q, f, f->lane->node.order);
 }
 
-/* A lane that had only this one comes back to where it was, too. */
 void queue_unpop(struct queue *q, struct future *f, const struct queue_mark *mark)
 {
 	come_back(q, f, mark->turn);

@@ -197,7 +197,7 @@ void world_init(struct world *w, uint64_t seed, bool is_verbose)
 	w->fake.user = w;
 	w->fake.loss_bytes = world_below(w, 2) * 20;
 	w->fake.attempt_bytes = world_below(w, 2) * 15;
-	workers_hooks(&w->fake.hooks);
+	witness_hooks(&w->fake.hooks);
 	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
 		if (account_get(&w->core->accounts, uid, &w->accounts[uid]) != 0)
 			abort();

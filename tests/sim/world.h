@@ -250,7 +250,21 @@ void clients_release_final(struct world *w);
 void workers_move(struct world *w);
 /* Every worker does what it has to, and the daemon hears it. */
 void workers_settle(struct world *w);
-void workers_hooks(struct fake_hooks *hooks);
+/* Where it stands, for messages. */
+static inline unsigned workers_number(const struct fake_worker *fw)
+{
+	return fw->slot->number;
+}
+static inline const char *workers_pool(const struct fake_worker *fw)
+{
+	return fw->slot->pool->name;
+}
+/* One that is up does something. */
+void workers_live(struct world *w, struct fake_worker *fw);
+
+/* ---- what the daemon asks, and is seen to do (witness.c) ---- */
+
+void witness_hooks(struct fake_hooks *hooks);
 
 /* Some future that was not released, or NULL. */
 struct future *clients_some_future(struct world *w);

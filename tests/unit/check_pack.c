@@ -86,9 +86,12 @@ START_TEST(what_is_not_pure_shares_none)
 }
 END_TEST
 
-START_TEST(what_brings_fds_shares_none)
+START_TEST(what_brings_fds_or_much_shares_none)
 {
 	expect_apart((struct submission){.input_fds = 1});
+	core_teardown();
+	set_up();
+	expect_apart((struct submission){.in = {.inline_bytes = POOL_PACK_BYTES + 1}});
 }
 END_TEST
 
@@ -110,12 +113,6 @@ START_TEST(what_names_other_values_shares_none)
 	ck_assert_uint_eq(w->n_inbox, 3);
 	ck_assert(!w->inbox[1].shares);
 	ck_assert(w->inbox[2].shares);
-}
-END_TEST
-
-START_TEST(large_inputs_do_not_share_one)
-{
-	expect_apart((struct submission){.in = {.inline_bytes = POOL_PACK_BYTES + 1}});
 }
 END_TEST
 
@@ -212,7 +209,6 @@ START_TEST(what_was_received_does_not_come_back)
 }
 END_TEST
 
-/* The look of each turn finds nothing, so there is one. */
 START_TEST(what_was_received_is_not_looked_for_again)
 {
 	receive(5);
@@ -259,7 +255,6 @@ START_TEST(a_death_costs_the_first_that_is_not_answered)
 	ck_assert_int_eq(jobs[0]->state, FUTURE_DONE);
 	for (unsigned i = 1; i < 4; i++)
 		ck_assert_int_eq(jobs[i]->state, FUTURE_QUEUED);
-	/* being pure it runs again, and it alone was lost */
 	ck_assert_uint_eq(jobs[1]->terms->n_deaths, 1);
 	ck_assert_ptr_null(jobs[2]->terms);
 	ck_assert_uint_eq(pool->n_deaths, 1);
@@ -302,23 +297,15 @@ END_TEST
 
 START_TEST(one_that_does_not_end_does_not_keep_the_others)
 {
-	receive(3);
+	receive(4);
+	finish(w, 0);
 	pass(POOL_STUCK_US - 1);
 	ck_assert_uint_eq(fake.n_kills, 0);
 	pass(1);
 	ck_assert_uint_eq(fake.n_kills, 1);
 	bury(w);
-	ck_assert(jobs[0]->is_alone);
+	ck_assert(jobs[1]->is_alone);
 	ck_assert_uint_eq(pool->queue.n, 3);
-}
-END_TEST
-
-START_TEST(the_last_of_a_packet_may_take_its_time)
-{
-	receive(2);
-	finish(w, 0);
-	pass(10 * POOL_STUCK_US);
-	ck_assert_uint_eq(fake.n_kills, 0);
 }
 END_TEST
 
@@ -384,7 +371,6 @@ START_TEST(killing_the_first_gives_the_others_back)
 }
 END_TEST
 
-/* Its clock begins when its turn comes. */
 START_TEST(a_timeout_begins_with_the_turn)
 {
 	for (unsigned i = 0; i < 2; i++)
@@ -417,7 +403,6 @@ START_TEST(a_deadline_ends_a_later_one_too)
 }
 END_TEST
 
-/* A worker that starts it all the same. */
 START_TEST(a_grace_begins_with_the_turn)
 {
 	jobs[0] = submit_pure((struct submission){0});
@@ -449,16 +434,15 @@ START_TEST(the_end_of_the_daemon_stops_all_of_it)
 END_TEST
 
 SUITE_MAIN_WITH("pack", set_up, core_teardown, pure_jobs_share_packets,
-	what_is_not_pure_shares_none, what_brings_fds_shares_none,
-	what_names_other_values_shares_none, large_inputs_do_not_share_one,
-	a_packet_is_expected_to_take_no_longer_than_so, what_has_no_history_shares_none,
-	no_worker_idles_beside_a_full_packet, the_first_job_of_a_worker_comes_alone,
-	what_a_full_link_refuses_stands_where_it_stood, a_packet_comes_back_whole,
-	what_was_received_does_not_come_back, what_was_received_is_not_looked_for_again,
-	an_answer_out_of_turn_breaks_the_protocol, a_lie_about_the_first_loses_no_other,
-	a_death_costs_the_first_that_is_not_answered, a_death_before_the_receive_costs_nobody,
-	a_death_while_the_daemon_stops_ends_the_others,
-	one_that_does_not_end_does_not_keep_the_others, the_last_of_a_packet_may_take_its_time,
+	what_is_not_pure_shares_none, what_brings_fds_or_much_shares_none,
+	what_names_other_values_shares_none, a_packet_is_expected_to_take_no_longer_than_so,
+	what_has_no_history_shares_none, no_worker_idles_beside_a_full_packet,
+	the_first_job_of_a_worker_comes_alone, what_a_full_link_refuses_stands_where_it_stood,
+	a_packet_comes_back_whole, what_was_received_does_not_come_back,
+	what_was_received_is_not_looked_for_again, an_answer_out_of_turn_breaks_the_protocol,
+	a_lie_about_the_first_loses_no_other, a_death_costs_the_first_that_is_not_answered,
+	a_death_before_the_receive_costs_nobody, a_death_while_the_daemon_stops_ends_the_others,
+	one_that_does_not_end_does_not_keep_the_others,
 	a_later_one_is_cancelled_without_having_started, several_are_cancelled_and_so_is_the_first,
 	one_that_is_received_is_no_longer_queued, killing_the_first_gives_the_others_back,
 	a_timeout_begins_with_the_turn, a_deadline_ends_a_later_one_too,
