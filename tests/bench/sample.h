@@ -41,14 +41,16 @@ static inline int sample_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Whatever took this long had to fill memory. What it leaves behind may be freed beside what comes next, which takes half
- * as long again for it; so a pause as long follows, of floors as of poold: else the scheduler tells them apart. */
+/* Whatever took this long had to fill memory. What it leaves behind is freed some ms later (daemon/closer.c), and would take
+ * half as long again from what comes next; so a longer pause follows, of floors as of poold: else the scheduler tells them
+ * apart. */
 static inline void sample_pause(uint64_t ns)
 {
-	const struct timespec t = {
-		.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+	uint64_t pause_ns = ns + 15000000;
+	const struct timespec t = {.tv_sec = (time_t)(pause_ns / 1000000000),
+		.tv_nsec = (long)(pause_ns % 1000000000)};
 
-	if (ns >= 10000000)
+	if (ns >= 1000000)
 		nanosleep(&t, NULL);
 }
 
