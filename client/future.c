@@ -28,10 +28,11 @@
 /* What a handle keeps of the memory of futures for the next ones: malloc() has no fast way for the
  * thousands that a busy handle has at once. With sanitizers none, so that they see who uses one that
  * is gone. */
-#ifdef WITH_SANITIZERS
-#define SPARES_MAX 0u
-#else
 #define SPARES_MAX 4096u
+#ifdef WITH_SANITIZERS
+#define KEEPS_SPARES false
+#else
+#define KEEPS_SPARES true
 #endif
 
 #define BIT(state) (1u << POOLD_##state)
@@ -117,7 +118,7 @@ static void free_future(poold_future *f)
 		TAILQ_REMOVE(&p->futures, f, in_handle);
 	cl_value_deinit(&f->value);
 	free(f->cancel);
-	if (p && p->n_spare < SPARES_MAX) {
+	if (KEEPS_SPARES && p && p->n_spare < SPARES_MAX) {
 		f->next_spare = p->spare;
 		p->spare = f;
 		p->n_spare++;
