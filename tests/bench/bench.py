@@ -20,8 +20,14 @@ from pooldtest import BUILD, POOLS, Folder, Poold  # noqa: E402
 HERE = os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "bench")
 BUILT = os.path.join(BUILD, "tests", "bench")
 
-# A result as large as the limit is by its envelope larger. The pool "solo" has nobody to take over from a dead worker.
-POOLS += """max_result = 1100M
+# The pool "large" is for results of 1 GiB: where each job reserves as much, few can be on their way at once, and "bench"
+# is as pools are by default. The pool "solo" has nobody to take over from a dead worker.
+POOLS += """
+[pool large]
+handler = module
+module = bench
+workers = 1
+max_result = 1100M
 
 [pool solo]
 handler = module

@@ -15,7 +15,7 @@
  *		buffer				shared memory that was written once
  *		object				the same, which the daemon keeps
  *		heap				memory that has to be copied for every call
- *		result				not at all: bench/fill writes BYTES in place
+ *		result				not at all: large/fill writes BYTES in place
  */
 #include "tests/bench/client.h"
 
@@ -208,7 +208,7 @@ static void in_place(poold *p, size_t bytes, unsigned n)
 {
 	uint8_t encoded[9];
 
-	repeat(p, "bench/fill", flow_number(encoded, bytes), bytes, n);
+	repeat(p, "large/fill", flow_number(encoded, bytes), bytes, n);
 }
 
 static bool payload(poold *p, const char *how, size_t bytes, unsigned n)
