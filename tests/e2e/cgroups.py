@@ -275,6 +275,7 @@ class Cgroups(unittest.TestCase):
         folder_of_nobody = os.stat(folder.path)
         os.chmod(folder.path, folder_of_nobody.st_mode | 0o711)
         with Client(folder.socket) as c:
+            poold.await_that(lambda: None not in self.workers(c), "all workers are there")
             for _ in range(5):
                 said = c.call("call", "exec", ["sh", "-c", "id -un; cat /proc/self/cgroup; (setsid sleep 1000 &); exit 0"])
                 self.assertTrue(said["stdout"].startswith(b"nobody\n"))
