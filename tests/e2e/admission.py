@@ -58,13 +58,7 @@ class Admission(unittest.TestCase):
 
     def await_zero(self, c):
         c.call("release", {})
-
-        def used():
-            limits = c.call("stats")["total_limits"]
-            limits["connections"]["used"] = 0
-            return {k: v["used"] for k, v in limits.items() if v["used"]}
-        while used():
-            pass
+        c.await_zero()
 
     # who waits, and for what
 

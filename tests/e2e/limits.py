@@ -29,15 +29,6 @@ class Limits(unittest.TestCase):
         self.assertIn(str(failure.details["max"]), failure.message)
         self.assertIn("retry_after", failure.details)
 
-    def await_zero(self, c):
-        """All accounts are zero, but for this connection."""
-        def used():
-            limits = c.call("stats")["total_limits"]
-            limits["connections"]["used"] = 0
-            return {k: v["used"] for k, v in limits.items() if v["used"]}
-        while used():
-            pass
-
     def test_jobs(self):
         folder = self.start("jobs = 5")
         with Client(folder.socket) as c:
@@ -51,7 +42,7 @@ class Limits(unittest.TestCase):
             c.call("cancel", ids)
             c.call("wait", ids)
             c.call("release", ids)
-            self.await_zero(c)
+            c.await_zero()
 
     def test_futures_count_until_they_are_released(self):
         folder = self.start("futures = 3")
@@ -61,7 +52,7 @@ class Limits(unittest.TestCase):
             self.refused(c, "futures", "quota", "submit", "bench/noop", None)
             c.call("release", ids[:1])
             c.call("release", [c.call("put", 4)] + ids)
-            self.await_zero(c)
+            c.await_zero()
 
     def test_bytes_inline_and_in_memfds(self):
         folder = self.start("bytes = 3M")
@@ -74,7 +65,7 @@ class Limits(unittest.TestCase):
             a = c.call("put", fd_ext(0), fds=[fd])
             os.close(fd)
             c.call("release", [a, b])
-            self.await_zero(c)
+            c.await_zero()
 
     def test_memfds_that_claim_more_bytes_than_can_be_counted(self):
         folder = self.start("bytes = 3M")
@@ -87,7 +78,7 @@ class Limits(unittest.TestCase):
                 self.refused(c, "bytes", "quota", "submit_many", "bench/noop", [1, values], options, fds=fds)
             for fd in fds:
                 os.close(fd)
-            self.await_zero(c)
+            c.await_zero()
 
     def test_fds(self):
         folder = self.start("fds = 10")
@@ -97,7 +88,7 @@ class Limits(unittest.TestCase):
             self.refused(c, "fds", "quota", "put", fd_ext(0), fds=[fd])
             os.close(fd)
             c.call("release", ids)
-            self.await_zero(c)
+            c.await_zero()
 
     def test_an_object_counts_until_its_last_job_is_through(self):
         folder = self.start("bytes = 4M\nfds = 20")
@@ -129,7 +120,7 @@ class Limits(unittest.TestCase):
             c.call("release", objects)
             os.close(fd)
             os.close(few)
-            self.await_zero(c)
+            c.await_zero()
 
     def test_fds_of_messages_that_are_not_complete(self):
         folder = self.start("fds = 10")
@@ -153,7 +144,7 @@ class Limits(unittest.TestCase):
             os.close(fd)
             for other in others:
                 other.close()
-            self.await_zero(c)
+            c.await_zero()
 
     def test_a_job_that_lacks_room_for_the_fds_of_its_result_says_so(self):
         folder = self.start("fds = 10")
@@ -167,7 +158,7 @@ class Limits(unittest.TestCase):
             c.call("release", [object])
             self.assertEqual(c.call("wait", [id]), [[id, "done"]])
             c.call("release", [id])
-            self.await_zero(c)
+            c.await_zero()
 
     def test_connections_are_refused_with_a_word(self):
         folder = self.start("connections = 3")
@@ -202,7 +193,7 @@ class Limits(unittest.TestCase):
             with self.assertRaises(Failure):
                 c.answer(waiting[1])
             c.call("release", [id])
-            self.await_zero(c)
+            c.await_zero()
 
     def test_long_lists_leave_turns_to_others(self):
         folder = self.start("")
@@ -229,7 +220,7 @@ class Limits(unittest.TestCase):
             page = [f["id"] for f in busy.call("list", {"limit": 2, "before": ids[-1]})]
             self.assertEqual(page, ids[-3:-1])
             busy.call("release", ids)
-            self.await_zero(busy)
+            busy.await_zero()
 
     def test_a_list_that_looks_at_many_goes_on_in_later_turns(self):
         folder = self.start("")
@@ -258,7 +249,7 @@ class Limits(unittest.TestCase):
                 other.send_raw(pack([0, 1000, "list", [{"label": "none"}]]) + pack([0, 1001, "ping", []]))
                 other.answer(1001)
             c.call("release", kept + more)
-            self.await_zero(c)
+            c.await_zero()
 
     def test_a_list_as_long_as_a_message(self):
         folder = self.start("")
@@ -270,7 +261,7 @@ class Limits(unittest.TestCase):
             c.call("wait", most)
             self.assertLess(1000, len(c.call("list", {"limit": 1 << 40})))
             c.call("release", ids + most)
-            self.await_zero(c)
+            c.await_zero()
 
     def test_unread_fds_count_until_they_are_read_whoever_closes(self):
         folder = self.start("connections = 3")
@@ -309,7 +300,7 @@ class Limits(unittest.TestCase):
                 pass
             reads.close()
             c.call("release", [id])
-            self.await_zero(c)
+            c.await_zero()
 
     def test_unread_fds_hold_back_their_own_connection_only(self):
         folder = self.start("")
@@ -326,7 +317,7 @@ class Limits(unittest.TestCase):
                 self.assertEqual(slow.answer(msgid), fd_ext(0))
             self.assertEqual(len(slow.fds), 40)
             quick.call("release", [id])
-            self.await_zero(quick)
+            quick.await_zero()
 
     def test_total_limits_are_full_not_quota(self):
         folder = self.start("total_futures = 2")
@@ -348,7 +339,7 @@ class Limits(unittest.TestCase):
             c.call("release", [held])
             self.assertEqual(c.call("wait", [id]), [[id, "done"]])
             c.call("release", [id])
-            self.await_zero(c)
+            c.await_zero()
 
     def test_a_result_that_can_never_fit_fails_with_quota(self):
         folder = self.start("bytes = 2M", pool="max_result = 4M\n")
@@ -364,7 +355,7 @@ class Limits(unittest.TestCase):
             os.close(fd)
             self.assertEqual(failure.code, "too_large")
             self.assertEqual((failure.details["limit"], failure.details["max"]), ("max_result", 102_400))
-            self.await_zero(c)
+            c.await_zero()
 
     def test_output_is_cut_and_says_so(self):
         folder = self.start("", pool="output = 10K\n")
@@ -384,7 +375,7 @@ class Limits(unittest.TestCase):
                     gone.send("wait", ids)
                     gone.send("call", "bench/sleep", 60_000_000)
                     gone.call("put", b"held", {"attached": True})
-            self.await_zero(c)
+            c.await_zero()
         os.close(fd)
 
 

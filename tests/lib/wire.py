@@ -128,6 +128,15 @@ class Client:
     def call(self, method, *params, fds=()):
         return self.answer(self.send(method, *params, fds=fds))
 
+    def await_zero(self):
+        """All accounts are zero, but for this connection."""
+        def used():
+            limits = self.call("stats")["total_limits"]
+            limits["connections"]["used"] = 0
+            return {k: v["used"] for k, v in limits.items() if v["used"]}
+        while used():
+            pass
+
     def error(self, method, *params, fds=()):
         """The failure that is expected."""
         try:
