@@ -63,7 +63,7 @@ fi
 
 # The headers could lie, the objects do not: beside itself, the compiled core calls only what
 # handles memory and strings. Names with __ come from the compiler and its sanitizers.
-calls='malloc|calloc|realloc|reallocarray|free|abort|qsort|bsearch|mem[a-z]+|bcmp|str[a-z]+|snprintf|vsnprintf|__.*|_GLOBAL_OFFSET_TABLE_'
+calls='malloc|aligned_alloc|calloc|realloc|reallocarray|free|abort|qsort|bsearch|mem[a-z]+|bcmp|str[a-z]+|snprintf|vsnprintf|__.*|_GLOBAL_OFFSET_TABLE_'
 if command -v nm >/dev/null && [ -d "$build/daemon/core" ]; then
 	find "$build/daemon/core" -name '*.o' >"$tmp/objects"
 	# shellcheck disable=SC2046 # no object has a space in its name

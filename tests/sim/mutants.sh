@@ -13,7 +13,7 @@ seeds=${1:-1-3000}
 [ $# -gt 0 ] && shift
 cc=${CC:-gcc}
 cflags=${CFLAGS:--O1 -g -std=gnu17 -fsanitize=address,undefined -fno-sanitize-recover=all}
-wrap=-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=queue_enter,--wrap=queue_put_back,--wrap=queue_settle
+wrap=-Wl,--wrap=malloc,--wrap=calloc,--wrap=aligned_alloc,--wrap=realloc,--wrap=strdup,--wrap=queue_enter,--wrap=queue_put_back,--wrap=queue_settle
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 

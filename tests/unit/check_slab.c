@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/fault.h"
@@ -35,20 +36,60 @@ START_TEST(a_piece_is_zeroed_each_time)
 		slab_give(&s, NULL);
 	}
 	slab_deinit(&s);
-	ck_assert_uint_eq(s.n, 0);
+	ck_assert_uint_eq(s.n_empty, 0);
 }
 END_TEST
 
-START_TEST(no_more_are_kept_than_it_may_keep)
+/* With sanitizers there are no blocks to be seen. */
+START_TEST(a_bounded_number_of_blocks_is_kept)
 {
-	static void *pieces[SLAB_KEEP + 10];
 	struct slab s = SLAB_INIT(BYTES);
+	unsigned n = (SLAB_KEEP + 3) * s.n_block;
+	void **pieces = calloc(n, sizeof(*pieces));
 
-	for (unsigned i = 0; i < SLAB_KEEP + 10; i++)
+	ck_assert_ptr_nonnull(pieces);
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < n; i++) {
+			pieces[i] = slab_take(&s);
+			ck_assert(is_zero(pieces[i]));
+			memset(pieces[i], 0xff, BYTES);
+		}
+		ck_assert_uint_eq(s.n_empty, 0);
+		for (unsigned i = 0; i < n; i++)
+			slab_give(&s, pieces[i]);
+		ck_assert_uint_le(s.n_empty, SLAB_KEEP);
+	}
+	slab_deinit(&s);
+	ck_assert_uint_eq(s.n_empty, 0);
+	free(pieces);
+}
+END_TEST
+
+static int by_address(const void *a, const void *b)
+{
+	const char *const *x = a, *const *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+START_TEST(pieces_do_not_overlap)
+{
+	static void *pieces[3 * SLAB_BLOCK_BYTES / BYTES];
+	struct slab s = SLAB_INIT(BYTES);
+	unsigned n = sizeof(pieces) / sizeof(*pieces);
+
+	for (unsigned i = 0; i < n; i++)
 		pieces[i] = slab_take(&s);
-	for (unsigned i = 0; i < SLAB_KEEP + 10; i++)
+	/* Every third comes from among those that were given back. */
+	for (unsigned i = 0; i < n; i += 3)
 		slab_give(&s, pieces[i]);
-	ck_assert_uint_le(s.n, SLAB_KEEP);
+	for (unsigned i = 0; i < n; i += 3)
+		pieces[i] = slab_take(&s);
+	qsort(pieces, n, sizeof(*pieces), by_address);
+	for (unsigned i = 1; i < n; i++)
+		ck_assert_int_ge((char *)pieces[i] - (char *)pieces[i - 1], BYTES);
+	for (unsigned i = 0; i < n; i++)
+		slab_give(&s, pieces[i]);
 	slab_deinit(&s);
 }
 END_TEST
@@ -69,5 +110,5 @@ START_TEST(without_memory_there_is_none)
 }
 END_TEST
 
-SUITE_MAIN("slab", a_piece_is_zeroed_each_time, no_more_are_kept_than_it_may_keep,
-	without_memory_there_is_none)
+SUITE_MAIN("slab", a_piece_is_zeroed_each_time, a_bounded_number_of_blocks_is_kept,
+	pieces_do_not_overlap, without_memory_there_is_none)
