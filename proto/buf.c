@@ -131,23 +131,19 @@ uint8_t *buf_take(struct buf *b, size_t *ret_n)
 }
 
 /* ---- MessagePack --------------------------------------------------------------------------------
- * msgpack-c's encoder, from the template that it is made of: its packer calls back for each lead byte,
- * length and body, which on the way of a small job took half of all instructions. Here the pieces are
- * appended in place. */
+ * What most messages are made of is written in place (encode.h). The rest is msgpack-c's encoder, from
+ * the template that it is made of: its packer calls back for each lead byte, length and body. */
 
 static inline int append(struct bufpack *p, const void *bytes, size_t n)
 {
-	struct buf *b = p->buf;
+	uint8_t *at;
 
-	if (p->error || n == 0)
-		return p->error;
-	if (n > b->size - b->tail) {
-		p->error = buf_reserve(b, n);
-		if (p->error)
-			return p->error;
-	}
-	memcpy(b->data + b->tail, bytes, n);
-	b->tail += n;
+	if (n == 0)
+		return 0;
+	at = bufpack_open(p, n);
+	if (!at)
+		return -ENOBUFS;
+	bufpack_close(p, encode_bytes(at, bytes, n));
 	return 0;
 }
 
@@ -168,14 +164,10 @@ static inline bool fits(struct bufpack *p, size_t n)
 	return false;
 }
 
-void bufpack_init(struct bufpack *p, struct buf *b)
+int bufpack_grow(struct bufpack *p, size_t n)
 {
-	p->buf = b;
-	p->error = 0;
-}
-
-int bufpack_error(const struct bufpack *p)
-{
+	if (p->error == 0)
+		p->error = buf_reserve(p->buf, n);
 	return p->error;
 }
 
@@ -184,7 +176,7 @@ void bufpack_text_n(struct bufpack *p, const char *text, size_t n)
 	if (!fits(p, n))
 		return;
 	pack_str(p, n);
-	pack_str_body(p, text, n);
+	append(p, text, n);
 }
 
 void bufpack_bin_head(struct bufpack *p, size_t n)
@@ -201,7 +193,13 @@ void bufpack_bin(struct bufpack *p, const void *bytes, size_t n)
 
 void bufpack_uint(struct bufpack *p, uint64_t v)
 {
-	pack_uint64(p, v);
+	uint8_t bytes[ENCODE_UINT_BYTES];
+	struct buf *b = p->buf;
+
+	if (b->size - b->tail >= sizeof(bytes))
+		bufpack_close(p, encode_uint(b->data + b->tail, v));
+	else
+		append(p, bytes, (size_t)(encode_uint(bytes, v) - bytes));
 }
 
 void bufpack_int(struct bufpack *p, int64_t v)
@@ -217,18 +215,13 @@ void bufpack_bool(struct bufpack *p, bool v)
 		pack_false(p);
 }
 
-void bufpack_nil(struct bufpack *p)
-{
-	pack_nil(p);
-}
-
-void bufpack_array(struct bufpack *p, size_t n)
+void bufpack_array_n(struct bufpack *p, size_t n)
 {
 	if (fits(p, n))
 		pack_array(p, n);
 }
 
-void bufpack_map(struct bufpack *p, size_t n)
+void bufpack_map_n(struct bufpack *p, size_t n)
 {
 	if (fits(p, n))
 		pack_map(p, n);
@@ -236,7 +229,10 @@ void bufpack_map(struct bufpack *p, size_t n)
 
 void bufpack_double(struct bufpack *p, double v)
 {
-	pack_double(p, v);
+	uint8_t *at = bufpack_open(p, ENCODE_DOUBLE_BYTES);
+
+	if (at)
+		bufpack_close(p, encode_double(at, v));
 }
 
 void bufpack_seconds(struct bufpack *p, uint64_t us)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "proto/base.h"
+#include "proto/encode.h"
 
 struct buf {
 	uint8_t *data;
@@ -60,14 +61,48 @@ struct bufpack {
 	int error; /* first failure, -errno */
 };
 
-void bufpack_init(struct bufpack *p, struct buf *b);
+static inline void bufpack_init(struct bufpack *p, struct buf *b)
+{
+	p->buf = b;
+	p->error = 0;
+}
+
 /* 0, or what went wrong since bufpack_init(). */
-must_check int bufpack_error(const struct bufpack *p);
+must_check static inline int bufpack_error(const struct bufpack *p)
+{
+	return p->error;
+}
+
+/* bufpack_open()'s rare half. */
+must_check int bufpack_grow(struct bufpack *p, size_t n);
+
+/* Room for n bytes, for encode_*(); what was written of them ends at bufpack_close(). NULL: there is
+ * none, now or since an earlier failure. */
+must_check static inline uint8_t *bufpack_open(struct bufpack *p, size_t n)
+{
+	struct buf *b = p->buf;
+
+	if (__builtin_expect(n > b->size - b->tail, 0) && bufpack_grow(p, n) != 0)
+		return NULL;
+	return b->data + b->tail;
+}
+
+static inline void bufpack_close(struct bufpack *p, const uint8_t *end)
+{
+	p->buf->tail = (size_t)(end - p->buf->data);
+}
+
 void bufpack_text_n(struct bufpack *p, const char *text, size_t n);
-/* In the header, so that the length of a word is known to the compiler. */
+/* Literals, that is nearly all keys, are some stores in place. */
 static inline void bufpack_text(struct bufpack *p, const char *text)
 {
-	bufpack_text_n(p, text, strlen(text));
+	size_t n = strlen(text);
+	uint8_t *at;
+
+	if (!__builtin_constant_p(n) || n >= ENCODE_WORD_BYTES)
+		bufpack_text_n(p, text, n);
+	else if ((at = bufpack_open(p, 1 + n)))
+		bufpack_close(p, encode_word(at, text, n));
 }
 void bufpack_bin(struct bufpack *p, const void *bytes, size_t n);
 /* Its head alone; the n bytes follow by bufpack_raw(). */
@@ -75,9 +110,36 @@ void bufpack_bin_head(struct bufpack *p, size_t n);
 void bufpack_uint(struct bufpack *p, uint64_t v);
 void bufpack_int(struct bufpack *p, int64_t v);
 void bufpack_bool(struct bufpack *p, bool v);
-void bufpack_nil(struct bufpack *p);
-void bufpack_array(struct bufpack *p, size_t n);
-void bufpack_map(struct bufpack *p, size_t n);
+static inline void bufpack_nil(struct bufpack *p)
+{
+	uint8_t *at = bufpack_open(p, 1);
+
+	if (at)
+		bufpack_close(p, encode_nil(at));
+}
+
+void bufpack_array_n(struct bufpack *p, size_t n);
+void bufpack_map_n(struct bufpack *p, size_t n);
+static inline void bufpack_array(struct bufpack *p, size_t n)
+{
+	uint8_t *at;
+
+	if (!__builtin_constant_p(n) || n > ENCODE_SMALL)
+		bufpack_array_n(p, n);
+	else if ((at = bufpack_open(p, 1)))
+		bufpack_close(p, encode_array(at, (unsigned)n));
+}
+
+static inline void bufpack_map(struct bufpack *p, size_t n)
+{
+	uint8_t *at;
+
+	if (!__builtin_constant_p(n) || n > ENCODE_SMALL)
+		bufpack_map_n(p, n);
+	else if ((at = bufpack_open(p, 1)))
+		bufpack_close(p, encode_map(at, (unsigned)n));
+}
+
 void bufpack_double(struct bufpack *p, double v);
 /* Seconds from microseconds. */
 void bufpack_seconds(struct bufpack *p, uint64_t us);

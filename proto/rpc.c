@@ -56,25 +56,3 @@ int rpc_parse(struct rpc *ret, const uint8_t *bytes, size_t len)
 	*ret = m;
 	return 0;
 }
-
-void rpc_pack_request(struct bufpack *p, uint32_t msgid, const char *method)
-{
-	bufpack_array(p, 4);
-	bufpack_uint(p, RPC_REQUEST);
-	bufpack_uint(p, msgid);
-	bufpack_text(p, method);
-}
-
-void rpc_pack_answer(struct bufpack *p, uint32_t msgid)
-{
-	bufpack_array(p, 4);
-	bufpack_uint(p, RPC_ANSWER);
-	bufpack_uint(p, msgid);
-}
-
-void rpc_pack_notification(struct bufpack *p, const char *method)
-{
-	bufpack_array(p, 3);
-	bufpack_uint(p, RPC_NOTIFICATION);
-	bufpack_text(p, method);
-}

@@ -316,6 +316,46 @@ START_TEST(the_packer_writes_what_msgpack_c_writes)
 }
 END_TEST
 
+/* One check of room for a sequence whose greatest length is known. */
+START_TEST(a_sequence_is_written_in_place)
+{
+	static const char expected[] = "\x93\x01\xa5"
+				       "final\x82\xa0\xc0\xa1x\xcb\x3f\xf8\0\0\0\0\0\0";
+	struct buf b = BUF_INIT(64);
+	struct bufpack p;
+	uint8_t *at;
+
+	bufpack_init(&p, &b);
+	at = bufpack_open(&p, 60);
+	ck_assert_ptr_nonnull(at);
+	at = encode_uint(encode_array(at, 3), 1);
+	at = encode_map(encode_key(at, "final"), 2);
+	at = encode_nil(encode_key(at, ""));
+	at = encode_seconds(encode_key(at, "x"), 1500000);
+	bufpack_close(&p, at);
+	ck_assert_uint_eq(buf_used(&b), sizeof(expected) - 1);
+	ck_assert_mem_eq(buf_head(&b), expected, sizeof(expected) - 1);
+	ck_assert_ptr_null(bufpack_open(&p, 60));
+	ck_assert_int_eq(bufpack_error(&p), -ENOBUFS);
+	buf_deinit(&b);
+}
+END_TEST
+
+START_TEST(the_last_bytes_of_room_are_used)
+{
+	struct buf b = BUF_INIT(5);
+	struct bufpack p;
+
+	bufpack_init(&p, &b);
+	bufpack_uint(&p, 70000);
+	ck_assert_int_eq(bufpack_error(&p), 0);
+	ck_assert_uint_eq(buf_used(&b), 5);
+	bufpack_uint(&p, 1);
+	ck_assert_int_eq(bufpack_error(&p), -ENOBUFS);
+	buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(the_packer_remembers_its_first_failure)
 {
 	struct buf b = BUF_INIT(8);
@@ -362,5 +402,6 @@ SUITE_MAIN("buf", an_empty_buffer_has_nothing, bytes_come_out_as_they_went_in, t
 	out_of_memory_changes_nothing, the_size_is_told_before_it_grows,
 	small_steps_do_not_move_all_bytes_each_time, truncate_undoes_what_was_appended,
 	take_hands_the_bytes_over, the_packer_writes_messagepack,
-	the_packer_writes_what_msgpack_c_writes, the_packer_remembers_its_first_failure,
+	the_packer_writes_what_msgpack_c_writes, a_sequence_is_written_in_place,
+	the_last_bytes_of_room_are_used, the_packer_remembers_its_first_failure,
 	the_packer_refuses_lengths_of_more_than_32_bits)
