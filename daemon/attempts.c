@@ -41,7 +41,7 @@ static void pack_error(struct bufpack *p, const struct future *f)
 	failure_pack_head(p, f);
 	if (!v)
 		failure_pack_details(p, f);
-	else if (v->spill_fd < 0 && !v->n_fds && v->len <= DETAILS_BYTES)
+	else if (!payload_is_spilled(v) && !v->n_fds && v->len <= DETAILS_BYTES)
 		bufpack_raw(p, v->bytes, v->len);
 	else
 		bufpack_map(p, 0);

@@ -35,9 +35,8 @@ void *await_new(struct request *r, struct future *f, const struct pending_ops *o
 		return NULL;
 	}
 	a->hook.ops = &hook_ops;
-	a->future = f;
-	a->msgid = r->msgid;
-	a->is_wanted = r->wants_answer;
+	a->pending.msgid = r->msgid;
+	a->pending.is_wanted = r->wants_answer;
 	core_pin(f);
 	core_wait(&r->server->core, f, &a->hook.waiter);
 	return a;
@@ -49,6 +48,6 @@ void await_free(struct pending *p, bool is_closing)
 	struct core *core = p->conn->conns->core;
 
 	core_unwait(core, &a->hook.waiter);
-	core_unpin(core, a->future);
+	core_unpin(core, await_future(a));
 	give_memory(p->ops, a);
 }

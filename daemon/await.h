@@ -9,16 +9,18 @@
 struct await {
 	struct pending pending;
 	struct final_hook hook;
-	struct future *future; /* pinned: neither a release nor its time to live takes it */
-	uint32_t msgid;	       /* of the request */
-	bool is_wanted;	       /* false: the request was a notification */
-	uint8_t kinds;	       /* of a subscription */
 };
+
+/* Pinned: neither a release nor its time to live takes it. */
+static inline struct future *await_future(const struct await *a)
+{
+	return a->hook.waiter.future;
+}
 
 /* Where its answer goes. */
 static inline struct reply_to await_to(const struct await *a)
 {
-	return (struct reply_to){a->pending.conn, a->is_wanted, a->msgid};
+	return (struct reply_to){a->pending.conn, a->pending.is_wanted, a->pending.msgid};
 }
 
 /* `size` bytes that begin with an await, zero behind it. It is ready when f is final, at once if it

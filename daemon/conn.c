@@ -63,7 +63,7 @@ static void drop_pendings(struct conn *c)
 {
 	struct pending *p;
 
-	while ((p = TAILQ_FIRST(&c->pendings)))
+	while ((p = TAILQ_FIRST(&c->ready)) || (p = TAILQ_FIRST(&c->pendings)))
 		pending_remove(p, true);
 }
 

@@ -42,7 +42,8 @@ enum outcome_code failure_code(const struct future *f)
 
 bool failure_find_detail(const struct payload *p, const char *key, struct cursor *ret)
 {
-	struct cursor c = p && p->spill_fd < 0 ? cursor_of(p->bytes, p->len) : cursor_of(NULL, 0);
+	struct cursor c = p && !payload_is_spilled(p) ? cursor_of(p->bytes, p->len)
+						      : cursor_of(NULL, 0);
 	const char *word;
 	size_t len;
 	uint32_t n;
@@ -290,7 +291,7 @@ void failure_pack_details(struct bufpack *p, const struct future *f)
 		bufpack_uint(p, edges_root(f));
 		break;
 	default:
-		if (f->value && f->value->spill_fd < 0)
+		if (f->value && !payload_is_spilled(f->value))
 			pack_without_fds(p, f->value);
 		else
 			bufpack_map(p, 0);

@@ -15,7 +15,7 @@
 #include "proto/shm.h"
 
 /* Values that fit come from a slab: nearly all, where there are many. */
-#define SMALL_BYTES 88u
+#define SMALL_BYTES 80u
 
 static struct slab small = SLAB_INIT(SMALL_BYTES);
 
@@ -102,38 +102,50 @@ static uint64_t expand(const struct payload *p, const uint8_t *encoding, size_t 
 	return sum;
 }
 
+static void set_spill_fd(struct payload *p, int fd)
+{
+	memcpy(p->bytes, &fd, sizeof(fd));
+}
+
 static int set_encoding(struct payload *p, const uint8_t *encoding, size_t len)
 {
-	p->len = (uint32_t)len;
+	int fd;
+
 	if (len <= PROTO_INLINE_BYTES) {
 		memcpy(p->bytes, encoding, len);
 		return 0;
 	}
-	p->spill_fd = shm_from_bytes("poold-value", encoding, len);
-	return p->spill_fd < 0 ? p->spill_fd : 0;
+	fd = shm_from_bytes("poold-value", encoding, len);
+	set_spill_fd(p, fd);
+	return fd < 0 ? fd : 0;
 }
 
-static size_t memory_of(size_t n_bytes)
+/* Of one whose encoding has so many bytes. */
+static size_t memory_of(size_t len)
 {
-	return offsetof(struct payload, bytes) + n_bytes;
+	return offsetof(struct payload, bytes) + (len > PROTO_INLINE_BYTES ? sizeof(int) : len);
 }
 
-/* Of one whose encoding has so many bytes here; zeroed but for them. */
-static struct payload *take_memory(size_t n_bytes)
+/* Zeroed but for the bytes; it spilled into no fd yet. */
+static struct payload *take_memory(size_t len)
 {
 	struct payload *p;
 
-	if (memory_of(n_bytes) <= SMALL_BYTES)
-		return slab_take(&small);
-	p = malloc(larger(memory_of(n_bytes), sizeof(*p)));
-	if (p)
-		*p = (struct payload){.spill_fd = -1};
+	if (memory_of(len) <= SMALL_BYTES)
+		p = slab_take(&small);
+	else
+		p = malloc(larger(memory_of(len), sizeof(*p)));
+	if (!p)
+		return NULL;
+	*p = (struct payload){.len = (uint32_t)len};
+	if (payload_is_spilled(p))
+		set_spill_fd(p, -1);
 	return p;
 }
 
 static void give_memory(struct payload *p)
 {
-	if (memory_of(p->spill_fd < 0 ? p->len : 0) <= SMALL_BYTES)
+	if (memory_of(p->len) <= SMALL_BYTES)
 		slab_give(&small, p);
 	else
 		free(p);
@@ -142,7 +154,6 @@ static void give_memory(struct payload *p)
 int payload_new_command(const uint8_t *encoding, size_t len, const int *fds, unsigned n_fds,
 	const uint8_t *roles, struct payload **ret, const char **ret_reason)
 {
-	size_t n_bytes = len <= PROTO_INLINE_BYTES ? len : 0;
 	struct payload *p = NULL;
 	int r = PAYLOAD_E_FD;
 
@@ -151,10 +162,9 @@ int payload_new_command(const uint8_t *encoding, size_t len, const int *fds, uns
 		goto fail;
 	}
 	r = -ENOMEM;
-	p = take_memory(n_bytes);
+	p = take_memory(len);
 	if (!p)
 		goto fail;
-	p->spill_fd = -1;
 	r = set_encoding(p, encoding, len);
 	if (r == 0 && n_fds > 0)
 		r = take_fds(p, fds, n_fds, roles, ret_reason);
@@ -204,16 +214,18 @@ static int share_memfds(struct payload *p, const struct payload *from)
 
 int payload_copy(const struct payload *from, struct payload **ret)
 {
-	size_t n_bytes = from->spill_fd < 0 ? from->len : 0;
-	struct payload *p = take_memory(n_bytes);
-	int r = 0;
+	struct payload *p = take_memory(from->len);
+	int r = 0, fd;
 
 	if (!p)
 		return -ENOMEM;
-	memcpy(p, from, memory_of(n_bytes));
-	p->memfds = NULL;
-	p->n_fds = 0;
-	r = share_fd(from->spill_fd, &p->spill_fd);
+	p->own = from->own;
+	if (payload_is_spilled(from)) {
+		r = share_fd(payload_spill_fd(from), &fd);
+		set_spill_fd(p, fd);
+	} else {
+		memcpy(p->bytes, from->bytes, from->len);
+	}
 	if (r == 0 && from->n_fds > 0)
 		r = share_memfds(p, from);
 	if (r < 0) {
@@ -231,8 +243,8 @@ struct payload *payload_free(struct payload *p)
 	if (p->memfds)
 		close_fds(p->memfds->fds, p->n_fds);
 	free(p->memfds);
-	if (p->spill_fd >= 0)
-		closer_close(p->spill_fd);
+	if (payload_spill_fd(p) >= 0)
+		closer_close(payload_spill_fd(p));
 	give_memory(p);
 	return NULL;
 }
@@ -241,10 +253,10 @@ const uint8_t *payload_encoding(const struct payload *p, uint8_t **ret_loaded)
 {
 	cleanup_free uint8_t *loaded = NULL;
 
-	if (p->spill_fd < 0)
+	if (!payload_is_spilled(p))
 		return p->bytes;
 	loaded = malloc(p->len);
-	if (!loaded || pread(p->spill_fd, loaded, p->len, 0) != (ssize_t)p->len)
+	if (!loaded || pread(payload_spill_fd(p), loaded, p->len, 0) != (ssize_t)p->len)
 		return NULL;
 	return *ret_loaded = take_ptr(loaded);
 }
@@ -256,7 +268,7 @@ uint64_t payload_charge_bytes(const struct payload *p)
 
 uint16_t payload_charge_fds(const struct payload *p)
 {
-	return (uint16_t)(p->n_fds + (p->spill_fd >= 0));
+	return (uint16_t)(p->n_fds + payload_is_spilled(p));
 }
 
 struct moved payload_moved(const struct payload *p)
@@ -264,7 +276,7 @@ struct moved payload_moved(const struct payload *p)
 	return (struct moved){
 		.inline_bytes = p->len,
 		.memfd_bytes = payload_memfd_bytes(p),
-		.copied_bytes = p->spill_fd >= 0 ? p->len : 0,
+		.copied_bytes = payload_is_spilled(p) ? p->len : 0,
 	};
 }
 

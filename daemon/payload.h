@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "daemon/core/future.h"
 #include "proto/base.h"
@@ -22,12 +23,26 @@ struct payload_memfds {
 struct payload {
 	struct payload_memfds *memfds; /* n_fds of them; NULL: none */
 	uint32_t len;		       /* bytes of the encoding */
-	int spill_fd; /* ≥ 0: the encoding lies in this sealed memfd, not in bytes[] (above
-			  inline_bytes) */
 	uint8_t n_fds;
 	uint8_t own; /* bit per index: no value, but a file of the client's own; -1 once closed */
-	uint8_t bytes[];
+	uint8_t bytes[]; /* the encoding, or the number of the fd that it spilled into */
 };
+
+/* The encoding lies in a sealed memfd. */
+static inline bool payload_is_spilled(const struct payload *p)
+{
+	return p->len > PROTO_INLINE_BYTES;
+}
+
+/* That memfd; -1: there is none. */
+static inline int payload_spill_fd(const struct payload *p)
+{
+	int fd = -1;
+
+	if (payload_is_spilled(p))
+		memcpy(&fd, p->bytes, sizeof(fd));
+	return fd;
+}
 
 /* What a payload counts for beside its value; at most. */
 static inline size_t payload_own_bytes(unsigned n_fds)

@@ -1,6 +1,6 @@
 /* A pending waits in its connection's list; when it can be written it stands in the connection's
- * ready list too, and is encoded when the connection has room. One heap holds the times of all of
- * them.
+ * ready list instead, and is encoded when the connection has room. One heap holds the times of all
+ * of them.
  */
 #include "daemon/pending.h"
 
@@ -19,15 +19,16 @@ static struct pending *of_timer(struct heap_node *node)
 	return (struct pending *)(void *)((char *)node - node->owner);
 }
 
-static bool is_ready(const struct pending *p)
+static struct pendings *list_of(const struct pending *p)
 {
-	return p->in_ready.tqe_prev;
+	return p->is_ready ? &p->conn->ready : &p->conn->pendings;
 }
 
-static void leave_ready(struct pending *p)
+static void set_ready(struct pending *p, bool is_ready)
 {
-	TAILQ_REMOVE(&p->conn->ready, p, in_ready);
-	p->in_ready.tqe_prev = NULL;
+	TAILQ_REMOVE(list_of(p), p, in_conn);
+	p->is_ready = is_ready;
+	TAILQ_INSERT_TAIL(list_of(p), p, in_conn);
 }
 
 int pending_add(struct pending *p, struct conn *c, const struct pending_ops *ops,
@@ -47,6 +48,7 @@ int pending_add(struct pending *p, struct conn *c, const struct pending_ops *ops
 	c->conns->n_timers += ops->timer_at > 0;
 	p->conn = c;
 	p->ops = ops;
+	p->is_ready = false;
 	TAILQ_INSERT_TAIL(&c->pendings, p, in_conn);
 	return 0;
 }
@@ -57,9 +59,7 @@ void pending_remove(struct pending *p, bool is_closing)
 
 	if (timer_of(p))
 		heap_clear(&c->conns->timers, timer_of(p));
-	TAILQ_REMOVE(&c->pendings, p, in_conn);
-	if (is_ready(p))
-		leave_ready(p);
+	TAILQ_REMOVE(list_of(p), p, in_conn);
 	c->conns->n_pendings--;
 	c->conns->n_timers -= p->ops->timer_at > 0;
 	account_give_one(c->account, ACCOUNT_WAITS, 1);
@@ -68,9 +68,9 @@ void pending_remove(struct pending *p, bool is_closing)
 
 void pending_ready(struct pending *p)
 {
-	if (is_ready(p))
+	if (p->is_ready)
 		return;
-	TAILQ_INSERT_TAIL(&p->conn->ready, p, in_ready);
+	set_ready(p, true);
 	conn_touch(p->conn);
 }
 
@@ -79,7 +79,7 @@ void pending_write(struct pending *p)
 	struct conn *c = p->conn;
 
 	if (p->ops->is_lasting) {
-		leave_ready(p);
+		set_ready(p, false);
 		p->ops->write(p);
 		return;
 	}

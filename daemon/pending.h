@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 #include "daemon/core/account.h"
@@ -28,10 +29,13 @@ struct pending_ops {
 };
 
 struct pending {
-	TAILQ_ENTRY(pending) in_conn;
-	TAILQ_ENTRY(pending) in_ready; /* tqe_prev is NULL while it does not stand there */
+	TAILQ_ENTRY(pending) in_conn; /* among those that are ready, or those that are not */
 	struct conn *conn;
 	const struct pending_ops *ops;
+	uint32_t msgid; /* of the request, and whether it was one; of awaits */
+	bool is_wanted;
+	bool is_ready;
+	uint8_t kinds; /* of a subscription */
 };
 
 /* For pending_ops.timer_at: of a type that begins with a pending, or with what begins with one. */

@@ -71,9 +71,9 @@ void reply_value(struct future *f)
 
 	if (!p)
 		bufpack_nil(&now.pack);
-	else if (p->spill_fd < 0 && (!p->n_fds || now.to.conn->wants_fds))
+	else if (!payload_is_spilled(p) && (!p->n_fds || now.to.conn->wants_fds))
 		bufpack_raw(&now.pack, p->bytes, p->len);
-	if (!p || (p->spill_fd < 0 && !p->n_fds))
+	if (!p || (!payload_is_spilled(p) && !p->n_fds))
 		return;
 	now.from = f;
 	now.value_at = buf_used(&now.buf);
@@ -126,8 +126,8 @@ static int put_value(struct outbox *o, struct future *f, bool wants_fds)
 	cleanup_free uint8_t *loaded = NULL;
 	const uint8_t *encoding;
 
-	if (p->spill_fd >= 0 && (wants_fds || !p->n_fds))
-		return outbox_file(o, f, p->spill_fd, p->len);
+	if (payload_is_spilled(p) && (wants_fds || !p->n_fds))
+		return outbox_file(o, f, payload_spill_fd(p), p->len);
 	if (wants_fds)
 		return 0; /* packed in place already */
 	encoding = payload_encoding(p, &loaded);

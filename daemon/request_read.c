@@ -109,8 +109,8 @@ static void window_payload(struct window *w, const struct payload *p)
 	const uint8_t *encoding;
 	struct cursor c;
 
-	if (p->spill_fd >= 0 && !p->n_fds) {
-		window_file(w, p->spill_fd, p->len);
+	if (payload_is_spilled(p) && !p->n_fds) {
+		window_file(w, payload_spill_fd(p), p->len);
 		return;
 	}
 	encoding = payload_encoding(p, &loaded);
@@ -212,7 +212,7 @@ static bool has_something(const struct future *f, const struct read_order *o)
 static void reader_write(struct pending *p)
 {
 	struct reader *w = container_of(p, struct reader, await.pending);
-	struct future *f = w->await.future;
+	struct future *f = await_future(&w->await);
 
 	if (w->order.stream < 0 && !future_state_is_final(f->state))
 		reply_error(await_to(&w->await), "not_ready",
@@ -236,7 +236,7 @@ static void reader_on_time(struct pending *p, uint64_t now_us)
 {
 	struct reader *w = container_of(p, struct reader, await.pending);
 
-	if (now_us >= w->until_us || has_something(w->await.future, &w->order))
+	if (now_us >= w->until_us || has_something(await_future(&w->await), &w->order))
 		pending_ready(p);
 	else
 		reader_set_time(w, now_us);

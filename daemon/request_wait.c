@@ -253,8 +253,8 @@ static void result_write(struct pending *p)
 {
 	struct result *w = container_of(p, struct result, await.pending);
 
-	if (future_state_is_final(w->await.future->state))
-		give_result(await_to(&w->await), w->await.future, w->wants_release);
+	if (future_state_is_final(await_future(&w->await)->state))
+		give_result(await_to(&w->await), await_future(&w->await), w->wants_release);
 	else
 		reply_error(await_to(&w->await), "not_ready",
 			"the time-out is over and the future is not final");

@@ -66,15 +66,15 @@ static void collect_fds(const struct payload *input, struct run_fds *fds)
 {
 	for (; fds->n < input->n_fds; fds->n++)
 		fds->fds[fds->n] = input->memfds->fds[fds->n];
-	if (input->spill_fd >= 0)
-		fds->fds[fds->n++] = input->spill_fd;
+	if (payload_is_spilled(input))
+		fds->fds[fds->n++] = payload_spill_fd(input);
 }
 
 /* Behind the meta: the values themselves, or what stands for them. */
 static int add_values(struct bufpack *p, struct buf *values, struct future *f, struct run_fds *fds)
 {
 	const struct payload *input = f->input;
-	size_t others = buf_used(p->buf) + (input->spill_fd < 0 ? input->len : 0);
+	size_t others = buf_used(p->buf) + (payload_is_spilled(input) ? 0 : input->len);
 	struct run_values v = run_values_of(f);
 	uint64_t number, max;
 	const char *limit;
@@ -98,7 +98,7 @@ static int send_one(int fd, struct buf *b, struct future *f)
 	cleanup(buf_deinit) struct buf values = BUF_INIT(VALUES_BYTES);
 	cleanup(run_fds_deinit) struct run_fds fds;
 	const struct payload *input = f->input;
-	bool is_inline = input->spill_fd < 0, has_values = edges_next_input(f, NULL);
+	bool is_inline = !payload_is_spilled(input), has_values = edges_next_input(f, NULL);
 	struct iovec iov[4];
 	int r = 0;
 	struct bufpack p;

@@ -22,7 +22,7 @@ static void count(struct run_values *v, const struct payload *p)
 
 	v->n++;
 	v->n_fds += p ? payload_charge_fds(p) : 0;
-	v->inline_bytes += p && p->spill_fd < 0 ? p->len : 1;
+	v->inline_bytes += p && !payload_is_spilled(p) ? p->len : 1;
 	if (p && __builtin_add_overflow(p->len, payload_memfd_bytes(p), &sum))
 		sum = UINT64_MAX;
 	else
@@ -127,9 +127,9 @@ static int pack_value(struct bufpack *p, const struct payload *v, struct run_fds
 		r = add_fd(fds, v->memfds->fds[i]);
 	if (r < 0)
 		return r;
-	if (v->spill_fd >= 0) {
+	if (payload_is_spilled(v)) {
 		bool is_made = v->n_fds > 0 && base > 0;
-		int fd = is_made ? shift_spilled(v, base) : v->spill_fd;
+		int fd = is_made ? shift_spilled(v, base) : payload_spill_fd(v);
 
 		return fd < 0 ? fd : pack_ext(p, fds, fd, is_made);
 	}

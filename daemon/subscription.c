@@ -15,22 +15,23 @@ static void subscription_write(struct pending *p)
 {
 	struct await *a = container_of(p, struct await, pending);
 
-	if (a->kinds & SUBSCRIPTION_CALL)
-		reply_outcome(await_to(a), a->future);
-	else if (a->kinds & SUBSCRIPTION_DELIVER)
-		reply_final(p->conn, a->future);
+	if (a->pending.kinds & SUBSCRIPTION_CALL)
+		reply_outcome(await_to(a), await_future(a));
+	else if (a->pending.kinds & SUBSCRIPTION_DELIVER)
+		reply_final(p->conn, await_future(a));
 }
 
 static void subscription_free(struct pending *p, bool is_closing)
 {
 	struct await *a = container_of(p, struct await, pending);
 	struct core *core = p->conn->conns->core;
-	struct future *f = a->future;
+	struct future *f = await_future(a);
 
 	core_unwait(core, &a->hook.waiter);
-	if (is_closing && (a->kinds & SUBSCRIPTION_ATTACHED) && !future_state_is_final(f->state))
+	if (is_closing && (a->pending.kinds & SUBSCRIPTION_ATTACHED) &&
+		!future_state_is_final(f->state))
 		(void)core_cancel(core, f, CANCEL_TERM, p->conn->uid, clock_now_us());
-	if (a->kinds & SUBSCRIPTION_CALL)
+	if (a->pending.kinds & SUBSCRIPTION_CALL)
 		core_release(core, f);
 	await_free(p, is_closing);
 }
@@ -91,6 +92,6 @@ struct pending *subscription_new(struct request *r, struct future *f, unsigned k
 	a = await_new(r, f, &subscription_ops, sizeof(*a));
 	if (!a)
 		return NULL;
-	a->kinds = (uint8_t)kinds;
+	a->pending.kinds = (uint8_t)kinds;
 	return &a->pending;
 }

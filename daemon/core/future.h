@@ -85,7 +85,8 @@ enum cancel_mode {
  * that watches is told of every other state before it, and stands before those that do not. */
 struct waiter {
 	TAILQ_ENTRY(waiter) in_future;
-	struct future *future; /* NULL: waits for nothing */
+	struct future *future; /* that it waits for, or did last; NULL */
+	bool is_waiting;
 	bool is_watching;
 };
 

@@ -238,12 +238,13 @@ void life_finish(struct core *c, struct future *f, enum future_state state,
 
 void core_wait(struct core *c, struct future *f, struct waiter *w)
 {
+	w->future = f;
 	if (future_state_is_final(f->state)) {
-		w->future = NULL;
+		w->is_waiting = false;
 		c->ops->tell(c->shell, w, f);
 		return;
 	}
-	w->future = f;
+	w->is_waiting = true;
 	TAILQ_INSERT_TAIL(&f->waiters, w, in_future);
 }
 
@@ -254,6 +255,7 @@ void core_watch(struct core *c, struct future *f, struct waiter *w)
 		return;
 	}
 	w->future = f;
+	w->is_waiting = true;
 	w->is_watching = true;
 	f->is_watched = true;
 	TAILQ_INSERT_HEAD(&f->waiters, w, in_future);
@@ -263,10 +265,10 @@ void core_unwait(struct core *c, struct waiter *w)
 {
 	struct future *f = w->future;
 
-	if (!f)
+	if (!w->is_waiting)
 		return;
 	TAILQ_REMOVE(&f->waiters, w, in_future);
-	w->future = NULL;
+	w->is_waiting = false;
 	if (w->is_watching)
 		f->is_watched = TAILQ_FIRST(&f->waiters) && TAILQ_FIRST(&f->waiters)->is_watching;
 	w->is_watching = false;

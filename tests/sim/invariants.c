@@ -260,7 +260,8 @@ static void check_waiters(struct world *w)
 {
 	for (unsigned i = 0; i < WORLD_WAITERS; i++) {
 		const struct world_waiter *waiter = &w->waiters[i];
-		const struct future *f = waiter->fake.w.future;
+		const struct waiter *fake = &waiter->fake.w;
+		const struct future *f = fake->is_waiting ? fake->future : NULL;
 
 		if (waiter->is_waiting != (f != NULL))
 			world_fail(w, "a waiter of %llu was %s", (ull)waiter->id,

@@ -164,7 +164,7 @@ static void told(struct fake *fake, struct fake_waiter *fw, struct future *f)
 	struct world *w = fake->user;
 	struct world_waiter *waiter = (struct world_waiter *)(void *)fw;
 
-	if (!waiter->is_waiting || waiter->id != f->id || fw->w.future)
+	if (!waiter->is_waiting || waiter->id != f->id || fw->w.is_waiting)
 		world_fail(
 			w, "a waiter is told what it did not ask: %llu", (unsigned long long)f->id);
 	if (!future_state_is_final(f->state))

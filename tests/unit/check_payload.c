@@ -35,7 +35,7 @@ START_TEST(test_small_value_is_inline)
 
 	ck_assert_uint_eq(p->len, 3);
 	ck_assert_mem_eq(p->bytes, "\xa2hi", 3);
-	ck_assert_int_eq(p->spill_fd, -1);
+	ck_assert_int_eq(payload_spill_fd(p), -1);
 	ck_assert_uint_eq(payload_charge_bytes(p), sizeof(*p) + 3);
 	ck_assert_uint_eq(payload_charge_fds(p), 0);
 	ck_assert_uint_eq(payload_moved(p).inline_bytes, 3);
@@ -54,12 +54,12 @@ START_TEST(test_large_value_is_spilled)
 
 	memset(bytes, 7, sizeof(bytes));
 	p = make(bytes, PROTO_INLINE_BYTES, NULL, 0);
-	ck_assert_int_eq(p->spill_fd, -1);
+	ck_assert_int_eq(payload_spill_fd(p), -1);
 	payload_free(p);
 	p = make(bytes, sizeof(bytes), NULL, 0);
-	ck_assert_int_eq(shm_check(p->spill_fd, sizeof(bytes), &size), 0);
+	ck_assert_int_eq(shm_check(payload_spill_fd(p), sizeof(bytes), &size), 0);
 	ck_assert_uint_eq(size, sizeof(bytes));
-	ck_assert_int_eq(pread(p->spill_fd, back, sizeof(back), 0), sizeof(back));
+	ck_assert_int_eq(pread(payload_spill_fd(p), back, sizeof(back), 0), sizeof(back));
 	ck_assert_mem_eq(back, bytes, sizeof(bytes));
 	ck_assert_uint_eq(payload_charge_fds(p), 1);
 	ck_assert_uint_eq(payload_charge_bytes(p), sizeof(*p) + sizeof(bytes));

@@ -172,7 +172,7 @@ START_TEST(test_large_value_goes_as_ext_3)
 	workbench_add_module(&b, "bench", 1);
 	workbench_start(&b);
 	f = submit_bin("bench/noop", 100000);
-	ck_assert_int_ge(f->input->spill_fd, 0);
+	ck_assert_int_ge(payload_spill_fd(f->input), 0);
 	expect_end(f, FUTURE_DONE);
 	ck_assert_uint_eq(f->in.copied_bytes, 100005); /* once, when it came in */
 }
