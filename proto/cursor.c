@@ -121,11 +121,9 @@ bool cursor_long_uint(struct cursor *c, uint64_t *ret)
 	unsigned width;
 
 	/* uint 8 to uint 64: what packers write */
-	if (!cursor_at_end(c) && *c->p >= 0xcc && *c->p <= 0xcf) {
+	if (cursor_len(c) > sizeof(*ret) && *c->p >= 0xcc && *c->p <= 0xcf) {
 		width = 1u << (*c->p - 0xcc);
-		if (cursor_len(c) <= width)
-			return false;
-		*ret = lead_number(c->p + 1, width);
+		*ret = lead_number(c->p + 1, sizeof(*ret)) >> (64 - 8 * width);
 		c->p += 1 + width;
 		return true;
 	}

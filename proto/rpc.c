@@ -31,19 +31,16 @@ static bool parse(struct rpc *m, struct cursor *c)
 	uint32_t n;
 	uint64_t type;
 
-	if (!cursor_array(c, &n) || !cursor_uint(c, &type))
+	if (!cursor_array(c, &n) || !cursor_uint(c, &type) || type > RPC_NOTIFICATION)
 		return false;
-	switch (type) {
-	case RPC_REQUEST:
-		m->type = RPC_REQUEST;
-		return n == 4 && parse_msgid(m, c) && parse_call(m, c);
-	case RPC_ANSWER:
-		m->type = RPC_ANSWER;
-		return n == 4 && parse_msgid(m, c) && cursor_skip(c, &m->error) &&
-		       parse_result(m, c);
-	case RPC_NOTIFICATION: m->type = RPC_NOTIFICATION; return n == 3 && parse_call(m, c);
-	default: return false;
-	}
+	m->type = (enum rpc_type)type;
+	if (m->type == RPC_NOTIFICATION)
+		return n == 3 && parse_call(m, c);
+	if (n != 4 || !parse_msgid(m, c))
+		return false;
+	if (m->type == RPC_REQUEST)
+		return parse_call(m, c);
+	return cursor_skip(c, &m->error) && parse_result(m, c);
 }
 
 int rpc_parse(struct rpc *ret, const uint8_t *bytes, size_t len)
