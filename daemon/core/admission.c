@@ -212,7 +212,7 @@ void admission_due(struct core *c, struct admission *a)
 /* Pinned ones stay: for a client that reads slowly, or for a job that is kept itself. */
 static bool goes_by_itself(const struct future *f, uint64_t until_us)
 {
-	return future_state_is_final(f->state) && !f->n_pins && f->timer.pos &&
+	return future_state_is_final(f->state) && !f->n_pins && life_is_armed(f) &&
 	       f->timer.key <= until_us;
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/core/core.h"
 
 #include "daemon/core/edge.h"
+#include "daemon/core/life.h"
 #include "daemon/core/reservation.h"
 
 int core_set_priority(struct future *f, int32_t priority)
@@ -19,7 +20,7 @@ void core_set_ttl(struct core *c, struct future *f, uint64_t ttl_us)
 	f->ttl_us = ttl_us;
 	account_stir(f->account);
 	if (future_state_is_final(f->state))
-		heap_set(&c->timers, &f->timer, heap_after(f->finished_us, ttl_us), f->id);
+		life_arm(c, f);
 }
 
 /* ---- what the record holds ---- */

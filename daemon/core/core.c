@@ -43,6 +43,7 @@ int core_init(struct core *c, const struct account_limits *limits, const struct 
 	TAILQ_INIT(&c->freed);
 	TAILQ_INIT(&c->settling);
 	TAILQ_INIT(&c->over);
+	shelf_init(&c->shelf);
 	c->tombstones = tombstones_new();
 	r = future_table_init(&c->table);
 	if (r == 0 && c->tombstones)
@@ -110,11 +111,15 @@ static void future_due(struct core *c, struct future *f, uint64_t now_us)
 static void do_due(struct core *c, struct heap_node *node, uint64_t now_us)
 {
 	char *object = (char *)node;
+	struct future *f;
 
+	if (node->owner != CORE_TIMER_FUTURE)
+		heap_clear(&c->timers, node);
 	switch ((enum core_timer)node->owner) {
 	case CORE_TIMER_FUTURE:
-		future_due(c, (struct future *)(void *)(object - offsetof(struct future, timer)),
-			now_us);
+		f = (struct future *)(void *)(object - offsetof(struct future, timer));
+		life_disarm(c, f);
+		future_due(c, f, now_us);
 		break;
 	case CORE_TIMER_SLOT:
 		sizing_due((struct slot *)(void *)(object - offsetof(struct slot, timer)), now_us);
@@ -132,10 +137,9 @@ static void do_all_due(struct core *c, uint64_t now_us)
 	struct heap_node *node;
 
 	for (unsigned n = 0; n < c->due_most; n++) {
-		node = heap_first(&c->timers);
+		node = life_first_timer(c);
 		if (!node || node->key > now_us)
 			return;
-		heap_clear(&c->timers, node);
 		do_due(c, node, now_us);
 	}
 }
@@ -159,7 +163,7 @@ uint64_t core_turn(struct core *c, uint64_t now_us)
 		c->want_turn = true;
 	if (!TAILQ_EMPTY(&c->settling))
 		return now_us;
-	node = heap_first(&c->timers); /* in the past: of what was taken back just now */
+	node = life_first_timer(c); /* in the past: of what was taken back just now */
 	if (c->want_turn && (!node || node->key > now_us + RETRY_US))
 		return now_us + RETRY_US;
 	return node ? node->key : HEAP_NEVER;

@@ -11,6 +11,7 @@
 #include "daemon/core/admission.h"
 #include "daemon/core/future.h"
 #include "daemon/core/pool.h"
+#include "daemon/core/shelf.h"
 #include "daemon/core/siphash.h"
 #include "daemon/core/slab.h"
 #include "daemon/core/tag.h"
@@ -96,8 +97,9 @@ struct core {
 	struct siphash_key seed;
 	struct tag_table groups;
 	struct tag_table keys;
-	struct heap timers;
-	uint32_t n_timers; /* objects that own one */
+	struct heap timers; /* but for: */
+	struct shelf shelf; /* most of what is final, by its time to live */
+	uint32_t n_timers;  /* objects that own one */
 	struct tombstones *tombstones;
 	uint64_t n_unfinished;
 	uint64_t n_turns;

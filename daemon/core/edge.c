@@ -32,6 +32,8 @@ static void settle_later(struct core *c, struct future *f)
 	if (f->is_settling)
 		return;
 	f->is_settling = true;
+	if (f->shelf_row)
+		life_arm(c, f);
 	core_pin(f);
 	TAILQ_INSERT_TAIL(&c->settling, f, in_line);
 }

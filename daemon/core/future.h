@@ -127,6 +127,7 @@ struct future {
 	bool is_each : 1;	/* its input is an array, the function runs once for each element */
 	bool is_alone : 1;	/* shares no packet: a worker died while one had it */
 	uint8_t place : 4;	/* in its packet, while it is handed over */
+	uint8_t shelf_row : 3;	/* 1 + where it stands until it goes; 0: its timer is in the heap */
 	enum future_clock clock : 2; /* that ended it, or the run being stopped */
 	uint16_t attempt;
 	uint32_t n_pins;  /* the shell still sends from it, or it is an input of a job */
@@ -136,13 +137,14 @@ struct future {
 	uint32_t cancel_uid; /* who cancelled it */
 	uint32_t wait_ns;    /* handed over: how long it is expected to keep others waiting */
 
-	struct lane *lane;	     /* until its end */
-	struct slot *slot;	     /* while it is handed over */
-	TAILQ_ENTRY(future) in_line; /* queue, slot, aside, or the list of what is to be freed */
-	TAILQ_ENTRY(future) in_uid;  /* all of one uid, by ID */
-	TAILQ_ENTRY(future) in_all;  /* all, by ID */
-	struct heap_node rank;	     /* when its turn comes in its lane; the queue's */
-	struct heap_node timer;	     /* whatever clock is next */
+	struct lane *lane; /* until its end */
+	struct slot *slot; /* while it is handed over */
+	TAILQ_ENTRY(future)
+	in_line; /* queue, slot, aside, shelf, or the list of what is to be freed */
+	TAILQ_ENTRY(future) in_uid; /* all of one uid, by ID */
+	TAILQ_ENTRY(future) in_all; /* all, by ID */
+	struct heap_node rank;	    /* when its turn comes in its lane; the queue's */
+	struct heap_node timer;	    /* whatever clock is next */
 
 	uint64_t input_bytes; /* charged to the account while the input is kept */
 	uint64_t kept_bytes;  /* charged as long as the record: texts, value */

@@ -41,14 +41,36 @@ struct future *life_free(struct core *c, struct future *f)
 	return NULL;
 }
 
+void life_disarm(struct core *c, struct future *f)
+{
+	if (f->shelf_row)
+		shelf_take(&c->shelf, f);
+	else
+		heap_clear(&c->timers, &f->timer);
+}
+
+/* One that its dependents are still to be told of stands in another list. */
+static bool may_be_shelved(const struct future *f)
+{
+	return future_state_is_final(f->state) && !f->dependents && !f->is_settling;
+}
+
 void life_arm(struct core *c, struct future *f)
 {
 	uint64_t at_us = terms_next_us(f);
 
-	if (at_us == HEAP_NEVER)
-		heap_clear(&c->timers, &f->timer);
-	else
+	if (at_us == HEAP_NEVER || future_state_is_final(f->state))
+		life_disarm(c, f);
+	if (at_us != HEAP_NEVER && !(may_be_shelved(f) && shelf_put(&c->shelf, f, at_us)))
 		heap_set(&c->timers, &f->timer, at_us, f->id);
+}
+
+struct heap_node *life_first_timer(const struct core *c)
+{
+	struct heap_node *node = heap_first(&c->timers);
+	struct future *f = shelf_first(&c->shelf);
+
+	return f && (!node || f->timer.key < node->key) ? &f->timer : node;
 }
 
 static void give_input(struct core *c, struct future *f)
@@ -66,7 +88,6 @@ static void give_input(struct core *c, struct future *f)
 static void forget_one(struct core *c, struct future *f)
 {
 	assert(TAILQ_EMPTY(&f->waiters));
-	heap_clear(&c->timers, &f->timer);
 	c->n_timers--;
 	future_table_remove(&c->table, f);
 	TAILQ_REMOVE(&c->all, f, in_all);
@@ -91,6 +112,7 @@ static void forget_one(struct core *c, struct future *f)
 static void forget(struct core *c, struct future *f)
 {
 	edges_forget(c, f);
+	life_disarm(c, f);
 	f->is_over = true;
 	TAILQ_INSERT_TAIL(&c->over, f, in_line);
 	if (c->is_forgetting)

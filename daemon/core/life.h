@@ -15,6 +15,14 @@ __attribute__((warn_unused_result)) int life_set_result(
 	struct core *c, struct future *f, struct payload *value, uint64_t bytes, uint16_t fds);
 /* Sets its timer by the clocks of its state. Not of `cancelling`. */
 void life_arm(struct core *c, struct future *f);
+/* It has no timer any more. */
+void life_disarm(struct core *c, struct future *f);
+static inline bool life_is_armed(const struct future *f)
+{
+	return f->timer.pos || f->shelf_row;
+}
+/* Whose timer comes first; NULL. */
+struct heap_node *life_first_timer(const struct core *c);
 /* The time to live is over: nobody finds it, its owner is told `expired`. */
 void life_expire(struct core *c, struct future *f);
 /* Forgets a job that is not final, as if it had never been. It is in no queue and no line. */

@@ -80,25 +80,29 @@ static void check_end(struct world *w, struct record *r, const struct future *f)
 	r->value = f->value;
 }
 
+static bool is_armed(const struct future *f)
+{
+	return f->timer.pos > 0 || f->shelf_row > 0;
+}
+
 static bool has_right_timer(const struct future *f, const struct record *r)
 {
 	bool has_timeout = r->timeout_us > 0 && r->timeout_us < UINT64_MAX;
 	bool has_deadline = r->wishes.deadline_us > 0, has_start = r->wishes.start_within_us > 0;
 
 	switch (f->state) {
-	case FUTURE_DELAYED: return f->timer.pos > 0;
-	case FUTURE_BLOCKED: return (f->timer.pos > 0) == has_deadline;
+	case FUTURE_DELAYED: return is_armed(f);
+	case FUTURE_BLOCKED: return is_armed(f) == has_deadline;
 	case FUTURE_QUEUED:
-		return (f->timer.pos > 0) == (has_deadline || has_start) ||
+		return is_armed(f) == (has_deadline || has_start) ||
 		       (f->slot && has_start && !has_deadline);
-	case FUTURE_RUNNING: return (f->timer.pos > 0) == (has_timeout || has_deadline);
+	case FUTURE_RUNNING: return is_armed(f) == (has_timeout || has_deadline);
 	case FUTURE_CANCELLING:
-		return f->slot->state != SLOT_RINGING || f != slot_first(f->slot) ||
-		       f->timer.pos > 0 ||
+		return f->slot->state != SLOT_RINGING || f != slot_first(f->slot) || is_armed(f) ||
 		       ((const struct fake_worker *)f->slot->shell)->is_known_dead;
 	default:
 		return f->is_released || r->ttl_us == UINT64_MAX ||
-		       (f->timer.pos > 0 && f->timer.key == heap_after(f->finished_us, r->ttl_us));
+		       (is_armed(f) && f->timer.key == heap_after(f->finished_us, r->ttl_us));
 	}
 }
 
@@ -256,6 +260,25 @@ static void check_heap(struct world *w)
 		world_fail(w, "%u timers run, %u have room", h->n, w->core->n_timers);
 }
 
+/* What stands in them is final, in no other list, and in the order of going. */
+static void check_shelf(struct world *w)
+{
+	for (unsigned i = 0; i < SHELF_ROWS; i++) {
+		const struct shelf_row *row = &w->core->shelf.rows[i];
+		uint64_t before_us = 0;
+		const struct future *f;
+
+		TAILQ_FOREACH (f, &row->futures, in_line) {
+			if (f->shelf_row != i + 1 || f->timer.pos || f->is_settling ||
+				!future_state_is_final(f->state))
+				world_fail(w, "%llu stands in row %u", (ull)f->id, i);
+			if (f->timer.key < before_us || f->timer.key > row->last_us)
+				world_fail(w, "row %u is out of order at %llu", i, (ull)f->id);
+			before_us = f->timer.key;
+		}
+	}
+}
+
 static void check_waiters(struct world *w)
 {
 	for (unsigned i = 0; i < WORLD_WAITERS; i++) {
@@ -285,6 +308,7 @@ void check_always(struct world *w)
 	graph_check(w);
 	names_check(w);
 	check_heap(w);
+	check_shelf(w);
 	check_waiters(w);
 	check_overtaken(w);
 	check_reasons(w, false);

@@ -182,7 +182,7 @@ static uint64_t goes_in_time(
 		const struct record *r = world_record(w, f->id);
 
 		if (future_uid(f) != v->uid || is_pinned(w, f, is_sending_soon_over) ||
-			f->is_released || !f->timer.pos ||
+			f->is_released || (!f->timer.pos && !f->shelf_row) ||
 			heap_after(f->finished_us, r->ttl_us) > v->a.until_us)
 			continue;
 		sum += kind == ACCOUNT_FUTURES ? 1 : 0;

@@ -227,15 +227,29 @@ static void check_clocks(struct world *w, uint64_t now_us)
 	}
 }
 
+static uint64_t first_timer_us(const struct core *c)
+{
+	const struct heap_node *node = heap_first(&c->timers);
+	uint64_t at_us = node ? node->key : HEAP_NEVER;
+
+	for (unsigned i = 0; i < SHELF_ROWS; i++) {
+		const struct future *f = TAILQ_FIRST(&c->shelf.rows[i].futures);
+
+		if (f && f->timer.key < at_us)
+			at_us = f->timer.key;
+	}
+	return at_us;
+}
+
 void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 {
-	const struct heap_node *first = heap_first(&w->core->timers);
+	uint64_t first_us = first_timer_us(w->core);
 
-	if (first && first->key <= now_us && next_us > now_us)
+	if (first_us <= now_us && next_us > now_us)
 		world_fail(w, "a timer was due and is still there");
 	if (next_us > now_us)
 		check_clocks(w, now_us);
-	if (next_us > now_us && next_us > (first ? first->key : HEAP_NEVER))
+	if (next_us > now_us && next_us > first_us)
 		world_fail(w, "the next turn comes after the first timer");
 	if (w->core->want_turn && next_us > now_us + 1000000)
 		world_fail(w, "what was refused is not tried again");
