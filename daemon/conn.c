@@ -14,6 +14,11 @@
  * Events are edge-triggered: so nothing has to be changed in the kernel when a client is paused, and the edge of
  * writability tells when a peer read fds or hung up. libevent does not mix both kinds on one fd.
  *
+ * A receive that brought less than it had room for has emptied the socket, so there is no second one to be told so.
+ * What it does not tell is that the peer is gone, which the same edge may have been for. libevent says so
+ * of a peer that closed its side, but not of one that went with answers unread (EPOLLERR): of that tells the next
+ * send, or, if nothing is to be sent in this turn, a look.
+ *
  * Nothing is freed where it happens: a closed connection stays until conns_sweep().
  */
 #include "daemon/conn.h"
@@ -147,24 +152,29 @@ static void resume(struct conn *c)
 	TAILQ_INSERT_TAIL(&c->conns->resumed, c, in_resumed);
 }
 
-/* One message, and the time that it took from its uid's share of the turn. Returns the time after it. */
-static uint64_t handle(struct conn *c, const struct inbox_message *m, uint64_t now_us)
+static void handle(struct conn *c, const struct inbox_message *m, uint64_t now_us)
 {
 	struct conns *cs = c->conns;
-	uint64_t end_us;
 
 	if (cs->ops->on_message(cs->userdata, c, m->bytes, m->scan, m->fds, m->n_fds, now_us) != 0)
 		conn_fatal(c, "bad_request", "not a MessagePack-RPC message");
 	inbox_pop(&c->in);
-	end_us = clock_now_us();
-	conns_spend(cs, c->uid, end_us - now_us);
-	return end_us;
 }
 
-/* Handles the complete messages that lie in the inbox. */
-static void process(struct conn *c)
+/* What was done since then is taken from its uid's share of the turn. Returns the time. */
+static uint64_t spend(struct conn *c, uint64_t since_us)
 {
 	uint64_t now_us = clock_now_us();
+
+	conns_spend(c->conns, c->uid, now_us - since_us);
+	return now_us;
+}
+
+/* Handles the complete messages that lie in the inbox. The clock is looked at when the system's tick, which costs
+ * less to read, has moved. */
+static void process(struct conn *c)
+{
+	uint64_t now_us = clock_now_us(), tick_us = clock_tick_us();
 	struct inbox_message m;
 	struct inbox_fault fault;
 	int r = 0;
@@ -179,9 +189,15 @@ static void process(struct conn *c)
 			break;
 		}
 		r = inbox_next(&c->in, &m, &fault);
-		if (r == 0)
-			now_us = handle(c, &m, now_us);
+		if (r != 0)
+			break;
+		handle(c, &m, now_us);
+		if (clock_tick_us() != tick_us) {
+			now_us = spend(c, now_us);
+			tick_us = clock_tick_us();
+		}
 	}
+	spend(c, now_us);
 	if (r != INBOX_E_FAULT && c->state <= CONN_ENDED)
 		r = inbox_settle(&c->in, &fault);
 	if (r == INBOX_E_FAULT)
@@ -224,7 +240,8 @@ static bool read_and_process(struct conn *c)
 		input_ended(c);
 	else if (r != -EAGAIN && r != -EINTR)
 		conn_close(c, strerror(-r));
-	return r == 0 && c->state == CONN_OPEN && !c->is_paused && !c->is_resumed;
+	c->is_unsure = r == 0 && c->in.was_all && !c->is_ending;
+	return r == 0 && !c->is_unsure;
 }
 
 /* Reads until there is no more, since readability is told by its edge only. A client that has more to say than
@@ -249,7 +266,10 @@ void conn_go_on(struct conn *c)
 
 static void readable(evutil_socket_t fd, short what, void *userdata)
 {
-	read_on(userdata);
+	struct conn *c = userdata;
+
+	c->is_ending |= (what & EV_CLOSED) != 0;
+	read_on(c);
 }
 
 static void writable(evutil_socket_t fd, short what, void *userdata)
@@ -286,8 +306,19 @@ static void listen_for_write(struct conn *c, bool is_wanted)
 		event_del(c->on_writable);
 }
 
+/* Somebody who took an answer just now is there; and whoever goes later is told of by an edge of its own. */
+static void make_sure(struct conn *c, bool has_taken)
+{
+	if (c->is_unsure && !has_taken && is_hung_up(c)) {
+		c->is_ending = true;
+		resume(c);
+	}
+	c->is_unsure = false;
+}
+
 void conn_flush(struct conn *c)
 {
+	bool is_told = false;
 	int r = 0;
 
 	if (c->state == CONN_FLUSHING) {
@@ -299,6 +330,7 @@ void conn_flush(struct conn *c)
 		write_ready(c);
 		if (c->state == CONN_CLOSED)
 			return;
+		is_told = !outbox_is_empty(&c->out);
 		r = outbox_flush(&c->out, c->fd);
 	} while (r == 0 && c->state <= CONN_ENDED && !TAILQ_EMPTY(&c->ready));
 	if (r < 0) {
@@ -311,6 +343,7 @@ void conn_flush(struct conn *c)
 			c->is_paused = false;
 			resume(c);
 		}
+		make_sure(c, is_told && r == 0);
 	}
 }
 
@@ -330,7 +363,8 @@ int conn_new(struct conns *cs, int fd, struct conn **ret)
 	c->number = cs->next_number++;
 	TAILQ_INIT(&c->pendings);
 	TAILQ_INIT(&c->ready);
-	c->on_readable = event_new(cs->base, fd, EV_READ | EV_ET | EV_PERSIST, readable, c);
+	c->on_readable = event_new(
+		cs->base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, readable, c);
 	c->on_writable = event_new(cs->base, fd, EV_WRITE | EV_ET | EV_PERSIST, writable, c);
 	if (!c->on_readable || !c->on_writable) {
 		conn_free(c);

@@ -87,6 +87,8 @@ struct conn {
 	bool wants_fds;	 /* said fds: true in hello */
 	bool is_admin;
 	bool is_listening_for_write;
+	bool is_ending; /* its input has an end, perhaps behind more input */
+	bool is_unsure; /* whether its peer is still there: it was not read up to the end */
 	int fd;
 	uid_t uid;
 	gid_t gid;

@@ -116,6 +116,7 @@ static int room_behind(struct inbox *i, uint8_t **ret, size_t *ret_n, struct inb
 int inbox_receive(struct inbox *i, int sock, struct inbox_fault *ret_fault)
 {
 	bool is_partial = buf_used(&i->kept) > 0;
+	unsigned n_fds = i->fds.n;
 	int condition = 0, r = 0;
 	uint8_t *into = shared;
 	size_t room = sizeof(shared);
@@ -132,6 +133,8 @@ int inbox_receive(struct inbox *i, int sock, struct inbox_fault *ret_fault)
 		return fault(ret_fault, "bad_fd", "more than %u fds at once", QUEUED_FDS);
 	if (n <= 0)
 		return n < 0 ? (int)n : INBOX_END;
+	/* only fds end a receive before the last byte that lies there */
+	i->was_all = (size_t)n < room && i->fds.n == n_fds;
 	if (is_partial)
 		buf_commit(&i->kept, (size_t)n);
 	else

@@ -19,6 +19,7 @@ struct inbox {
 	size_t done;	 /* of what lies here, handled */
 	struct scan scan;
 	struct fdqueue fds;
+	bool was_all; /* the last receive left nothing in the socket, but perhaps its end */
 };
 
 /* A complete message, scanned. */

@@ -24,6 +24,10 @@
 #include "proto/shm.h"
 
 #define PROGRESS_TEXT_BYTES 256
+/* One worker must not hold the loop. */
+#define PACKETS_PER_EVENT 16
+/* As many as one link can hold unread, and some. */
+#define PACKETS_MOST 1024
 
 /* ---- notifications ---- */
 
@@ -205,7 +209,7 @@ static void take_answer(struct worker_link *l, const struct rpc *m, struct messa
 		a = (struct answer){
 			.msgid = m->msgid, .is_failure = true, .failure = FAILURE_QUOTA};
 	}
-	if (core_answered(l->slot, &a, clock_now_us()) != 0)
+	if (core_answered(l->slot, &a, l->in.now_us) != 0)
 		worker_link_break(l, "an answer that nobody waits for");
 }
 
@@ -306,6 +310,7 @@ static bool receive(struct worker_link *l)
 		worker_link_break(l, "an empty packet, or its end of the link is shut down");
 	else
 		in->len = (size_t)n;
+	in->now_us = clock_now_us();
 	return n > 0 && !condition;
 }
 
@@ -315,15 +320,37 @@ static bool may_read(const struct worker_link *l)
 	return l->fd >= 0 && !l->is_broken && (l->state == LINK_STARTING || l->was_ready);
 }
 
-void link_reader_run(struct worker_link *l, unsigned max_packets)
+/* Until there is no more, or as long as the next packet is wanted. */
+static void run(struct worker_link *l, bool (*is_wanted)(const struct worker_link *, unsigned n))
 {
 	struct incoming *in = &l->in;
+	unsigned n = 0;
 
 	while (may_read(l)) {
-		if (in->pos == in->len && (max_packets-- == 0 || !receive(l)))
+		if (in->pos == in->len && (!is_wanted(l, n++) || !receive(l)))
 			break;
 		handle_message(l);
 	}
 	if (in->bytes)
 		give_memory(l);
+}
+
+static bool is_wanted_now(const struct worker_link *l, unsigned n)
+{
+	return n == 0 || (n < PACKETS_PER_EVENT && slot_first(l->slot));
+}
+
+static bool is_wanted_always(const struct worker_link *l, unsigned n)
+{
+	return n < PACKETS_MOST;
+}
+
+void link_reader_run(struct worker_link *l)
+{
+	run(l, is_wanted_now);
+}
+
+void link_reader_drain(struct worker_link *l)
+{
+	run(l, is_wanted_always);
 }

@@ -3,9 +3,9 @@
 
 #include "daemon/worker_link.h"
 
-/* As many packets as one link can hold unread, and some. */
-#define LINK_READER_ALL 1024u
+/* Both may be called again from inside: the inner call goes on where the outer one is. */
 
-/* Reads at most so many packets. May be called again from inside: the inner call goes on where the
- * outer one is. */
-void link_reader_run(struct worker_link *l, unsigned max_packets);
+/* Reads what is there; what the worker says beside its answers may be left for the next event. */
+void link_reader_run(struct worker_link *l);
+/* Reads all that is there. */
+void link_reader_drain(struct worker_link *l);

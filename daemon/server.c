@@ -117,13 +117,6 @@ static int watch_signals(struct server *s)
 
 /* ---- start ---- */
 
-static void on_timer(evutil_socket_t fd, short what, void *userdata)
-{
-	struct server *s = userdata;
-
-	s->timer_at_us = HEAP_NEVER;
-}
-
 static void on_accept(int fd, void *userdata)
 {
 	struct server *s = userdata;
@@ -146,14 +139,14 @@ static void raise_fd_limit(void)
 
 static struct event_base *base_new(void)
 {
+	const int features = EV_FEATURE_ET | EV_FEATURE_O1 | EV_FEATURE_EARLY_CLOSE;
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
 
 	if (!config)
 		return NULL;
-	/* Edge-triggered events need epoll; precise times need timerfd. */
-	if (event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_O1) == 0 &&
-		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+	/* What epoll can. */
+	if (event_config_require_features(config, features) == 0)
 		base = event_base_new_with_config(config);
 	event_config_free(config);
 	return base;
@@ -168,9 +161,11 @@ static int start(struct server *s, const struct config_override *override)
 	raise_fd_limit();
 	fdpass_set_close(closer_close);
 	s->base = base_new();
-	s->timer = s->base ? evtimer_new(s->base, on_timer, s) : NULL;
-	if (!s->timer)
+	if (!s->base)
 		return -ENOMEM;
+	r = deadline_init(&s->deadline, s->base);
+	if (r < 0)
+		return r;
 	r = idmark_new(s->config->state_dir, &s->idmark, &first_id, &id_end);
 	if (r)
 		return r;
@@ -204,7 +199,7 @@ int server_new(struct config *config, const struct config_override *override, st
 	s->config = config;
 	TAILQ_INIT(&s->drains);
 	s->started_us = clock_now_us();
-	s->timer_at_us = HEAP_NEVER;
+	s->deadline = DEADLINE_NONE;
 	s->stop_at_us = HEAP_NEVER;
 	r = start(s, override);
 	if (r) {
@@ -233,8 +228,7 @@ struct server *server_free(struct server *s)
 	server_hold_signals();
 	for (unsigned i = 0; i < s->n_signals; i++)
 		event_free(s->signals[i]);
-	if (s->timer)
-		event_free(s->timer);
+	deadline_deinit(&s->deadline);
 	if (s->base)
 		event_base_free(s->base);
 	config_free(s->config);
@@ -262,24 +256,6 @@ static void become_ready(struct server *s)
 	notify_ready("serving %s", listener_path(s->listener));
 	/* Whoever started it waits for this word, so it is no matter of log levels. */
 	dprintf(STDERR_FILENO, "READY: serving %s\n", listener_path(s->listener));
-}
-
-static void arm_timer(struct server *s, uint64_t at_us)
-{
-	struct timeval after;
-	uint64_t now_us, span_us;
-
-	if (at_us == s->timer_at_us)
-		return;
-	s->timer_at_us = at_us;
-	if (at_us == HEAP_NEVER) {
-		evtimer_del(s->timer);
-		return;
-	}
-	now_us = clock_now_us();
-	span_us = at_us > now_us ? at_us - now_us : 0;
-	after = (struct timeval){(time_t)(span_us / 1000000), (suseconds_t)(span_us % 1000000)};
-	evtimer_add(s->timer, &after);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -339,7 +315,7 @@ static bool turn(struct server *s)
 	next_us = earlier(next_us, conns_next_us(&s->conns));
 	next_us = earlier(next_us, notify_watchdog(&s->notify, now_us));
 	next_us = earlier(next_us, tell_status(s, now_us));
-	arm_timer(s, earlier(next_us, s->stop_at_us));
+	deadline_set(&s->deadline, earlier(next_us, s->stop_at_us));
 	return is_more;
 }
 

@@ -15,6 +15,7 @@
 #include "daemon/config.h"
 #include "daemon/conn.h"
 #include "daemon/core/core.h"
+#include "daemon/deadline.h"
 #include "daemon/notify.h"
 #include "daemon/watch.h"
 #include "daemon/workers.h"
@@ -40,8 +41,7 @@ enum server_state {
 struct server {
 	struct config *config;
 	struct event_base *base;
-	struct event *timer;
-	uint64_t timer_at_us; /* HEAP_NEVER: not armed */
+	struct deadline deadline;
 	struct event *signals[4];
 	unsigned n_signals;
 	struct core core;

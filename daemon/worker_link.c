@@ -29,9 +29,6 @@
 #include "daemon/log.h"
 #include "daemon/run_packet.h"
 
-/* Packets per event: one worker must not hold the loop. */
-#define PACKETS_PER_EVENT 16
-
 #define TO(s) (1u << LINK_##s)
 
 static const uint8_t legal[] = {
@@ -77,7 +74,7 @@ void links_deinit(struct links *all)
 
 static void on_packet(evutil_socket_t fd, short what, void *arg)
 {
-	link_reader_run(arg, PACKETS_PER_EVENT);
+	link_reader_run(arg);
 }
 
 static void die(struct worker_link *l)
@@ -242,7 +239,7 @@ bool worker_link_bury(struct worker_link *l)
 	char how[512];
 	struct worker_end end = {.how = how};
 
-	link_reader_run(l, LINK_READER_ALL);
+	link_reader_drain(l);
 	worker_link_take_back(l);
 	output_drain(&l->output);
 	if (l->process.pid && process_reap(&l->process, &l->status, &l->usage) == -EAGAIN)

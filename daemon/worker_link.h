@@ -45,7 +45,8 @@ struct links {
 struct incoming {
 	uint8_t *bytes; /* NULL: none */
 	size_t len;
-	size_t pos; /* of the next message */
+	size_t pos;	 /* of the next message */
+	uint64_t now_us; /* when it was read */
 	struct fdqueue fds;
 };
 

@@ -23,7 +23,7 @@ static void take_back(void *shell, struct slot *s)
 
 static void read_answers(void *shell, struct slot *s)
 {
-	link_reader_run(s->shell, LINK_READER_ALL);
+	link_reader_drain(s->shell);
 }
 
 static void ring(void *shell, struct slot *s, struct future *f)

@@ -134,6 +134,10 @@ ssize_t fdpass_send(
 
 	if (n_fds > PROTO_PACKET_FDS)
 		return -EINVAL;
+	if (n_fds == 0 && n_iov == 1) { /* the kernel has less to look at */
+		n = send(sock, iov->iov_base, iov->iov_len, flags | MSG_NOSIGNAL);
+		return n < 0 ? -errno : n;
+	}
 	if (n_fds > 0) {
 		memset(&control, 0, sizeof(control));
 		control.align.cmsg_level = SOL_SOCKET;

@@ -1,7 +1,9 @@
 """What a client may do to its connection without anybody else noticing: cuts, quotas, shapes of values."""
 
 import os
+import select
 import signal
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "lib"))
@@ -35,6 +37,62 @@ class WayIn(ClientCase):
         os.close(fd)
         self.assertEqual(self.c.call("result", id), ["a", b"", "b"])
         self.c.call("release", [id])
+
+    # ends
+
+    def gone_at_once(self, leave):
+        """A client speaks and leaves while the daemon looks elsewhere: one event tells of both. It must be missed."""
+        with Client(self.folder.socket) as c:
+            c.send_raw(PING)
+            select.select([c.socket], [], [])  # the answer lies there, unread
+            os.kill(self.poold.process.pid, signal.SIGSTOP)
+            try:
+                os.waitid(os.P_PID, self.poold.process.pid, os.WSTOPPED)
+                leave(c)
+            finally:
+                os.kill(self.poold.process.pid, signal.SIGCONT)
+        self.poold.await_that(
+            lambda: self.c.call("stats")["total_limits"]["connections"]["used"] == 1, "it to be missed")
+
+    def test_who_leaves_behind_a_word_without_an_answer(self):
+        word = pack([2, "release", [[]]])
+
+        def with_answers_unread(c):
+            c.send_raw(word)
+            c.close()
+
+        def with_nothing_unread(c):
+            c.answer(1)
+            c.send_raw(word)
+            c.close()
+
+        def with_half_a_word(c):
+            c.send_raw(word[:-1])
+            c.close()
+
+        def by_halves(c):
+            c.send_raw(word)
+            c.socket.shutdown(socket.SHUT_WR)
+
+        for leave in (with_answers_unread, with_nothing_unread, with_half_a_word, by_halves):
+            with self.subTest(leave.__name__):
+                self.gone_at_once(leave)
+
+    def test_what_comes_behind_fds_is_read_too(self):
+        """A receive ends behind the bytes that came with fds, and short."""
+        with Client(self.folder.socket) as c:
+            os.kill(self.poold.process.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, self.poold.process.pid, os.WSTOPPED)
+            try:
+                fd = sealed(b"x" * 70_000)
+                c.send_raw(PING)
+                c.send_raw(pack([0, 2, "put", [fd_ext(0)]]), fds=[fd])
+                c.send_raw(pack([0, 3, "ping", []]))
+                os.close(fd)
+            finally:
+                os.kill(self.poold.process.pid, signal.SIGCONT)
+            self.assertEqual([c.answer(1), c.answer(3)], ["pong", "pong"])
+            c.call("release", [c.answer(2)])
 
     # what lies unsent
 

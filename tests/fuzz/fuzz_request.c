@@ -89,7 +89,8 @@ static void set_up(void)
 	set_up_fds();
 	server.config = &config;
 	server.state = SERVER_SERVING;
-	server.timer_at_us = server.stop_at_us = HEAP_NEVER;
+	server.deadline = DEADLINE_NONE;
+	server.stop_at_us = HEAP_NEVER;
 	server.base = event_base_new();
 	must(server.base);
 	TAILQ_INIT(&server.drains);
