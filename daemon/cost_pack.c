@@ -10,16 +10,25 @@
 #include "proto/quantity.h"
 
 #define ADVICE_BYTES 320
+#define TIMING_BYTES                                                                               \
+	(1 + ENCODE_KEY_BYTES("queued") + ENCODE_KEY_BYTES("handover") + ENCODE_KEY_BYTES("run") + \
+		ENCODE_KEY_BYTES("return") + 4 * ENCODE_DOUBLE_BYTES)
 
 static_assert(COST_LARGE_BYTES == PROTO_INLINE_BYTES, "what is large does not travel inline");
 
+/* Of every job: one sequence. */
 void cost_pack_timing(struct bufpack *p, const struct future_timing *t)
 {
-	bufpack_map(p, 4);
-	bufpack_field_seconds(p, "queued", t->queued_us);
-	bufpack_field_seconds(p, "handover", t->handover_us);
-	bufpack_field_seconds(p, "run", t->run_us);
-	bufpack_field_seconds(p, "return", t->return_us);
+	uint8_t *at = bufpack_open(p, TIMING_BYTES);
+
+	if (!at)
+		return;
+	at = encode_map(at, 4);
+	at = encode_seconds(encode_key(at, "queued"), t->queued_us);
+	at = encode_seconds(encode_key(at, "handover"), t->handover_us);
+	at = encode_seconds(encode_key(at, "run"), t->run_us);
+	at = encode_seconds(encode_key(at, "return"), t->return_us);
+	bufpack_close(p, at);
 }
 
 static void pack_mean(struct bufpack *p, const char *key, uint64_t us, uint64_t n)

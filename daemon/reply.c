@@ -29,30 +29,26 @@ static struct {
 	struct buf buf;
 	struct bufpack pack;
 	struct reply_to to;
-	bool is_notification;
 	struct future *from; /* its value is to be put in at value_at */
 	size_t value_at;
-} now;
+} now = {.buf = {.max = 2 * PROTO_MESSAGE_BYTES}};
 
 struct reply_to reply_to_request(const struct request *r)
 {
 	return (struct reply_to){r->conn, r->wants_answer, r->msgid};
 }
 
-static void begin(struct reply_to to, bool is_notification)
+static void begin(struct reply_to to)
 {
-	if (!now.buf.max)
-		buf_init(&now.buf, 2 * PROTO_MESSAGE_BYTES);
 	buf_clear(&now.buf);
 	bufpack_init(&now.pack, &now.buf);
 	now.to = to;
-	now.is_notification = is_notification;
 	now.from = NULL;
 }
 
 struct bufpack *reply_begin(struct reply_to to)
 {
-	begin(to, false);
+	begin(to);
 	rpc_pack_answer(&now.pack, to.msgid);
 	bufpack_nil(&now.pack);
 	return &now.pack;
@@ -60,7 +56,7 @@ struct bufpack *reply_begin(struct reply_to to)
 
 struct bufpack *reply_begin_notification(struct conn *c, const char *method)
 {
-	begin((struct reply_to){.conn = c, .is_wanted = true}, true);
+	begin((struct reply_to){.conn = c, .is_wanted = true});
 	rpc_pack_notification(&now.pack, method);
 	return &now.pack;
 }
@@ -145,23 +141,29 @@ uint64_t reply_too_large(const struct conn *c, const struct payload *p)
 
 /* ---- sending ---- */
 
-static int send_out(void)
+/* With a value between what was packed before and behind it. */
+static __attribute__((noinline)) int send_around_value(struct conn *c)
 {
-	struct conn *c = now.to.conn;
 	const uint8_t *bytes = buf_head(&now.buf);
-	size_t n = buf_used(&now.buf), first = now.from ? now.value_at : n;
+	size_t n = buf_used(&now.buf), first = now.value_at;
 	int r;
 
 	r = outbox_begin(&c->out, c->wants_fds ? now.from : NULL, n);
 	if (r == 0)
 		r = outbox_bytes(&c->out, bytes, first);
-	if (r == 0 && now.from)
+	if (r == 0)
 		r = put_value(&c->out, now.from, c->wants_fds);
 	if (r == 0 && n > first)
 		r = outbox_bytes(&c->out, bytes + first, n - first);
 	if (r)
 		outbox_undo(&c->out);
 	return r;
+}
+
+static int send_out(struct conn *c)
+{
+	return now.from ? send_around_value(c)
+			: outbox_bytes(&c->out, buf_head(&now.buf), buf_used(&now.buf));
 }
 
 void reply_end(void)
@@ -173,7 +175,7 @@ void reply_end(void)
 		return;
 	r = bufpack_error(&now.pack);
 	if (r == 0)
-		r = send_out();
+		r = send_out(c);
 	now.from = NULL;
 	if (r == 0)
 		conn_touch(c);
@@ -195,7 +197,7 @@ void reply_true(struct reply_to to)
 /* [1, msgid, [code, message, … the details and the nil result are the caller's. */
 struct bufpack *reply_begin_error(struct reply_to to, const char *code, const char *message)
 {
-	begin(to, false);
+	begin(to);
 	rpc_pack_answer(&now.pack, to.msgid);
 	bufpack_array(&now.pack, 3);
 	bufpack_text(&now.pack, code);
@@ -270,7 +272,7 @@ void reply_outcome(struct reply_to to, struct future *f)
 	uint64_t size;
 
 	if (f->state != FUTURE_DONE) {
-		begin(to, false);
+		begin(to);
 		rpc_pack_answer(&now.pack, to.msgid);
 		reply_failure(f);
 		bufpack_nil(&now.pack);
@@ -287,25 +289,41 @@ void reply_outcome(struct reply_to to, struct future *f)
 	reply_end();
 }
 
+#define FINAL_BYTES (2 + ENCODE_KEY_BYTES("final") + 1 + ENCODE_UINT_BYTES)
+
+/* What follows is the state. */
+static struct bufpack *begin_final(struct conn *c, uint64_t id)
+{
+	uint8_t *at;
+
+	begin((struct reply_to){.conn = c, .is_wanted = true});
+	at = bufpack_open(&now.pack, FINAL_BYTES);
+	if (at) {
+		at = encode_key(rpc_encode_head(at, 3, RPC_NOTIFICATION), "final");
+		bufpack_close(&now.pack, encode_uint(encode_array(at, 5), id));
+	}
+	return &now.pack;
+}
+
 /* `final` [ID, state, value or nil, error or nil, timing]. A value that this client cannot get
  * inline is left out, with too_large as its error: it asks with `read`. */
 void reply_final(struct conn *c, struct future *f)
 {
-	struct bufpack *p = reply_begin_notification(c, "final");
+	struct bufpack *p = begin_final(c, f->id);
 
-	bufpack_array(p, 5);
-	bufpack_uint(p, f->id);
-	bufpack_text(p, outcome_state_name((enum outcome_state)f->state));
 	if (f->state != FUTURE_DONE) {
+		bufpack_text(p, outcome_state_name((enum outcome_state)f->state));
 		bufpack_nil(p);
 		reply_failure(f);
 	} else if (reply_too_large(c, f->value)) {
+		bufpack_text(p, "done");
 		bufpack_nil(p);
 		bufpack_array(p, 3);
 		bufpack_text(p, "too_large");
 		bufpack_text(p, "the result does not fit in a message: use `read`");
 		bufpack_map(p, 0);
 	} else {
+		bufpack_text(p, "done");
 		reply_value(f);
 		bufpack_nil(p);
 	}
@@ -324,10 +342,8 @@ void reply_unknown(struct bufpack *p, enum outcome_code code)
 
 void reply_final_unknown(struct conn *c, uint64_t id, enum outcome_code code)
 {
-	struct bufpack *p = reply_begin_notification(c, "final");
+	struct bufpack *p = begin_final(c, id);
 
-	bufpack_array(p, 5);
-	bufpack_uint(p, id);
 	bufpack_text(p, outcome_code_name(code));
 	bufpack_nil(p);
 	reply_unknown(p, code);

@@ -14,6 +14,8 @@
 #define ENCODE_UINT_BYTES   9u
 #define ENCODE_DOUBLE_BYTES 9u
 #define ENCODE_WORD_BYTES   32u
+/* A literal's. */
+#define ENCODE_KEY_BYTES(literal) sizeof(literal)
 /* Elements or pairs of a small container. */
 #define ENCODE_SMALL 15u
 
