@@ -16,10 +16,23 @@
 /* With the heads of the map. */
 #define VALUES_BYTES (PROTO_VALUES_BYTES + 64u * PROTO_JOB_VALUES)
 
+/* Msgid and ID are written in full width, so that of runs which differ in nothing else one is copied
+ * from the other. */
+#define MSGID_AT 2u /* behind the heads of the message and its type */
+#define ID_AT	 4u /* behind the map's head and the key */
+
 static void pack_head(struct bufpack *p, const struct future *f)
 {
-	rpc_pack_request(p, f->msgid, "run");
-	bufpack_array(p, 3);
+	uint8_t *at = bufpack_open(p, 12);
+
+	if (!at)
+		return;
+	at = encode_array(at, 4);
+	at = encode_uint(at, RPC_REQUEST);
+	at = encode_u32(at, 0xce, f->msgid);
+	at = encode_key(at, "run");
+	at = encode_array(at, 3);
+	bufpack_close(p, at);
 	bufpack_text(p, f->function->name);
 }
 
@@ -36,30 +49,29 @@ static void pack_spilled_input(struct bufpack *p, const struct payload *input)
 static void pack_meta(struct bufpack *p, const struct future *f, bool has_values)
 {
 	const char *trace = f->extra ? f->extra->trace : NULL;
+	unsigned n = 4u + (f->timeout_us > 0) + (trace != NULL) + f->is_each + has_values;
+	uint8_t *at = bufpack_open(p, 1 + 3 + 8 + 4 + 11 + 4 * ENCODE_UINT_BYTES);
 
-	bufpack_map(p, 4u + (f->timeout_us > 0) + (trace != NULL) + f->is_each + has_values);
-	bufpack_text_n(p, "id", 2);
-	bufpack_uint(p, f->id);
-	bufpack_text_n(p, "attempt", 7);
-	bufpack_uint(p, f->attempt);
-	bufpack_text_n(p, "uid", 3);
-	bufpack_uint(p, future_uid(f));
-	bufpack_text_n(p, "max_result", 10);
-	bufpack_uint(p, answer_max_result(f->pool));
-	if (f->timeout_us > 0) {
-		bufpack_text_n(p, "timeout", 7);
-		bufpack_seconds(p, f->timeout_us);
-	}
-	if (trace) {
-		bufpack_text_n(p, "trace", 5);
-		bufpack_text(p, trace);
-	}
-	if (f->is_each) {
-		bufpack_text_n(p, "each", 4);
-		bufpack_bool(p, true);
-	}
+	if (!at)
+		return;
+	at = encode_map(at, n);
+	at = encode_key(at, "id");
+	at = encode_u64(at, 0xcf, f->id);
+	at = encode_key(at, "attempt");
+	at = encode_uint(at, f->attempt);
+	at = encode_key(at, "uid");
+	at = encode_uint(at, future_uid(f));
+	at = encode_key(at, "max_result");
+	at = encode_uint(at, answer_max_result(f->pool));
+	bufpack_close(p, at);
+	if (f->timeout_us > 0)
+		bufpack_field_seconds(p, "timeout", f->timeout_us);
+	if (trace)
+		bufpack_field_text(p, "trace", trace);
+	if (f->is_each)
+		bufpack_field_bool(p, "each", true);
 	if (has_values)
-		bufpack_text_n(p, "values", 6);
+		bufpack_text(p, "values");
 }
 
 static void collect_fds(const struct payload *input, struct run_fds *fds)
@@ -126,26 +138,78 @@ static int send_one(int fd, struct buf *b, struct future *f)
 	return n < 0 ? (int)n : 0;
 }
 
+/* An input up to this is copied sooner than it is sent as a piece of its own. */
+#define COPY_BYTES 4096u
+
 /* Beside its input. */
 #define RUN_BYTES (PROTO_NAME_BYTES + PROTO_TRACE_BYTES + 256u)
 static_assert(POOL_PACK_BYTES + POOL_PACK_JOBS * RUN_BYTES <= PROTO_PACKET_BYTES,
 	"what shares a packet fits");
 
-/* Several: their small inputs are copied, since one piece costs less than many. */
+/* Where a run lies in the packet: head, input, meta. */
+struct run {
+	const struct future *f;
+	size_t at;
+	size_t head_len;
+	size_t meta_len;
+};
+
+/* Do they differ in nothing but msgid, ID and input? */
+static bool are_alike(const struct future *f, const struct future *g)
+{
+	return f->function == g->function && f->account == g->account && f->attempt == g->attempt &&
+	       f->timeout_us == g->timeout_us && f->is_each == g->is_each && !f->extra && !g->extra;
+}
+
+static void pack_run(struct bufpack *p, const struct future *f, struct run *ret)
+{
+	const struct payload *input = f->input;
+	struct run run = {.f = f, .at = buf_used(p->buf)};
+
+	pack_head(p, f);
+	run.head_len = buf_used(p->buf) - run.at;
+	bufpack_raw(p, input->bytes, input->len);
+	pack_meta(p, f, false);
+	run.meta_len = buf_used(p->buf) - run.at - run.head_len - input->len;
+	*ret = run;
+}
+
+/* By the one before. */
+static void copy_run(struct bufpack *p, const struct future *f, struct run *r)
+{
+	const struct payload *input = f->input;
+	size_t len = r->head_len + input->len + r->meta_len;
+	uint8_t *at = bufpack_open(p, len), *meta;
+	const uint8_t *like = buf_head(p->buf) + r->at;
+
+	if (!at)
+		return;
+	meta = encode_bytes(encode_bytes(at, like, r->head_len), input->bytes, input->len);
+	encode_bytes(meta, like + r->head_len + r->f->input->len, r->meta_len);
+	encode_u32(at + MSGID_AT, 0xce, f->msgid);
+	encode_u64(meta + ID_AT, 0xcf, f->id);
+	bufpack_close(p, at + len);
+	r->f = f;
+	r->at = buf_used(p->buf) - len;
+}
+
+/* Several, or one that brings nothing along: their small inputs are copied, since one piece costs
+ * less than many. */
 static int send_all(int fd, struct buf *b, struct future *const *jobs, unsigned n)
 {
 	struct bufpack p;
 	struct iovec iov;
+	struct run run;
 	ssize_t sent;
 
 	buf_clear(b);
 	bufpack_init(&p, b);
-	for (unsigned i = 0; i < n; i++) {
-		const struct payload *input = jobs[i]->input;
-
-		pack_head(&p, jobs[i]);
-		bufpack_raw(&p, input->bytes, input->len);
-		pack_meta(&p, jobs[i], false);
+	pack_run(&p, jobs[0], &run);
+	for (unsigned i = 1; i < n; i++) {
+		if (are_alike(jobs[i], run.f))
+			copy_run(&p, jobs[i], &run);
+		else
+			pack_run(&p, jobs[i], &run);
 	}
 	if (bufpack_error(&p) < 0)
 		return bufpack_error(&p);
@@ -154,9 +218,17 @@ static int send_all(int fd, struct buf *b, struct future *const *jobs, unsigned 
 	return sent < 0 ? (int)sent : 0;
 }
 
+static bool brings_nothing(const struct future *f)
+{
+	const struct payload *input = f->input;
+
+	return !input->n_fds && input->len <= COPY_BYTES && !edges_next_input(f, NULL);
+}
+
 int run_packet_send(int fd, struct buf *b, struct future *const *jobs, unsigned n)
 {
-	return n == 1 ? send_one(fd, b, jobs[0]) : send_all(fd, b, jobs, n);
+	return n == 1 && !brings_nothing(jobs[0]) ? send_one(fd, b, jobs[0])
+						  : send_all(fd, b, jobs, n);
 }
 
 static int send_notification(int fd, struct buf *b, const char *method, uint64_t id)
