@@ -114,7 +114,7 @@ static uint64_t max_of(const struct slot *s)
 {
 	const struct future *f = slot_first(s);
 
-	return f ? f->result_bytes - PAYLOAD_OWN_BYTES_MAX : 0;
+	return f ? f->run->result_bytes - PAYLOAD_OWN_BYTES_MAX : 0;
 }
 
 static bool is_each(const struct slot *s)

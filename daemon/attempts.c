@@ -16,7 +16,7 @@
 
 static uint64_t started_us(const struct future *f)
 {
-	return f->started_us ? f->started_us : f->head_us;
+	return f->run->started_us ? f->run->started_us : f->run->head_us;
 }
 
 static void pack_head(struct bufpack *p, unsigned attempt, enum future_state state)
@@ -55,9 +55,9 @@ struct payload *attempts_describe(struct future *f, enum future_state state, uin
 	struct bufpack p;
 
 	bufpack_init(&p, &b);
-	bufpack_map(&p, f->head_us ? 5 : 4);
-	pack_head(&p, f->attempt, state);
-	if (f->head_us)
+	bufpack_map(&p, f->run->head_us ? 5 : 4);
+	pack_head(&p, f->run->attempt, state);
+	if (f->run->head_us)
 		pack_time(&p, "started", started_us(f));
 	pack_time(&p, "finished", f->finished_us);
 	pack_error(&p, f);
@@ -76,8 +76,8 @@ static unsigned n_kept(const struct future *f)
 
 unsigned attempts_count(const struct future *f)
 {
-	if (f->head_us)
-		return f->attempt;
+	if (f->run->head_us)
+		return f->run->attempt;
 	return f->terms ? f->terms->n_ended : 0;
 }
 
@@ -85,7 +85,7 @@ unsigned attempts_current(const struct future *f)
 {
 	unsigned n = attempts_count(f);
 
-	if (!f->head_us && !future_state_is_final(f->state))
+	if (!f->run->head_us && !future_state_is_final(f->state))
 		n++;
 	return n ? n : 1;
 }
@@ -95,14 +95,14 @@ void attempts_pack(struct bufpack *p, const struct future *f)
 	bool is_final = future_state_is_final(f->state);
 	const struct attempt *a;
 
-	bufpack_array(p, n_kept(f) + (f->head_us != 0));
+	bufpack_array(p, n_kept(f) + (f->run->head_us != 0));
 	if (n_kept(f))
 		STAILQ_FOREACH (a, &f->terms->attempts, next)
 			bufpack_raw(p, a->details->bytes, a->details->len);
-	if (!f->head_us)
+	if (!f->run->head_us)
 		return;
 	bufpack_map(p, 3u + is_final);
-	pack_head(p, f->attempt, f->state);
+	pack_head(p, f->run->attempt, f->state);
 	pack_time(p, "started", started_us(f));
 	if (is_final)
 		pack_time(p, "finished", f->finished_us);

@@ -51,11 +51,12 @@ static void fields_end(struct fields *fs)
 static void pack_cost(struct fields *fs, const struct future *f, uint64_t now_us)
 {
 	struct future_timing t = future_timing(f, now_us);
+	struct moved out = future_out(f);
 
 	cost_pack_timing(field(fs, "timing"), &t);
-	if (f->started_us && future_state_is_final(f->state) && cost_share(&t) >= 0)
+	if (f->run->started_us && future_state_is_final(f->state) && cost_share(&t) >= 0)
 		cost_pack_share(field(fs, "work_share"), &t);
-	cost_pack_bytes(field(fs, "bytes"), &f->in, &f->out, f->terms ? f->terms->object_bytes : 0);
+	cost_pack_bytes(field(fs, "bytes"), &f->in, &out, f->terms ? f->terms->object_bytes : 0);
 }
 
 static void pack_advice(struct fields *fs, const struct function *fn)
@@ -125,7 +126,7 @@ static void pack_job(struct fields *fs, const struct future *f, uint64_t ahead_m
 {
 	struct explanation e = explain(f, ahead_max, now_us);
 	bool is_final = future_state_is_final(f->state);
-	pid_t pid = f->slot ? workers_pid(f->slot) : 0;
+	pid_t pid = f->run->slot ? workers_pid(f->run->slot) : 0;
 
 	bufpack_text(field(fs, "pool"), f->pool->name);
 	bufpack_text(field(fs, "function"), f->function->name);
@@ -136,11 +137,11 @@ static void pack_job(struct fields *fs, const struct future *f, uint64_t ahead_m
 	}
 	if (f->terms && f->terms->wishes.retry_of)
 		bufpack_uint(field(fs, "retry_of"), f->terms->wishes.retry_of);
-	if (f->head_us) {
+	if (f->run->head_us) {
 		bufpack_seconds(field(fs, "started"),
-			clock_unix_us(f->started_us ? f->started_us : f->head_us));
+			clock_unix_us(f->run->started_us ? f->run->started_us : f->run->head_us));
 	}
-	if (!is_final && f->head_us && pid)
+	if (!is_final && f->run->head_us && pid)
 		bufpack_int(field(fs, "worker_pid"), pid);
 	if (e.kind != EXPLAIN_NOTHING)
 		pack_waits_for(field(fs, "waits_for"), &e);

@@ -132,9 +132,9 @@ static void take_output(struct worker_link *l, struct rpc *m, struct message_fds
 	f = current(l, id);
 	if (!f)
 		return;
-	if (l->output_msgid != f->msgid)
+	if (l->output_msgid != f->run->msgid)
 		l->output_streams = 0;
-	l->output_msgid = f->msgid;
+	l->output_msgid = f->run->msgid;
 	if (l->output_streams & 1u << stream) {
 		worker_link_break(l, "it told of the same output twice");
 		return;

@@ -54,7 +54,7 @@ struct payload *loss_describe(
 	bufpack_text(&p, "oom");
 	bufpack_bool(&p, l->was_oom);
 	bufpack_text(&p, "attempt");
-	bufpack_uint(&p, f->attempt);
+	bufpack_uint(&p, f->run->attempt);
 	bufpack_text(&p, "rusage");
 	pack_rusage(&p, &l->usage);
 	if (tail_len > 0) {

@@ -29,7 +29,7 @@ static void pack_head(struct bufpack *p, const struct future *f)
 		return;
 	at = encode_array(at, 4);
 	at = encode_uint(at, RPC_REQUEST);
-	at = encode_u32(at, 0xce, f->msgid);
+	at = encode_u32(at, 0xce, f->run->msgid);
 	at = encode_key(at, "run");
 	at = encode_array(at, 3);
 	bufpack_close(p, at);
@@ -58,7 +58,7 @@ static void pack_meta(struct bufpack *p, const struct future *f, bool has_values
 	at = encode_key(at, "id");
 	at = encode_u64(at, 0xcf, f->id);
 	at = encode_key(at, "attempt");
-	at = encode_uint(at, f->attempt);
+	at = encode_uint(at, f->run->attempt);
 	at = encode_key(at, "uid");
 	at = encode_uint(at, future_uid(f));
 	at = encode_key(at, "max_result");
@@ -147,7 +147,7 @@ static_assert(POOL_PACK_BYTES + POOL_PACK_JOBS * RUN_BYTES <= PROTO_PACKET_BYTES
 	"what shares a packet fits");
 
 /* Where a run lies in the packet: head, input, meta. */
-struct run {
+struct packed_run {
 	const struct future *f;
 	size_t at;
 	size_t head_len;
@@ -157,14 +157,15 @@ struct run {
 /* Do they differ in nothing but msgid, ID and input? */
 static bool are_alike(const struct future *f, const struct future *g)
 {
-	return f->function == g->function && f->account == g->account && f->attempt == g->attempt &&
-	       f->timeout_us == g->timeout_us && f->is_each == g->is_each && !f->extra && !g->extra;
+	return f->function == g->function && f->account == g->account &&
+	       f->run->attempt == g->run->attempt && f->timeout_us == g->timeout_us &&
+	       f->is_each == g->is_each && !f->extra && !g->extra;
 }
 
-static void pack_run(struct bufpack *p, const struct future *f, struct run *ret)
+static void pack_run(struct bufpack *p, const struct future *f, struct packed_run *ret)
 {
 	const struct payload *input = f->input;
-	struct run run = {.f = f, .at = buf_used(p->buf)};
+	struct packed_run run = {.f = f, .at = buf_used(p->buf)};
 
 	pack_head(p, f);
 	run.head_len = buf_used(p->buf) - run.at;
@@ -175,7 +176,7 @@ static void pack_run(struct bufpack *p, const struct future *f, struct run *ret)
 }
 
 /* By the one before. */
-static void copy_run(struct bufpack *p, const struct future *f, struct run *r)
+static void copy_run(struct bufpack *p, const struct future *f, struct packed_run *r)
 {
 	const struct payload *input = f->input;
 	size_t len = r->head_len + input->len + r->meta_len;
@@ -186,7 +187,7 @@ static void copy_run(struct bufpack *p, const struct future *f, struct run *r)
 		return;
 	meta = encode_bytes(encode_bytes(at, like, r->head_len), input->bytes, input->len);
 	encode_bytes(meta, like + r->head_len + r->f->input->len, r->meta_len);
-	encode_u32(at + MSGID_AT, 0xce, f->msgid);
+	encode_u32(at + MSGID_AT, 0xce, f->run->msgid);
 	encode_u64(meta + ID_AT, 0xcf, f->id);
 	bufpack_close(p, at + len);
 	r->f = f;
@@ -199,7 +200,7 @@ static int send_all(int fd, struct buf *b, struct future *const *jobs, unsigned 
 {
 	struct bufpack p;
 	struct iovec iov;
-	struct run run;
+	struct packed_run run;
 	ssize_t sent;
 
 	buf_clear(b);

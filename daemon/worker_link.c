@@ -355,7 +355,7 @@ static bool is_deaf(const struct worker_link *l, uint32_t msgid)
 {
 	const struct future *f = slot_first(l->slot);
 
-	return f && f->msgid == msgid && slot_is_deaf(l->slot, clock_now_us());
+	return f && f->run->msgid == msgid && slot_is_deaf(l->slot, clock_now_us());
 }
 
 bool worker_link_inbox_is_empty(const struct worker_link *l)

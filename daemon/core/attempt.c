@@ -155,10 +155,8 @@ static void turn_over(struct core *c, struct future *f, const struct run_end *e,
 	f->failure = FAILURE_NONE;
 	f->ending = ENDING_NONE;
 	f->finished_us = 0;
-	f->head_us = 0;
-	f->started_us = 0;
-	f->run_us = 0;
-	f->out = (struct moved){0};
+	f->copied_bytes = 0;
+	future_give_run(c, f);
 }
 
 /* ---- the next one -------------------------------------------------------------------------------

@@ -49,8 +49,10 @@ static struct future *future_new(struct core *c, const struct submission *s, uin
 	struct future *f = slab_take(&c->memory);
 	bool is_whole = f;
 
-	if (f)
+	if (f) {
 		f->account = s->account;
+		f->run = future_no_run();
+	}
 	if (is_whole && terms_bytes(&s->wishes)) {
 		f->terms = terms_new(&s->wishes, now_us);
 		is_whole = f->terms;
@@ -159,7 +161,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 
 void core_withdraw(struct core *c, struct future *f)
 {
-	assert(!future_state_is_final(f->state) && !f->slot);
+	assert(!future_state_is_final(f->state) && !f->run->slot);
 	attempt_withdraw(f);
 	f->pool->n_submitted--;
 	life_undo(c, f);

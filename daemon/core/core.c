@@ -33,6 +33,7 @@ int core_init(struct core *c, const struct account_limits *limits, const struct 
 	*c = (struct core){.ops = ops, .shell = shell, .next_id = first_id, .id_end = id_end};
 	c->seed = *seed;
 	c->memory = (struct slab)SLAB_INIT(sizeof(struct future));
+	c->runs = (struct slab)SLAB_INIT(sizeof(struct run));
 	c->due_most = CORE_DUE_A_TURN;
 	c->groups.seed = c->keys.seed = &c->seed;
 	accounts_init(&c->accounts, limits);
@@ -60,6 +61,7 @@ void core_deinit(struct core *c)
 	tombstones_free(c->tombstones);
 	future_table_deinit(&c->table);
 	slab_deinit(&c->memory);
+	slab_deinit(&c->runs);
 	heap_deinit(&c->timers);
 	accounts_deinit(&c->accounts);
 }
@@ -76,9 +78,9 @@ static void ahead_due(struct core *c, struct future *f, enum future_clock clock,
 	if (clock == FUTURE_CLOCK_DEADLINE)
 		ending_begin(f, ENDING_TIMEOUT, CANCEL_TERM, now_us);
 	else
-		line_take_back(f->slot, now_us);
+		line_take_back(f->run->slot, now_us);
 	/* If its worker holds on to it, it will hear of its next start or of the worker's end. */
-	if (f->state == FUTURE_QUEUED && f->slot && f->terms->deadline_us != HEAP_NEVER)
+	if (f->state == FUTURE_QUEUED && f->run->slot && f->terms->deadline_us != HEAP_NEVER)
 		heap_set(&c->timers, &f->timer, f->terms->deadline_us, f->id);
 }
 
@@ -88,7 +90,7 @@ static void waiting_due(struct core *c, struct future *f, uint64_t now_us)
 
 	if (clock == FUTURE_CLOCK_NONE)
 		attempt_wake(c, f, now_us);
-	else if (f->slot)
+	else if (f->run->slot)
 		ahead_due(c, f, clock, now_us);
 	else
 		attempt_time_out(c, f, clock, now_us);
@@ -102,7 +104,7 @@ static void future_due(struct core *c, struct future *f, uint64_t now_us)
 		f->clock = terms_due(f, now_us);
 		ending_begin(f, ENDING_TIMEOUT, CANCEL_TERM, now_us);
 	} else if (f->state == FUTURE_CANCELLING) {
-		slot_kill(f->slot, now_us); /* its grace is over */
+		slot_kill(f->run->slot, now_us); /* its grace is over */
 	} else {
 		waiting_due(c, f, now_us);
 	}

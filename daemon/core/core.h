@@ -88,7 +88,8 @@ struct core {
 	struct pools removed;  /* pools that somebody still uses */
 	struct pool_sums gone; /* of pools that are freed */
 	struct future_table table;
-	struct slab memory;	 /* of futures */
+	struct slab memory; /* of futures */
+	struct slab runs;
 	struct futures all;	 /* by ID */
 	struct futures freed;	 /* to be freed at the end of the turn */
 	struct futures settling; /* final, and not all of their dependents know */

@@ -57,7 +57,7 @@ void ending_begin(
 	struct future *f, enum future_ending ending, enum cancel_mode mode, uint64_t now_us)
 {
 	struct core *c = f->pool->core;
-	struct slot *s = f->slot;
+	struct slot *s = f->run->slot;
 	bool is_first;
 
 	/* This worker goes, or has nothing left, and others' jobs are back in the queue: if
@@ -65,9 +65,9 @@ void ending_begin(
 	 * part of it. */
 	c->want_turn = true;
 	line_take_back(s, now_us);
-	if (f->slot)
+	if (f->run->slot)
 		c->ops->read_answers(c->shell, s);
-	if (!f->slot)
+	if (!f->run->slot)
 		return; /* back in the queue, or answered */
 	is_first = f == slot_first(s);
 	if (f->state == FUTURE_CANCELLING && (mode != CANCEL_KILL || !is_first))
@@ -116,10 +116,10 @@ static void cancel_handed_over(
 enum cancel_outcome core_cancel(
 	struct core *c, struct future *f, enum cancel_mode mode, uint32_t by_uid, uint64_t now_us)
 {
-	if (f->slot && mode == CANCEL_QUEUED) {
+	if (f->run->slot && mode == CANCEL_QUEUED) {
 		c->want_turn = true; /* as in ending_begin() */
-		line_take_back(f->slot, now_us);
-	} else if (f->slot) {
+		line_take_back(f->run->slot, now_us);
+	} else if (f->run->slot) {
 		cancel_handed_over(f, mode, by_uid, now_us);
 	}
 	if (mode == CANCEL_QUEUED && f->state == FUTURE_CANCELLING && attempt_may_follow(f))
@@ -128,7 +128,7 @@ enum cancel_outcome core_cancel(
 	case FUTURE_DELAYED:
 	case FUTURE_BLOCKED:
 	case FUTURE_QUEUED:
-		return f->slot ? CANCEL_RUNNING : cancel_waiting(c, f, mode, by_uid, now_us);
+		return f->run->slot ? CANCEL_RUNNING : cancel_waiting(c, f, mode, by_uid, now_us);
 	case FUTURE_RUNNING: return CANCEL_RUNNING;
 	case FUTURE_CANCELLING: return CANCEL_CANCELLING;
 	case FUTURE_CANCELLED: return CANCEL_CANCELLED;
@@ -139,16 +139,16 @@ enum cancel_outcome core_cancel(
 /* One that is `cancelling` is alone with its worker. */
 int core_signal(struct core *c, struct future *f, int signo, uint64_t now_us)
 {
-	struct slot *s = f->slot;
+	struct slot *s = f->run->slot;
 
 	if (s && f->state != FUTURE_CANCELLING) {
 		line_take_back(s, now_us);
-		if (f->slot)
+		if (f->run->slot)
 			c->ops->read_answers(c->shell, s);
 	}
 	if (future_state_is_final(f->state))
 		return CORE_E_OVER;
-	if (!f->slot || f != slot_first(s))
+	if (!f->run->slot || f != slot_first(s))
 		return CORE_E_NOT_RUNNING;
 	return c->ops->signal(c->shell, s, f, signo);
 }

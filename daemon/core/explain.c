@@ -55,7 +55,7 @@ static void explain_queued(
 
 	e->pool = p;
 	e->has_ahead = ahead_max > 0;
-	if (f->slot) { /* in an inbox, behind what that worker runs */
+	if (f->run->slot) { /* in an inbox, behind what that worker runs */
 		e->kind = EXPLAIN_WORKER;
 		return;
 	}

@@ -76,6 +76,36 @@ const char *future_group(const struct future *f)
 	return f->tags && f->tags->group.name ? tag_text(&f->tags->group) : NULL;
 }
 
+/* ---- its run ---- */
+
+const struct run run_none;
+
+int future_take_run(struct core *c, struct future *f)
+{
+	struct run *run = slab_take(&c->runs);
+
+	if (!run)
+		return -ENOMEM;
+	assert(f->run == &run_none);
+	f->run = run;
+	return 0;
+}
+
+void future_give_run(struct core *c, struct future *f)
+{
+	if (f->run != &run_none)
+		slab_give(&c->runs, f->run);
+	f->run = future_no_run();
+}
+
+struct moved future_out(const struct future *f)
+{
+	struct moved out = f->run->out;
+
+	out.copied_bytes += f->copied_bytes;
+	return out;
+}
+
 static uint64_t span(uint64_t from, uint64_t to)
 {
 	return to > from ? to - from : 0;
@@ -83,20 +113,21 @@ static uint64_t span(uint64_t from, uint64_t to)
 
 struct future_timing future_timing(const struct future *f, uint64_t now_us)
 {
+	const struct run *run = f->run;
 	uint64_t end_us = f->finished_us ? f->finished_us : now_us;
-	uint64_t head_us = f->head_us ? f->head_us : end_us;
+	uint64_t head_us = run->head_us ? run->head_us : end_us;
 	struct future_timing t = {.queued_us = span(f->submitted_us, head_us)};
 
-	if (!f->head_us)
+	if (!run->head_us)
 		return t;
-	if (!f->started_us) {
+	if (!run->started_us) {
 		/* Running, or never heard of again: the worker has it, more is not known. */
 		t.run_us = span(head_us, end_us);
 		return t;
 	}
-	t.handover_us = span(head_us, f->started_us);
-	t.run_us = f->run_us;
-	t.return_us = span(f->started_us + f->run_us, end_us);
+	t.handover_us = span(head_us, run->started_us);
+	t.run_us = run->run_us;
+	t.return_us = span(run->started_us + run->run_us, end_us);
 	return t;
 }
 

@@ -99,6 +99,28 @@ struct moved {
 	uint64_t copied_bytes;
 };
 
+/* What a job has from when it is handed over until it is back in the queue, or forgotten. */
+struct run {
+	struct slot *slot; /* until it was answered, or lost with its worker */
+	uint32_t msgid;	   /* on the link of its slot */
+	uint32_t wait_ns;  /* how long it is expected to keep others waiting */
+	uint16_t attempt;
+	uint8_t place;	       /* in its packet */
+	uint64_t result_bytes; /* the room that it had for the result */
+	uint64_t head_us;      /* first in its worker's line; 0: never */
+	uint64_t started_us;
+	uint64_t run_us;
+	struct moved out;
+};
+
+/* Of a future without one. Nobody writes to it. */
+extern const struct run run_none;
+
+static inline struct run *future_no_run(void)
+{
+	return (struct run *)(uintptr_t)&run_none;
+}
+
 struct future {
 	uint64_t id;
 	struct future *next_in_table;
@@ -126,25 +148,20 @@ struct future {
 	bool is_over : 1;	/* about to be forgotten */
 	bool is_each : 1;	/* its input is an array, the function runs once for each element */
 	bool is_alone : 1;	/* shares no packet: a worker died while one had it */
-	uint8_t place : 4;	/* in its packet, while it is handed over */
 	uint8_t shelf_row : 3;	/* 1 + where it stands until it goes; 0: its timer is in the heap */
 	enum future_clock clock : 2; /* that ended it, or the run being stopped */
-	uint16_t attempt;
-	uint32_t n_pins;  /* the shell still sends from it, or it is an input of a job */
+	uint32_t n_pins;	     /* the shell still sends from it, or it is an input of a job */
 	uint32_t n_users; /* jobs of its owner that are not final, and whose input it is */
 	int32_t priority;
-	uint32_t msgid;	     /* on the link of its slot */
 	uint32_t cancel_uid; /* who cancelled it */
-	uint32_t wait_ns;    /* handed over: how long it is expected to keep others waiting */
 
-	struct lane *lane; /* until its end */
-	struct slot *slot; /* while it is handed over */
-	TAILQ_ENTRY(future)
-	in_line; /* queue, slot, aside, shelf, or the list of what is to be freed */
-	TAILQ_ENTRY(future) in_uid; /* all of one uid, by ID */
-	TAILQ_ENTRY(future) in_all; /* all, by ID */
-	struct heap_node rank;	    /* when its turn comes in its lane; the queue's */
-	struct heap_node timer;	    /* whatever clock is next */
+	struct lane *lane;	     /* until its end */
+	struct run *run;	     /* or run_none */
+	TAILQ_ENTRY(future) in_line; /* queue, slot, aside, shelf, or the freed */
+	TAILQ_ENTRY(future) in_uid;  /* all of one uid, by ID */
+	TAILQ_ENTRY(future) in_all;  /* all, by ID */
+	struct heap_node rank;	     /* when its turn comes in its lane; the queue's */
+	struct heap_node timer;	     /* whatever clock is next */
 
 	uint64_t input_bytes; /* charged to the account while the input is kept */
 	uint64_t kept_bytes;  /* charged as long as the record: texts, value */
@@ -152,21 +169,15 @@ struct future {
 	uint16_t kept_fds;
 	uint32_t texts_bytes; /* of kept_bytes: what counts as the job's, until its end */
 	uint64_t final_seq;   /* order of completion; 0: not final */
-	union {
-		uint64_t result_bytes; /* the room that its last run had for the result */
-		uint64_t lent_bytes;   /* final, with users: of kept_bytes, what counts as jobs' */
-	};
+	uint64_t lent_bytes;  /* final, with users: of kept_bytes, what counts as jobs' */
 
 	uint64_t timeout_us; /* 0: none */
 	uint64_t grace_us;
 	uint64_t ttl_us;
 	uint64_t submitted_us;
-	uint64_t head_us; /* first in its worker's line; 0: never */
-	uint64_t started_us;
-	uint64_t run_us;
 	uint64_t finished_us;
+	uint64_t copied_bytes; /* by the daemon, for clients: of the value, and of output */
 	struct moved in;
-	struct moved out;
 };
 
 /* ---- the table of all futures, by ID ---- */
@@ -197,6 +208,12 @@ struct future_timing {
 };
 struct future_timing future_timing(const struct future *f, uint64_t now_us);
 uint32_t future_uid(const struct future *f);
+/* What it gave back, as it went. */
+struct moved future_out(const struct future *f);
+/* -ENOMEM. */
+__attribute__((warn_unused_result)) int future_take_run(struct core *c, struct future *f);
+/* One that has none is fine. */
+void future_give_run(struct core *c, struct future *f);
 /* Of those who watch, the one behind w (NULL: the first); NULL. */
 struct waiter *future_next_watcher(const struct future *f, struct waiter *w);
 /* NULL: it was submitted into none. */

@@ -148,9 +148,9 @@ static bool hand_over(struct slot *s, struct future *f, bool is_second, uint64_t
 	int r;
 
 	pack_begin(&pack, s, share_of(s, is_second));
-	do
-		pack_add(&pack, f);
-	while (pack.n < pack.most && (f = next_to_start(p, now_us)) && pack_has_room(&pack, f));
+	while (pack_add(&pack, f) == 0 && pack.n < pack.most && (f = next_to_start(p, now_us)) &&
+		pack_has_room(&pack, f))
+		;
 	r = pack_send(&pack, now_us);
 	if (r == CORE_E_TOO_LARGE) {
 		f = pack.jobs[0];

@@ -93,6 +93,7 @@ static void forget_one(struct core *c, struct future *f)
 	TAILQ_REMOVE(&c->all, f, in_all);
 	TAILQ_REMOVE(account_futures(f->account), f, in_uid);
 	give_input(c, f);
+	future_give_run(c, f);
 	attempt_forget_all(c, f);
 	if (f->value)
 		c->ops->drop_payload(c->shell, f->value);
@@ -218,7 +219,7 @@ int life_set_result(
 {
 	struct amounts want = {.n = {[ACCOUNT_BYTES] = bytes, [ACCOUNT_FDS] = fds}};
 
-	if (!value || bytes > f->result_bytes || fds > f->pool->config.max_result_fds)
+	if (!value || bytes > f->run->result_bytes || fds > f->pool->config.max_result_fds)
 		return life_set_value(c, f, value, bytes, fds);
 	account_keep_result(f->account, &want);
 	keep_value(f, value, &want);
@@ -240,7 +241,7 @@ static void tell_waiters(struct core *c, struct future *f)
 void life_finish(struct core *c, struct future *f, enum future_state state,
 	enum future_failure failure, uint64_t now_us)
 {
-	assert(!f->lane && !f->slot && !f->is_reserved);
+	assert(!f->lane && !f->run->slot && !f->is_reserved);
 	future_set_state(f, state);
 	f->failure = failure;
 	f->finished_us = now_us;
@@ -326,8 +327,8 @@ void core_sweep(struct core *c)
 
 static void drop_all(struct core *c, struct future *f)
 {
-	if (f->slot) {
-		line_end(f, f->head_us);
+	if (f->run->slot) {
+		line_end(f, f->run->head_us);
 		queue_leave(&f->pool->queue, f);
 	} else if (!future_state_is_final(f->state)) {
 		attempt_withdraw(f);

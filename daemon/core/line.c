@@ -13,21 +13,21 @@ uint64_t line_deaf_us(const struct slot *s)
 {
 	uint64_t left_us = s->unheard_us < POOL_DEAF_US ? POOL_DEAF_US - s->unheard_us : 0;
 
-	return heap_after(slot_first(s)->head_us, left_us);
+	return heap_after(slot_first(s)->run->head_us, left_us);
 }
 
 bool slot_is_deaf(const struct slot *s, uint64_t now_us)
 {
-	return !s->has_received && slot_first(s) && slot_first(s)->head_us &&
+	return !s->has_received && slot_first(s) && slot_first(s)->run->head_us &&
 	       now_us >= line_deaf_us(s);
 }
 
 static void make_first(struct future *f, uint64_t now_us)
 {
 	struct core *c = f->pool->core;
-	struct slot *s = f->slot;
+	struct slot *s = f->run->slot;
 
-	f->head_us = now_us;
+	f->run->head_us = now_us;
 	s->has_received = false;
 	if (line_deaf_us(s) < s->pool->look_us)
 		s->pool->look_us = line_deaf_us(s);
@@ -42,37 +42,37 @@ static void make_first(struct future *f, uint64_t now_us)
 void line_append(struct slot *s, struct future *f, uint64_t now_us)
 {
 	TAILQ_INSERT_TAIL(&s->line, f, in_line);
-	f->slot = s;
+	f->run->slot = s;
 	if (s->n_line++ == 0) {
 		s->pool->n_lines++;
 		make_first(f, now_us);
 	} else {
 		s->pool->n_ahead++;
-		s->ahead_ns += f->wait_ns;
+		s->ahead_ns += f->run->wait_ns;
 	}
 }
 
 static void line_remove(struct future *f)
 {
-	struct slot *s = f->slot;
+	struct slot *s = f->run->slot;
 	const struct future *was_ahead = f == slot_first(s) ? TAILQ_NEXT(f, in_line) : f;
 
 	TAILQ_REMOVE(&s->line, f, in_line);
 	if (was_ahead)
-		s->ahead_ns -= was_ahead->wait_ns;
+		s->ahead_ns -= was_ahead->run->wait_ns;
 	if (--s->n_line > 0)
 		s->pool->n_ahead--;
 	else
 		s->pool->n_lines--;
-	f->slot = NULL;
+	f->run->slot = NULL;
 }
 
 /* No job that a worker worked on is free of charge. */
 static uint64_t used_us(const struct future *f, uint64_t end_us)
 {
-	if (!f->head_us)
+	if (!f->run->head_us)
 		return 0;
-	return end_us > f->head_us ? end_us - f->head_us : 1;
+	return end_us > f->run->head_us ? end_us - f->run->head_us : 1;
 }
 
 void line_end(struct future *f, uint64_t end_us)
@@ -102,7 +102,7 @@ void line_put_back(struct future *f)
 {
 	line_remove(f);
 	reservation_give(f);
-	f->head_us = 0;
+	future_give_run(f->pool->core, f);
 	if (f->state == FUTURE_RUNNING)
 		future_set_state(f, FUTURE_QUEUED);
 	queue_put_back(&f->pool->queue, f);
@@ -118,12 +118,12 @@ int core_taken_back(struct slot *s, uint32_t msgid)
 
 	for (struct future *f = slot_first(s); f; f = next) {
 		next = TAILQ_NEXT(f, in_line);
-		if (f->msgid - f->place != msgid) {
+		if (f->run->msgid - f->run->place != msgid) {
 			if (has_first)
 				break;
 			continue;
 		}
-		has_first |= f->place == 0;
+		has_first |= f->run->place == 0;
 		if (f->state != FUTURE_CANCELLING)
 			line_put_back(f);
 	}
@@ -135,7 +135,7 @@ void line_moved(struct slot *s, uint64_t now_us)
 	struct core *c = s->pool->core;
 	struct future *first = slot_first(s);
 
-	if (first && !first->head_us)
+	if (first && !first->run->head_us)
 		make_first(first, now_us);
 	if (first || (s->state != SLOT_BUSY && s->state != SLOT_RINGING))
 		return;
@@ -158,7 +158,7 @@ void line_take_back(struct slot *s, uint64_t now_us)
 {
 	struct core *c = s->pool->core;
 	const struct future *first = slot_first(s);
-	uint64_t head_us = first ? first->head_us : 0;
+	uint64_t head_us = first ? first->run->head_us : 0;
 
 	if (s->state == SLOT_RINGING)
 		return; /* in its inbox lies the cancel, and nothing else */

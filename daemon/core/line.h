@@ -12,7 +12,7 @@ uint64_t line_deaf_us(const struct slot *s);
 /* They were handed over in one packet. */
 static inline bool line_is_one_packet(const struct future *a, const struct future *b)
 {
-	return a->msgid - a->place == b->msgid - b->place;
+	return a->run->msgid - a->run->place == b->run->msgid - b->run->place;
 }
 /* Something may lie in its inbox, behind the first of its line. */
 bool line_has_more(const struct slot *s);

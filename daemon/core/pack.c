@@ -11,6 +11,8 @@
  */
 #include "daemon/core/pack.h"
 
+#include <errno.h>
+
 #include "daemon/core/edge.h"
 #include "daemon/core/line.h"
 #include "daemon/core/reservation.h"
@@ -41,20 +43,26 @@ void pack_begin(struct pack *k, struct slot *s, unsigned most)
 	k->bytes = 0;
 }
 
-void pack_add(struct pack *k, struct future *f)
+int pack_add(struct pack *k, struct future *f)
 {
+	struct run *run;
+
+	if (future_take_run(k->slot->pool->core, f) < 0)
+		return -ENOMEM;
 	if (!may_share(f))
 		k->most = 1;
 	reservation_take(f);
-	f->msgid = k->slot->next_msgid + k->n;
-	f->place = k->n & (POOL_PACK_JOBS - 1);
-	f->attempt = f->terms ? (uint16_t)(f->terms->n_ended + 1) : 1;
-	f->wait_ns = (uint32_t)function_wait_ns(f->function);
-	k->wait_ns += f->wait_ns;
+	run = f->run;
+	run->msgid = k->slot->next_msgid + k->n;
+	run->place = k->n & (POOL_PACK_JOBS - 1);
+	run->attempt = f->terms ? (uint16_t)(f->terms->n_ended + 1) : 1;
+	run->wait_ns = (uint32_t)function_wait_ns(f->function);
+	k->wait_ns += run->wait_ns;
 	k->run_ns = heap_after(k->run_ns, function_run_ns(f->function));
 	k->bytes += f->in.inline_bytes;
 	k->jobs[k->n] = f;
 	k->marks[k->n++] = queue_pop(&f->pool->queue, f, (f->function->mean_run_ns + 999) / 1000);
+	return 0;
 }
 
 bool pack_has_room(const struct pack *k, const struct future *f)
@@ -72,6 +80,8 @@ int pack_send(struct pack *k, uint64_t now_us)
 	struct core *c = s->pool->core;
 	int r;
 
+	if (k->n == 0)
+		return -ENOMEM;
 	r = c->ops->hand_over(c->shell, s, k->jobs, k->n);
 	if (r == 0) {
 		s->next_msgid += k->n;
@@ -81,6 +91,7 @@ int pack_send(struct pack *k, uint64_t now_us)
 	}
 	for (unsigned i = k->n; i-- > 0;) {
 		reservation_give(k->jobs[i]);
+		future_give_run(c, k->jobs[i]);
 		queue_unpop(&s->pool->queue, k->jobs[i], &k->marks[i]);
 	}
 	return r;

@@ -20,9 +20,11 @@ struct pack {
 bool pack_reaches(const struct slot *s, unsigned n, uint64_t ahead_ns, const struct future *f);
 /* An empty one, of at most so many jobs. */
 void pack_begin(struct pack *k, struct slot *s, unsigned most);
-/* f, which is next in the queue and has room for its result, leaves the queue for it. */
-void pack_add(struct pack *k, struct future *f);
+/* f, which is next in the queue and has room for its result, leaves the queue for it. -ENOMEM: it
+ * stays there. */
+__attribute__((warn_unused_result)) int pack_add(struct pack *k, struct future *f);
 /* May f, for which the same holds, come too? */
 bool pack_has_room(const struct pack *k, const struct future *f);
-/* Hands it over. Else all of it is back in the queue where it stood, with a CORE_E_ or -errno. */
+/* Hands it over. Else all of it is back in the queue where it stood, with a CORE_E_ or -errno (-ENOMEM:
+ * it is empty). */
 __attribute__((warn_unused_result)) int pack_send(struct pack *k, uint64_t now_us);

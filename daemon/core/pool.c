@@ -301,7 +301,7 @@ void function_learn_run(struct function *fn, const struct future *f)
 {
 	struct future_timing t = future_timing(f, f->finished_us);
 
-	if (!f->started_us)
+	if (!f->run->started_us)
 		return;
 	cost_learn_run(&fn->cost, &t);
 	fn->mean_run_ns = cost_mean_run_ns(&fn->cost);

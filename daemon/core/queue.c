@@ -355,7 +355,7 @@ int queue_set_priority(struct queue *q, struct future *f, int32_t priority)
 		return -ENOMEM;
 	f->priority = priority;
 	f->rank.key -= q->ageing_us ? change * q->ageing_us : change;
-	if (f->slot || f->state != FUTURE_QUEUED) {
+	if (f->run->slot || f->state != FUTURE_QUEUED) {
 		f->is_ranked = true;
 		return 0;
 	}

@@ -17,7 +17,7 @@ bool recall_runs_late(const struct slot *s, uint64_t now_us)
 {
 	const struct future *f = slot_first(s);
 
-	return now_us > heap_after(f->head_us, POOL_AHEAD_US) || function_is_long(f->function);
+	return now_us > heap_after(f->run->head_us, POOL_AHEAD_US) || function_is_long(f->function);
 }
 
 void recall_late(struct pool *p, uint64_t now_us)
@@ -49,7 +49,7 @@ void recall_for_idle(struct pool *p, uint64_t now_us)
 static void look_if_stuck(struct slot *s, uint64_t now_us)
 {
 	const struct future *first = slot_first(s), *next = TAILQ_NEXT(first, in_line);
-	uint64_t at_us = heap_after(first->head_us, POOL_STUCK_US);
+	uint64_t at_us = heap_after(first->run->head_us, POOL_STUCK_US);
 
 	if (!next || !line_is_one_packet(first, next))
 		return;

@@ -67,7 +67,7 @@ void reservation_take(struct future *f)
 	struct amounts want = reservation_of(f->pool);
 
 	account_take_result(f->account, &want);
-	f->result_bytes = want.n[ACCOUNT_BYTES];
+	f->run->result_bytes = want.n[ACCOUNT_BYTES];
 	f->is_reserved = true;
 }
 
@@ -77,7 +77,7 @@ void reservation_give(struct future *f)
 	struct amounts back = reservation_of(f->pool);
 
 	assert(f->is_reserved);
-	back.n[ACCOUNT_BYTES] = f->result_bytes;
+	back.n[ACCOUNT_BYTES] = f->run->result_bytes;
 	account_give_result(f->account, &back);
 	f->is_reserved = false;
 }

@@ -54,7 +54,7 @@ static uint64_t own_clock_us(const struct future *f)
 	switch (f->state) {
 	case FUTURE_QUEUED: return f->terms ? f->terms->start_by_us : HEAP_NEVER;
 	case FUTURE_RUNNING:
-		return f->timeout_us ? heap_after(f->head_us, f->timeout_us) : HEAP_NEVER;
+		return f->timeout_us ? heap_after(f->run->head_us, f->timeout_us) : HEAP_NEVER;
 	default: return HEAP_NEVER;
 	}
 }

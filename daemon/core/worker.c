@@ -33,17 +33,19 @@ void core_worker_recycles(struct slot *s, uint64_t now_us)
  * itself. */
 static void set_times(struct future *f, const struct answer *a, uint64_t now_us)
 {
-	uint64_t span_us = now_us > f->head_us ? now_us - f->head_us : 0;
+	struct run *run = f->run;
+	uint64_t span_us = now_us > run->head_us ? now_us - run->head_us : 0;
 
 	if (a->started_us >= f->submitted_us && a->started_us <= now_us) {
-		f->started_us = a->started_us;
-		f->run_us = a->run_us < now_us - a->started_us ? a->run_us : now_us - a->started_us;
-		if (f->head_us > f->started_us)
-			f->head_us = f->started_us;
+		run->started_us = a->started_us;
+		run->run_us = a->run_us < now_us - a->started_us ? a->run_us
+								 : now_us - a->started_us;
+		if (run->head_us > run->started_us)
+			run->head_us = run->started_us;
 		return;
 	}
-	f->run_us = a->run_us < span_us ? a->run_us : span_us;
-	f->started_us = f->head_us + (span_us - f->run_us) / 2;
+	run->run_us = a->run_us < span_us ? a->run_us : span_us;
+	run->started_us = run->head_us + (span_us - run->run_us) / 2;
 }
 
 static void settle_answer(struct core *c, struct future *f, const struct answer *a, uint64_t now_us)
@@ -62,8 +64,8 @@ static void settle_answer(struct core *c, struct future *f, const struct answer 
 		ending_finish(f, now_us);
 		return;
 	}
-	f->out = a->out;
-	f->out.copied_bytes += a->copied_bytes;
+	f->run->out = a->out;
+	f->run->out.copied_bytes += a->copied_bytes;
 	attempt_over(c, f, &end, now_us);
 }
 
@@ -72,7 +74,7 @@ int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 	struct core *c = s->pool->core;
 	struct future *f = slot_first(s);
 
-	if (!f || f->msgid != a->msgid) {
+	if (!f || f->run->msgid != a->msgid) {
 		if (a->value)
 			c->ops->drop_payload(c->shell, a->value);
 		return CORE_E_PROTOCOL;
@@ -80,7 +82,7 @@ int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 	s->unheard_us = 0;
 	sizing_answered(s, a->rss_kib);
 	set_times(f, a, now_us);
-	line_end(f, f->started_us + f->run_us);
+	line_end(f, f->run->started_us + f->run->run_us);
 	settle_answer(c, f, a, now_us);
 	line_moved(s, now_us);
 	return 0;
@@ -109,11 +111,12 @@ static void lose_line(struct slot *s, uint64_t now_us)
 
 	while ((f = slot_first(s))) {
 		f->is_alone = true;
-		if (f->place > 0 && f->state == FUTURE_QUEUED && f->msgid - f->place == packet) {
+		if (f->run->place > 0 && f->state == FUTURE_QUEUED &&
+			f->run->msgid - f->run->place == packet) {
 			line_put_back(f);
 			continue;
 		}
-		packet = f->msgid - f->place;
+		packet = f->run->msgid - f->run->place;
 		lose(s, f, now_us);
 	}
 }

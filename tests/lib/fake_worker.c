@@ -64,7 +64,7 @@ int fake_hand_over(void *shell, struct slot *s, struct future *const *jobs, unsi
 		hooks->packed(w, jobs, n);
 	for (unsigned i = 0; i < n; i++) {
 		put(w, (struct fake_run){
-			       .shares = i > 0, .msgid = jobs[i]->msgid, .id = jobs[i]->id});
+			       .shares = i > 0, .msgid = jobs[i]->run->msgid, .id = jobs[i]->id});
 		if (hooks->handed_over)
 			hooks->handed_over(w, jobs[i]);
 	}
@@ -117,7 +117,7 @@ void fake_take_back(void *shell, struct slot *s)
 			continue;
 		}
 		w->fake->n_taken_back += n;
-		if (slot_first(s) && slot_first(s)->msgid == runs[0].msgid &&
+		if (slot_first(s) && slot_first(s)->run->msgid == runs[0].msgid &&
 			slot_is_deaf(s, w->fake->now_us))
 			w->is_given_up = w->has_kill = true;
 		judge(w, core_taken_back(s, runs[0].msgid));

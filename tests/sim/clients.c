@@ -35,7 +35,7 @@ static struct future *some_handed_over(struct world *w)
 
 static bool is_in_an_inbox(const struct future *f)
 {
-	const struct fake_worker *fw = f->slot->shell;
+	const struct fake_worker *fw = f->run->slot->shell;
 
 	for (unsigned i = 0; i < fw->n_inbox; i++)
 		if (!fw->inbox[i].is_cancel && fw->inbox[i].id == f->id)
@@ -68,7 +68,7 @@ void clients_cancel(struct world *w)
 		is_ok = future_state_is_final(f->state) && f->state != FUTURE_CANCELLED;
 		break;
 	case CANCEL_RUNNING:
-		is_ok = mode == CANCEL_QUEUED && f->slot && !is_in_an_inbox(f) &&
+		is_ok = mode == CANCEL_QUEUED && f->run->slot && !is_in_an_inbox(f) &&
 			(f->state != FUTURE_CANCELLING || f->ending == ENDING_TIMEOUT);
 		break;
 	}
@@ -96,7 +96,7 @@ void clients_signal(struct world *w)
 	r = core_signal(w->core, f, 10, w->fake.now_us);
 	world_say(w, "signal to %llu: %d", (unsigned long long)f->id, r);
 	switch (r) {
-	case 0: is_ok = f->slot && slot_first(f->slot) == f && !is_in_an_inbox(f); break;
+	case 0: is_ok = f->run->slot && slot_first(f->run->slot) == f && !is_in_an_inbox(f); break;
 	case CORE_E_OVER: is_ok = future_state_is_final(f->state); break;
 	default: is_ok = !future_state_is_final(f->state) && f->state != FUTURE_RUNNING; break;
 	}

@@ -67,8 +67,9 @@ static void check_end(struct world *w, struct record *r, const struct future *f)
 	if (r->is_job && !r->is_exempt && !is_explained(w, r, f))
 		world_fail(w, "future %llu ended in state %d, failure %d, for no reason",
 			(ull)f->id, f->state, f->failure);
-	if (f->finished_us >= f->head_us && t.queued_us + t.handover_us + t.run_us + t.return_us !=
-						    f->finished_us - f->submitted_us)
+	if (f->finished_us >= f->run->head_us &&
+		t.queued_us + t.handover_us + t.run_us + t.return_us !=
+			f->finished_us - f->submitted_us)
 		world_fail(w, "the times of %llu do not add up", (ull)f->id);
 	w->n_poisoned += f->failure == FAILURE_POISON;
 	r->is_final = true;
@@ -95,11 +96,12 @@ static bool has_right_timer(const struct future *f, const struct record *r)
 	case FUTURE_BLOCKED: return is_armed(f) == has_deadline;
 	case FUTURE_QUEUED:
 		return is_armed(f) == (has_deadline || has_start) ||
-		       (f->slot && has_start && !has_deadline);
+		       (f->run->slot && has_start && !has_deadline);
 	case FUTURE_RUNNING: return is_armed(f) == (has_timeout || has_deadline);
 	case FUTURE_CANCELLING:
-		return f->slot->state != SLOT_RINGING || f != slot_first(f->slot) || is_armed(f) ||
-		       ((const struct fake_worker *)f->slot->shell)->is_known_dead;
+		return f->run->slot->state != SLOT_RINGING || f != slot_first(f->run->slot) ||
+		       is_armed(f) ||
+		       ((const struct fake_worker *)f->run->slot->shell)->is_known_dead;
 	default:
 		return f->is_released || r->ttl_us == UINT64_MAX ||
 		       (is_armed(f) && f->timer.key == heap_after(f->finished_us, r->ttl_us));
@@ -108,7 +110,7 @@ static bool has_right_timer(const struct future *f, const struct record *r)
 
 static bool is_in_inbox(const struct future *f)
 {
-	const struct fake_worker *fw = f->slot->shell;
+	const struct fake_worker *fw = f->run->slot->shell;
 
 	for (unsigned i = 0; i < fw->n_inbox && !fw->is_deaf; i++)
 		if (!fw->inbox[i].is_cancel && fw->inbox[i].id == f->id)
@@ -120,13 +122,13 @@ static bool has_right_place(const struct future *f)
 {
 	switch (f->state) {
 	case FUTURE_DELAYED:
-	case FUTURE_BLOCKED: return f->lane && !f->slot;
-	case FUTURE_QUEUED: return f->lane && (!f->slot || f != slot_first(f->slot));
-	case FUTURE_RUNNING: return f->lane && f->slot && f == slot_first(f->slot);
+	case FUTURE_BLOCKED: return f->lane && !f->run->slot;
+	case FUTURE_QUEUED: return f->lane && (!f->run->slot || f != slot_first(f->run->slot));
+	case FUTURE_RUNNING: return f->lane && f->run->slot && f == slot_first(f->run->slot);
 	case FUTURE_CANCELLING:
-		return f->lane && f->slot && f->ending != ENDING_NONE && !is_in_inbox(f);
+		return f->lane && f->run->slot && f->ending != ENDING_NONE && !is_in_inbox(f);
 	default:
-		return !f->lane && !f->slot && TAILQ_EMPTY(&f->waiters) &&
+		return !f->lane && !f->run->slot && TAILQ_EMPTY(&f->waiters) &&
 		       ((f->state != FUTURE_DONE && !f->is_input_lent) || !f->input);
 	}
 }
@@ -147,7 +149,7 @@ static void check_future(struct world *w, const struct future *f)
 			f->state);
 	if (!has_right_timer(f, r))
 		world_fail(w, "future %llu in state %d has the wrong timer", (ull)f->id, f->state);
-	if (f->is_reserved != (f->slot != NULL))
+	if (f->is_reserved != (f->run->slot != NULL))
 		world_fail(w, "future %llu: the room for its result is %s", (ull)f->id,
 			f->is_reserved ? "still taken" : "not taken");
 	if (r->is_released && core_find(w->core, f->id))

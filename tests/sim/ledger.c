@@ -19,9 +19,9 @@ static struct count count_jobs(struct world *w, const struct pool *p)
 	TAILQ_FOREACH (f, &w->core->all, in_all) {
 		if (f->pool != p || future_state_is_final(f->state))
 			continue;
-		n.queued += !f->slot && f->state == FUTURE_QUEUED;
+		n.queued += !f->run->slot && f->state == FUTURE_QUEUED;
 		n.aside += f->state == FUTURE_DELAYED || f->state == FUTURE_BLOCKED;
-		n.in_lines += f->slot != NULL;
+		n.in_lines += f->run->slot != NULL;
 	}
 	return n;
 }
@@ -37,9 +37,9 @@ static void check_slots(struct world *w, const struct pool *p, uint64_t n_in_lin
 		unsigned n = 0;
 
 		TAILQ_FOREACH (f, &s->line, in_line) {
-			if (f->slot != s)
+			if (f->run->slot != s)
 				world_fail(w, "%llu stands in a line not its own", (ull)f->id);
-			ahead_ns += n > 0 ? f->wait_ns : 0;
+			ahead_ns += n > 0 ? f->run->wait_ns : 0;
 			n++;
 		}
 		if (ahead_ns != s->ahead_ns)
@@ -114,7 +114,7 @@ static void add_up(const struct future *f, const struct record *r, struct amount
 		sum->n[ACCOUNT_BYTES] += r->input_bytes;
 		sum->n[ACCOUNT_FDS] += r->input_fds;
 	}
-	if (f->slot) {
+	if (f->run->slot) {
 		sum->n[ACCOUNT_BYTES] += f->pool->config.max_result_bytes;
 		sum->n[ACCOUNT_FDS] += f->pool->config.max_result_fds;
 	}

@@ -8,7 +8,7 @@ typedef unsigned long long ull;
 
 static bool waits(const struct future *f, const struct pool *p)
 {
-	return f->pool == p && f->state == FUTURE_QUEUED && !f->slot;
+	return f->pool == p && f->state == FUTURE_QUEUED && !f->run->slot;
 }
 
 /* ---- within a uid -------------------------------------------------------------------------------
@@ -46,11 +46,11 @@ uint64_t order_ahead(struct world *w, const struct future *f)
 /* What a worker spent on a run that is over. */
 static uint64_t used_us(const struct future *f, uint64_t now_us)
 {
-	uint64_t end_us = f->started_us ? f->started_us + f->run_us : now_us;
+	uint64_t end_us = f->run->started_us ? f->run->started_us + f->run->run_us : now_us;
 
-	if (!f->head_us)
+	if (!f->run->head_us)
 		return 0;
-	return end_us > f->head_us ? end_us - f->head_us : 1;
+	return end_us > f->run->head_us ? end_us - f->run->head_us : 1;
 }
 
 /* What its uid was charged is made right. */
@@ -80,7 +80,7 @@ static bool is_packed(const struct world *w, const struct future *f)
 /* It came back from its worker. */
 static void settle(struct world *w, const struct future *f)
 {
-	if (world_record(w, f->id)->is_charged && !f->slot && !is_packed(w, f))
+	if (world_record(w, f->id)->is_charged && !f->run->slot && !is_packed(w, f))
 		correct(w, f, 0);
 }
 
@@ -121,7 +121,7 @@ static void entered(struct world *w, const struct future *f, uint64_t now_us)
 	TAILQ_FOREACH (g, &w->core->all, in_all) {
 		if (g == f || g->pool != f->pool || !g->lane)
 			continue;
-		n_in_lane += g->account == f->account && (g->slot || waits(g, f->pool));
+		n_in_lane += g->account == f->account && (g->run->slot || waits(g, f->pool));
 		n_waiting += g->account == f->account && waits(g, f->pool);
 	}
 	if (n_waiting == 0 && s->time_us < shares->now_us) {

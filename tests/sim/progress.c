@@ -6,7 +6,7 @@ typedef unsigned long long ull;
 
 static bool waits(const struct future *f, const struct pool *p)
 {
-	return f->pool == p && f->state == FUTURE_QUEUED && !f->slot;
+	return f->pool == p && f->state == FUTURE_QUEUED && !f->run->slot;
 }
 
 bool check_has_room(struct world *w, const struct pool *p, uint32_t uid)
@@ -83,7 +83,7 @@ static void check_received(struct world *w, const struct slot *s, uint64_t now_u
 	if (now_us + fw->lain_us > fw->lies_since_us + POOL_DEAF_US)
 		world_fail(
 			w, "%llu lies in the inbox of a worker that is deaf", (ull)fw->inbox[0].id);
-	if (next_us > heap_after(slot_first(s)->head_us, POOL_DEAF_US))
+	if (next_us > heap_after(slot_first(s)->run->head_us, POOL_DEAF_US))
 		world_fail(w, "nobody looks for %llu in time", (ull)fw->inbox[0].id);
 }
 
@@ -94,12 +94,12 @@ static void check_stuck(struct world *w, const struct slot *s, uint64_t now_us, 
 			    *next = first ? TAILQ_NEXT(first, in_line) : NULL;
 
 	if (!next || (s->state != SLOT_BUSY && s->state != SLOT_RINGING) ||
-		next->msgid - next->place != first->msgid - first->place)
+		next->run->msgid - next->run->place != first->run->msgid - first->run->place)
 		return;
-	if (now_us > heap_after(first->head_us, POOL_STUCK_US) && !w->core->is_draining)
+	if (now_us > heap_after(first->run->head_us, POOL_STUCK_US) && !w->core->is_draining)
 		world_fail(
 			w, "%llu waits in a packet behind a job that does not end", (ull)next->id);
-	if (next_us > heap_after(first->head_us, POOL_STUCK_US))
+	if (next_us > heap_after(first->run->head_us, POOL_STUCK_US))
 		world_fail(w, "nobody looks for %llu in time", (ull)next->id);
 }
 
@@ -117,7 +117,7 @@ static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us
 		/* While results are let in one by one, that they are is seen at the end. */
 		if (has_idle(w, p) && !w->is_lenient)
 			world_fail(w, "%llu waits in an inbox for nothing", (ull)f->id);
-		if (now_us > slot_first(s)->head_us + POOL_AHEAD_US)
+		if (now_us > slot_first(s)->run->head_us + POOL_AHEAD_US)
 			world_fail(w, "%llu waits behind a job that runs late", (ull)f->id);
 	}
 }
@@ -218,11 +218,11 @@ static void check_clocks(struct world *w, uint64_t now_us)
 			world_fail(w, "%llu waits for what comes too late", (ull)f->id);
 		if (f->terms && f->terms->n_kept > TERMS_ATTEMPTS)
 			world_fail(w, "%llu remembers too much", (ull)f->id);
-		if (f->state == FUTURE_QUEUED && !f->slot && r->wishes.start_within_us &&
+		if (f->state == FUTURE_QUEUED && !f->run->slot && r->wishes.start_within_us &&
 			f->terms->start_by_us <= now_us)
 			world_fail(w, "%llu should have been started", (ull)f->id);
 		if (f->state == FUTURE_RUNNING && r->timeout_us &&
-			heap_after(f->head_us, r->timeout_us) <= now_us)
+			heap_after(f->run->head_us, r->timeout_us) <= now_us)
 			world_fail(w, "%llu runs longer than it may", (ull)f->id);
 	}
 }

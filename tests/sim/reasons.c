@@ -23,7 +23,7 @@ static bool is_true_of_queued(
 	struct sizes *sizes = &w->sizes[world_pool_index(w, f->pool)];
 	bool has_room = check_has_room(w, f->pool, future_uid(f));
 
-	if (f->slot)
+	if (f->run->slot)
 		return e->kind == EXPLAIN_WORKER;
 	if (pool_is_closed(f->pool))
 		return !is_quiet; /* it came back from a worker, and ends with this turn */
@@ -102,7 +102,8 @@ void check_reasons(struct world *w, bool is_quiet)
 		if (!is_true(w, f, &e, is_quiet))
 			world_fail(w, "%llu, in state %d, is said to wait for what is not so: %d",
 				(ull)f->id, f->state, e.kind);
-		if (is_quiet && f->state == FUTURE_QUEUED && !f->slot && f->id % 5 == w->step % 5)
+		if (is_quiet && f->state == FUTURE_QUEUED && !f->run->slot &&
+			f->id % 5 == w->step % 5)
 			check_ahead(w, f);
 	}
 }

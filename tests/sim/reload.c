@@ -73,8 +73,8 @@ void reload_count_jobs(struct world *w, uint32_t uid, struct by_jobs *ret)
 			ret->all.n[k] += held.n[k];
 			ret->uid.n[k] += is_mine ? held.n[k] : 0;
 		}
-		ret->is_first_of_all &= !f->slot;
-		ret->is_first &= !(is_mine && f->slot);
+		ret->is_first_of_all &= !f->run->slot;
+		ret->is_first &= !(is_mine && f->run->slot);
 	}
 }
 

@@ -30,9 +30,9 @@ static void handed_over(struct fake_worker *fw, struct future *f)
 	if (terms_due(f, w->turn_us) != FUTURE_CLOCK_NONE)
 		world_fail(w, "%llu is handed over too late", (unsigned long long)f->id);
 	/* A run whose answer was lost with another one's worker is not counted. */
-	if (f->attempt + r->n_free_runs <= r->n_started && !r->is_exempt)
-		world_fail(
-			w, "run %u of %llu was one before", f->attempt, (unsigned long long)f->id);
+	if (f->run->attempt + r->n_free_runs <= r->n_started && !r->is_exempt)
+		world_fail(w, "run %u of %llu was one before", f->run->attempt,
+			(unsigned long long)f->id);
 	world_say(w, "%llu is handed to worker %s/%u", (unsigned long long)f->id, workers_pool(fw),
 		workers_number(fw));
 	sizes_handed_over(w, fw);

@@ -15,7 +15,7 @@ START_TEST(nothing_goes_ahead_of_a_job_that_is_expected_to_take_long)
 	f = submit(0);
 	fake_turn(&fake);
 	ck_assert_uint_eq(pool->n_ahead, 1);
-	ck_assert_ptr_ne(slot_first(f->slot)->function, longer);
+	ck_assert_ptr_ne(slot_first(f->run->slot)->function, longer);
 	/* nor what takes long behind what is short */
 	submit_with(0, (struct submission){.function = longer});
 	fake_turn(&fake);
@@ -82,15 +82,15 @@ START_TEST(what_has_gone_makes_room_for_others)
 	for (unsigned i = 0; i < 8; i++)
 		f[i] = submit(0);
 	fake_turn(&fake);
-	ck_assert_uint_eq(f[0]->slot->ahead_ns, 500000);
+	ck_assert_uint_eq(f[0]->run->slot->ahead_ns, 500000);
 	fake_receive(worker_of(f[0]));
 	finish(worker_of(f[0]), 0);
-	ck_assert_uint_eq(f[1]->slot->ahead_ns, 400000);
+	ck_assert_uint_eq(f[1]->run->slot->ahead_ns, 400000);
 	fake_turn(&fake);
-	ck_assert_ptr_nonnull(f[7]->slot);
+	ck_assert_ptr_nonnull(f[7]->run->slot);
 	fake_receive(worker_of(f[1]));
 	cancel(f[3], CANCEL_QUEUED);
-	ck_assert_uint_eq(f[1]->slot->ahead_ns, 0);
+	ck_assert_uint_eq(f[1]->run->slot->ahead_ns, 0);
 }
 END_TEST
 

@@ -14,7 +14,7 @@ static struct fake_worker *run(struct future *f)
 	struct fake_worker *w;
 
 	fake_turn(&fake);
-	ck_assert_ptr_nonnull(f->slot);
+	ck_assert_ptr_nonnull(f->run->slot);
 	w = worker_of(f);
 	ck_assert(fake_receive(w));
 	return w;
@@ -75,7 +75,7 @@ START_TEST(in_an_inbox_it_is_not_started_yet)
 	fake_turn(&fake);
 	for (int i = 0; i < 2; i++)
 		ck_assert(fake_receive(worker_of(first[i])));
-	ck_assert_ptr_nonnull(f->slot);
+	ck_assert_ptr_nonnull(f->run->slot);
 	pass(100);
 	ck_assert_int_eq(f->state, FUTURE_TIMEOUT);
 	ck_assert_int_eq(f->clock, FUTURE_CLOCK_START_WITHIN);
@@ -101,13 +101,14 @@ START_TEST(the_deadline_holds_in_every_state)
 	ck_assert_int_eq(running->state, FUTURE_TIMEOUT);
 	ck_assert_int_eq(delayed->clock, FUTURE_CLOCK_DEADLINE);
 	ck_assert_int_eq(running->clock, FUTURE_CLOCK_DEADLINE);
-	ck_assert(future_state_is_final(queued->state) || queued->slot);
+	ck_assert(future_state_is_final(queued->state) || queued->run->slot);
 }
 END_TEST
 
 START_TEST(the_earlier_clock_counts)
 {
-	struct future f = {.state = FUTURE_RUNNING, .head_us = 100, .timeout_us = 50};
+	struct run run = {.head_us = 100};
+	struct future f = {.state = FUTURE_RUNNING, .run = &run, .timeout_us = 50};
 	struct terms t = {.deadline_us = 160, .start_by_us = 120};
 
 	f.terms = &t;
@@ -142,7 +143,7 @@ START_TEST(between_two_runs_it_holds_its_input_and_no_room)
 	ck_assert_uint_eq(used(0, ACCOUNT_JOBS), 1);
 	pass(1250);
 	ck_assert_int_eq(f->state, FUTURE_RUNNING);
-	ck_assert_uint_eq(f->attempt, 2);
+	ck_assert_uint_eq(f->run->attempt, 2);
 	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 170 + sizeof(struct terms));
 	ck_assert(fake_receive(worker_of(f)));
 	finish(worker_of(f), 30);
@@ -173,7 +174,7 @@ START_TEST(the_back_off_doubles_and_has_an_end)
 	}
 	flunk(f);
 	ck_assert_int_eq(f->state, FUTURE_FAILED);
-	ck_assert_uint_eq(f->attempt, 10);
+	ck_assert_uint_eq(f->run->attempt, 10);
 }
 END_TEST
 
@@ -289,7 +290,7 @@ START_TEST(a_pure_function_runs_again_by_itself)
 	restart();
 	finish(run(f), 10);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
-	ck_assert_uint_eq(f->attempt, 2);
+	ck_assert_uint_eq(f->run->attempt, 2);
 }
 END_TEST
 

@@ -118,7 +118,8 @@ START_TEST(a_packet_that_was_never_sent)
 	core_start_workers();
 	submit(0);
 	fake_turn(&fake);
-	ck_assert_int_eq(core_taken_back(slot_first(worker[1]->slot)->slot, 77), CORE_E_PROTOCOL);
+	ck_assert_int_eq(
+		core_taken_back(slot_first(worker[1]->slot)->run->slot, 77), CORE_E_PROTOCOL);
 	ck_assert_int_eq(core_taken_back(worker[0]->slot, 0), CORE_E_PROTOCOL);
 }
 END_TEST
@@ -186,7 +187,7 @@ START_TEST(a_cancelled_job_that_comes_to_the_head_stays_cancelling)
 	finish(w, 0);
 	ck_assert_int_eq(first->state, FUTURE_DONE);
 	ck_assert_int_eq(second->state, FUTURE_CANCELLING);
-	ck_assert_uint_eq(second->head_us, fake.now_us);
+	ck_assert_uint_eq(second->run->head_us, fake.now_us);
 	finish(w, 0);
 	ck_assert_int_eq(second->state, FUTURE_CANCELLED);
 }
@@ -216,7 +217,7 @@ START_TEST(death_costs_the_job_that_was_received)
 	ck_assert_uint_eq(pool->n_deaths, 1);
 	fake_turn(&fake);
 	ck_assert_int_eq(w->life, FAKE_STARTING);
-	ck_assert_ptr_nonnull(second->slot);
+	ck_assert_ptr_nonnull(second->run->slot);
 }
 END_TEST
 
@@ -231,7 +232,7 @@ START_TEST(death_before_receiving_costs_nothing)
 	w = worker_of(f);
 	bury(w);
 	ck_assert_int_eq(f->state, FUTURE_QUEUED);
-	ck_assert_uint_eq(f->head_us, 0);
+	ck_assert_uint_eq(f->run->head_us, 0);
 	fake_turn(&fake);
 	ck_assert_ptr_ne(worker_of(f), w);
 }

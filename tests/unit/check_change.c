@@ -50,13 +50,13 @@ START_TEST(a_priority_of_one_in_an_inbox_counts_when_it_is_back)
 	waiting[0] = submit(0);
 	waiting[1] = submit(0);
 	fake_turn(&fake);
-	ck_assert_ptr_nonnull(next->slot);
+	ck_assert_ptr_nonnull(next->run->slot);
 	ck_assert_int_eq(core_set_priority(next, -1), 0);
 	ck_assert_int_eq(core_set_priority(running, 3), 0);
 	fake_receive(worker[0]);
 	fake_receive(worker[1]);
 	pass(501); /* those that run are late */
-	ck_assert_ptr_null(next->slot);
+	ck_assert_ptr_null(next->run->slot);
 	ck_assert_ptr_eq(first(), waiting[0]);
 	ck_assert_uint_eq(queue_ahead(next, 9), 2);
 }
@@ -157,7 +157,7 @@ START_TEST(a_queued_job_waits_for_the_first_worker_then_for_a_free_one)
 	core_start_workers();
 	fake_turn(&fake);
 	ck_assert_int_eq(why(f[0]).kind, EXPLAIN_NOTHING);
-	ck_assert_ptr_nonnull(f[2]->slot); /* in an inbox */
+	ck_assert_ptr_nonnull(f[2]->run->slot); /* in an inbox */
 	ck_assert_int_eq(why(f[2]).kind, EXPLAIN_WORKER);
 	ck_assert_uint_eq(why(f[2]).ahead, 0);
 	e = why(f[5]);

@@ -18,7 +18,8 @@ static void set_up(void)
 static void learn_both(
 	unsigned n, uint64_t run_us, uint64_t move_us, struct moved in, struct moved out)
 {
-	struct future f = {.state = FUTURE_DONE, .started_us = 1, .in = in, .out = out};
+	struct run run = {.started_us = 1, .out = out};
+	struct future f = {.state = FUTURE_DONE, .run = &run, .in = in};
 	struct future_timing t = {
 		.run_us = run_us, .handover_us = move_us - move_us / 2, .return_us = move_us / 2};
 
@@ -149,7 +150,7 @@ END_TEST
 START_TEST(what_was_mended_is_forgotten)
 {
 	struct function fn = {};
-	struct future f = {.state = FUTURE_DONE, .function = &fn};
+	struct future f = {.state = FUTURE_DONE, .run = future_no_run(), .function = &fn};
 
 	learn(100000, 2, 40, (struct moved){.memfd_bytes = LARGE});
 	learn(5 * COST_WINDOW, 400, 40, (struct moved){});
@@ -194,7 +195,8 @@ END_TEST
 START_TEST(values_of_others_are_counted)
 {
 	struct terms terms = {.object_bytes = 7};
-	struct future f = {.state = FUTURE_DONE, .started_us = 1, .terms = &terms};
+	struct run run = {.started_us = 1};
+	struct future f = {.state = FUTURE_DONE, .run = &run, .terms = &terms};
 
 	cost_learn_job(&cost, &f);
 	cost_learn_job(&cost, &f);
@@ -251,7 +253,8 @@ END_TEST
 
 START_TEST(what_never_ran_is_counted_as_bytes_alone)
 {
-	struct future f = {.state = FUTURE_CANCELLED, .in = {.memfd_bytes = LARGE}};
+	struct future f = {
+		.state = FUTURE_CANCELLED, .run = future_no_run(), .in = {.memfd_bytes = LARGE}};
 
 	for (unsigned i = 0; i < 1000; i++)
 		cost_learn_job(&cost, &f);
@@ -265,14 +268,15 @@ END_TEST
 START_TEST(bytes_copied_for_clients_are_their_functions)
 {
 	struct function fn = {};
-	struct future object = {.state = FUTURE_DONE}, f = {.state = FUTURE_DONE, .function = &fn};
+	struct future object = {.state = FUTURE_DONE, .run = future_no_run()},
+		      f = {.state = FUTURE_DONE, .run = future_no_run(), .function = &fn};
 
 	cost_copied_out(&object, 5);
-	ck_assert_uint_eq(object.out.copied_bytes, 5);
+	ck_assert_uint_eq(object.copied_bytes, 5);
 	learn(100, 2, 40, (struct moved){});
 	fn.cost = cost;
 	cost_copied_out(&f, 100 * COST_COPIED_BYTES);
-	ck_assert_uint_eq(f.out.copied_bytes, 100 * COST_COPIED_BYTES);
+	ck_assert_uint_eq(f.copied_bytes, 100 * COST_COPIED_BYTES);
 	ck_assert_uint_eq(fn.cost.out.copied_bytes, 100 * COST_COPIED_BYTES);
 	ck_assert_uint_eq(cost_remedies(&fn.cost, false), REMEDY(FDS));
 }

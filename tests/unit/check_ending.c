@@ -29,7 +29,7 @@ START_TEST(cancelled_in_an_inbox_before_anybody_received_it)
 	first = core_find(core, 1);
 	behind = submit(0);
 	fake_turn(&fake);
-	ck_assert(first->slot && behind->slot);
+	ck_assert(first->run->slot && behind->run->slot);
 	ck_assert_int_eq(cancel(behind, CANCEL_QUEUED), CANCEL_CANCELLED);
 	ck_assert_int_eq(cancel(first, CANCEL_TERM), CANCEL_CANCELLED);
 	ck_assert_uint_eq(fake.n_rings, 0);
@@ -239,7 +239,7 @@ START_TEST(cancelled_twice_at_once)
 	second = submit(0);
 	fake_turn(&fake);
 	w = (struct fake_waiter){0};
-	core_wait(core, slot_first(second->slot), &w.w);
+	core_wait(core, slot_first(second->run->slot), &w.w);
 	fake_receive(worker_of(second));
 	fake_answer(worker_of(second), (struct fake_answer){0});
 	fake_receive(worker_of(second));

@@ -18,7 +18,7 @@ static void make_future(uint64_t max_bytes, uint64_t max_fds)
 	limits.uid.n[ACCOUNT_BYTES] = max_bytes;
 	limits.uid.n[ACCOUNT_FDS] = max_fds;
 	accounts_init(&accounts, &limits);
-	f = (struct future){};
+	f = (struct future){.run = future_no_run()};
 	ck_assert_int_eq(account_get(&accounts, 1000, &f.account), 0);
 }
 

@@ -58,7 +58,7 @@ END_TEST
 
 START_TEST(time_in_the_queue)
 {
-	struct future f = {.state = FUTURE_QUEUED, .submitted_us = 100};
+	struct future f = {.state = FUTURE_QUEUED, .run = future_no_run(), .submitted_us = 100};
 	struct future_timing t = future_timing(&f, 130);
 
 	ck_assert_uint_eq(t.queued_us, 30);
@@ -70,14 +70,15 @@ END_TEST
 
 START_TEST(time_of_a_run)
 {
-	struct future f = {.submitted_us = 100, .head_us = 110, .state = FUTURE_RUNNING};
+	struct run run = {.head_us = 110};
+	struct future f = {.submitted_us = 100, .run = &run, .state = FUTURE_RUNNING};
 	struct future_timing t = future_timing(&f, 150);
 
 	ck_assert_uint_eq(t.queued_us, 10);
 	ck_assert_uint_eq(t.run_us, 40);
 	ck_assert_uint_eq(t.handover_us + t.return_us, 0);
-	f.started_us = 115;
-	f.run_us = 20;
+	run.started_us = 115;
+	run.run_us = 20;
 	f.finished_us = 140;
 	t = future_timing(&f, 999);
 	ck_assert_uint_eq(t.queued_us, 10);
@@ -89,11 +90,8 @@ END_TEST
 
 START_TEST(times_that_contradict_give_no_negative_span)
 {
-	struct future f = {.submitted_us = 100,
-		.head_us = 90,
-		.started_us = 80,
-		.run_us = 50,
-		.finished_us = 95};
+	struct run run = {.head_us = 90, .started_us = 80, .run_us = 50};
+	struct future f = {.submitted_us = 100, .run = &run, .finished_us = 95};
 	struct future_timing t = future_timing(&f, 95);
 
 	ck_assert_uint_eq(t.queued_us + t.handover_us + t.return_us, 0);

@@ -259,7 +259,7 @@ START_TEST(a_worker_that_asks_to_be_replaced_gets_nothing_more)
 	fake_receive(w);
 	fake_recycle(w);
 	fake_read(w);
-	ck_assert_ptr_null(behind->slot);
+	ck_assert_ptr_null(behind->run->slot);
 	fake_turn(&fake);
 	ck_assert_ptr_ne(worker_of(behind), w);
 	finish(w, 0);
@@ -298,11 +298,11 @@ START_TEST(a_job_waits_for_room_and_others_do_not_wait_with_it)
 	f = submit(0);
 	other = submit(1);
 	fake_turn(&fake);
-	ck_assert_ptr_null(f->slot);
-	ck_assert_ptr_nonnull(other->slot);
+	ck_assert_ptr_null(f->run->slot);
+	ck_assert_ptr_nonnull(other->run->slot);
 	core_release(core, object);
 	fake_turn(&fake);
-	ck_assert_ptr_nonnull(f->slot);
+	ck_assert_ptr_nonnull(f->run->slot);
 	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 100);
 }
 END_TEST

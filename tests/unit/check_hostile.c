@@ -369,9 +369,9 @@ START_TEST(test_answer_of_a_dead_worker_counts)
 	f = submit(p->name);
 	ahead = submit(p->name);
 	core_turn(&b.core, clock_now_us());
-	ck_assert_ptr_nonnull(f->slot);
+	ck_assert_ptr_nonnull(f->run->slot);
 	/* all of it is there before any of it is read */
-	ck_assert_int_eq(waitid(P_PID, (id_t)workers_pid(f->slot), &si, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(waitid(P_PID, (id_t)workers_pid(f->run->slot), &si, WEXITED | WNOWAIT), 0);
 	workbench_await(&b, f);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
 	ck_assert_uint_eq(f->extra->progress_done, 99);

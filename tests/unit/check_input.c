@@ -81,7 +81,7 @@ START_TEST(with_just_that_room_it_runs)
 
 	core_start_workers();
 	fake_turn(&fake);
-	ck_assert_ptr_nonnull(f->slot);
+	ck_assert_ptr_nonnull(f->run->slot);
 }
 END_TEST
 
@@ -100,7 +100,7 @@ START_TEST(beside_one_that_is_delayed_it_waits)
 	cancel(delayed, CANCEL_TERM);
 	core_release(core, delayed);
 	fake_turn(&fake);
-	ck_assert_ptr_nonnull(f->slot);
+	ck_assert_ptr_nonnull(f->run->slot);
 }
 END_TEST
 
@@ -121,7 +121,7 @@ START_TEST(when_the_delay_is_over_nothing_else_will_help)
 	core_release(core, large);
 	core_release(core, f);
 	fake_turn(&fake);
-	ck_assert_ptr_nonnull(delayed->slot);
+	ck_assert_ptr_nonnull(delayed->run->slot);
 }
 END_TEST
 
@@ -134,7 +134,7 @@ START_TEST(what_is_kept_and_not_named_is_waited_for)
 	ck_assert_int_eq(f->state, FUTURE_QUEUED);
 	core_release(core, object);
 	fake_turn(&fake);
-	ck_assert_ptr_nonnull(f->slot);
+	ck_assert_ptr_nonnull(f->run->slot);
 }
 END_TEST
 

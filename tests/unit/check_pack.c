@@ -61,7 +61,7 @@ START_TEST(pure_jobs_share_packets)
 	ck_assert_uint_eq(w->slot->n_line, MANY);
 	ck_assert_uint_eq(fake.n_packs, 2);
 	for (unsigned i = 0; i < MANY; i++)
-		ck_assert_uint_eq(jobs[i]->place, i % POOL_PACK_JOBS);
+		ck_assert_uint_eq(jobs[i]->run->place, i % POOL_PACK_JOBS);
 }
 END_TEST
 
@@ -123,7 +123,7 @@ START_TEST(a_packet_is_expected_to_take_no_longer_than_so)
 		jobs[i] = submit_pure((struct submission){0});
 	fake_turn(&fake);
 	ck_assert_uint_eq(fake.n_packs, 2);
-	ck_assert_uint_eq(jobs[3]->place, 0);
+	ck_assert_uint_eq(jobs[3]->run->place, 0);
 }
 END_TEST
 
@@ -264,8 +264,8 @@ START_TEST(a_death_costs_the_first_that_is_not_answered)
 	fake.n_packs = 0;
 	fake_turn(&fake);
 	ck_assert_uint_eq(fake.n_packs, 0);
-	ck_assert_uint_eq(jobs[1]->attempt, 2);
-	ck_assert_uint_eq(jobs[2]->attempt, 1);
+	ck_assert_uint_eq(jobs[1]->run->attempt, 2);
+	ck_assert_uint_eq(jobs[2]->run->attempt, 1);
 	ck_assert_uint_eq(w->inbox[0].id, jobs[2]->id);
 	ck_assert_uint_eq(w->inbox[2].id, jobs[1]->id);
 }

@@ -123,7 +123,7 @@ START_TEST(who_has_the_old_functions_ends_what_it_runs_and_gets_nothing_more)
 	next = submit(0);
 	fake_turn(&fake);
 	ck_assert_ptr_eq(worker_of(f), old);
-	ck_assert_ptr_ne(next->slot, f->slot);
+	ck_assert_ptr_ne(next->run->slot, f->run->slot);
 	finish(old, 0);
 	fake_turn(&fake);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
@@ -141,7 +141,7 @@ START_TEST(a_worker_of_the_old_zygote_that_still_starts_serves_nobody)
 	f = submit(0);
 	core_worker_ready(pool->slots[0], fake.now_us);
 	fake_turn(&fake);
-	ck_assert_ptr_null(f->slot);
+	ck_assert_ptr_null(f->run->slot);
 	ck_assert_int_eq(pool->slots[0]->state, SLOT_LEAVING);
 }
 END_TEST

@@ -50,6 +50,7 @@ static struct future *job(uint32_t uid, int32_t priority)
 	struct future *f = &jobs[n_jobs];
 
 	*f = (struct future){.id = 100 + n_jobs++,
+		.run = future_no_run(),
 		.account = account[uid],
 		.priority = priority,
 		.state = FUTURE_QUEUED};
@@ -256,16 +257,16 @@ END_TEST
 START_TEST(a_new_priority_of_one_that_is_handed_over_counts_when_it_returns)
 {
 	struct future *a = push(0, 0), *b = push(0, 0);
-	struct slot slot;
+	struct run run = {.slot = &(struct slot){0}};
 
 	each(f, ck_assert_ptr_eq(pop(), f), a, b);
-	b->slot = &slot;
+	b->run = &run;
 	fault_alloc_at(1);
 	ck_assert_int_eq(queue_set_priority(&q, b, 1), -ENOMEM);
 	ck_assert(fault_end());
 	ck_assert_int_eq(b->priority, 0);
 	ck_assert_int_eq(queue_set_priority(&q, b, 1), 0);
-	b->slot = NULL;
+	b->run = future_no_run();
 	each(f, queue_put_back(&q, f), a, b);
 	each(f, expect(f), b, a);
 }

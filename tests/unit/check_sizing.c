@@ -54,7 +54,7 @@ START_TEST(two_never_run_where_one_may)
 	ck_assert_uint_eq(pool->n_by_state[SLOT_IDLE], 1);
 	second = submit(0);
 	fake_turn(&fake);
-	ck_assert_ptr_null(second->slot);
+	ck_assert_ptr_null(second->run->slot);
 	finish(worker_of(first), 0);
 	fake_turn(&fake);
 	ck_assert_int_eq(second->state, FUTURE_RUNNING);
@@ -235,12 +235,12 @@ START_TEST(a_pause_takes_inboxes_back)
 	fake_receive(w);
 	core_pool_pause(pool, fake.now_us);
 	ck_assert_uint_eq(w->n_inbox, 0);
-	ck_assert_ptr_null(second->slot);
+	ck_assert_ptr_null(second->run->slot);
 	ck_assert_int_eq(first->state, FUTURE_RUNNING);
 	finish(w, 0);
 	fake_turn(&fake);
 	ck_assert_int_eq(second->state, FUTURE_QUEUED);
-	ck_assert_ptr_null(second->slot);
+	ck_assert_ptr_null(second->run->slot);
 	core_pool_resume(pool);
 	fake_turn(&fake);
 	ck_assert_int_eq(second->state, FUTURE_RUNNING);

@@ -101,7 +101,7 @@ START_TEST(test_command_is_done)
 
 	ck_assert_uint_eq(workbench_entry_uint(f, "exit_code"), 0);
 	ck_assert(workbench_entry_is(f, "stdout", "hi\n"));
-	ck_assert_uint_gt(f->run_us, 0);
+	ck_assert_uint_gt(f->run->run_us, 0);
 }
 END_TEST
 
@@ -135,7 +135,7 @@ START_TEST(test_large_output_comes_in_shared_memory)
 
 	ck_assert_uint_eq(f->value->n_fds, 1);
 	ck_assert_uint_eq(payload_memfd_bytes(f->value), 300000);
-	ck_assert_uint_eq(f->out.memfd_bytes, 300000);
+	ck_assert_uint_eq(f->run->out.memfd_bytes, 300000);
 }
 END_TEST
 
@@ -226,7 +226,7 @@ START_TEST(test_killed_worker_loses_its_job_and_no_other)
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		others[i] = submit("true");
 	workbench_until(&b, read_pid("running"));
-	pid = workers_pid(first->slot);
+	pid = workers_pid(first->run->slot);
 	kill(pid, SIGKILL);
 	expect_end(first, FUTURE_LOST);
 	ck_assert_uint_eq(workbench_entry_uint(first, "pid"), (uint64_t)pid);
@@ -251,7 +251,7 @@ START_TEST(test_orphans_in_their_own_session_go_with_their_worker)
 		"setsid sh -c 'echo $$ >a; setsid sh -c \"echo \\$\\$ >b; exec sleep 1000\" & exec "
 		"sleep 1000' & wait");
 	workbench_until(&b, read_pid("a") && read_pid("b"));
-	kill(workers_pid(f->slot), SIGKILL);
+	kill(workers_pid(f->run->slot), SIGKILL);
 	expect_end(f, FUTURE_LOST);
 	ck_assert(is_gone(read_pid("a")));
 	ck_assert(is_gone(read_pid("b")));
@@ -267,7 +267,7 @@ START_TEST(test_many_orphans_go_with_their_worker)
 		"for i in 1 2 3 4 5 6 7 8; do setsid sh -c '"
 		"for j in 1 2 3 4; do setsid sleep 1000 & done; echo >>count; wait' & done; wait");
 	workbench_until(&b, strlen(folder_read(&dir, "count")) == 8);
-	kill(workers_pid(f->slot), SIGKILL);
+	kill(workers_pid(f->run->slot), SIGKILL);
 	expect_end(f, FUTURE_LOST);
 	/* strangers would still be children here */
 }
@@ -284,7 +284,7 @@ START_TEST(test_children_from_before_are_let_be)
 		_exit(0);
 	}
 	f = start_running("echo $$ >running; exec sleep 1000");
-	kill(workers_pid(f->slot), SIGKILL);
+	kill(workers_pid(f->run->slot), SIGKILL);
 	expect_end(f, FUTURE_LOST);
 	ck_assert_int_eq(kill(before, SIGKILL), 0);
 	/* dead, it is reaped as any stranger */
@@ -333,7 +333,7 @@ START_TEST(test_cancel_rings_and_a_fresh_worker_takes_the_place)
 
 	f = start_running(
 		"trap 'echo >rung; exit 0' TERM; echo $$ >running; while :; do sleep 0.01; done");
-	pid = workers_pid(f->slot);
+	pid = workers_pid(f->run->slot);
 	ck_assert_int_eq(cancel(f, CANCEL_TERM), CANCEL_CANCELLING);
 	expect_end(f, FUTURE_CANCELLED);
 	ck_assert(folder_has(&dir, "rung"));
@@ -388,7 +388,7 @@ START_TEST(test_jobs_ahead_come_back_and_never_start)
 	third = submit("echo >third");
 	workbench_until(&b, read_pid("running"));
 	/* a function without history: one is ahead */
-	workbench_until(&b, second->slot != NULL);
+	workbench_until(&b, second->run->slot != NULL);
 	ck_assert_int_eq(cancel(second, CANCEL_TERM), CANCEL_CANCELLED);
 	ck_assert_int_eq(second->state, FUTURE_CANCELLED);
 	folder_write(&dir, "go", "");

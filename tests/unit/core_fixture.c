@@ -124,8 +124,8 @@ struct fake_worker *start_two(struct future **ret_first, struct future **ret_sec
 
 struct fake_worker *worker_of(const struct future *f)
 {
-	ck_assert_ptr_nonnull(f->slot);
-	return f->slot->shell;
+	ck_assert_ptr_nonnull(f->run->slot);
+	return f->run->slot->shell;
 }
 
 void finish(struct fake_worker *w, uint64_t bytes)
