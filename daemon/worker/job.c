@@ -38,16 +38,6 @@ static bool parse_meta_entry(struct poold_job *job, struct cursor *c, bool *has_
 		*has_id = cursor_uint(c, &job->id);
 		return *has_id;
 	}
-	if (text_equal(key, len, "values"))
-		return values_parse(job, c);
-	if (text_equal(key, len, "trace") && cursor_text(c, &job->trace, &job->trace_len))
-		return true;
-	if (text_equal(key, len, "max_result") && cursor_uint(c, &v)) {
-		job->max_result = v ? v : UINT64_MAX;
-		return true;
-	}
-	if (text_equal(key, len, "each") && cursor_bool(c, &job->is_each))
-		return true;
 	if (text_equal(key, len, "attempt") && cursor_uint(c, &v)) {
 		job->attempt = (uint32_t)v;
 		return true;
@@ -56,6 +46,16 @@ static bool parse_meta_entry(struct poold_job *job, struct cursor *c, bool *has_
 		job->uid = (uint32_t)v;
 		return true;
 	}
+	if (text_equal(key, len, "max_result") && cursor_uint(c, &v)) {
+		job->max_result = v ? v : UINT64_MAX;
+		return true;
+	}
+	if (text_equal(key, len, "values"))
+		return values_parse(job, c);
+	if (text_equal(key, len, "trace") && cursor_text(c, &job->trace, &job->trace_len))
+		return true;
+	if (text_equal(key, len, "each") && cursor_bool(c, &job->is_each))
+		return true;
 	return cursor_skip(c, NULL);
 }
 
@@ -71,6 +71,75 @@ static bool parse_meta(struct poold_job *job, struct cursor *c)
 			return false;
 	}
 	return has_id;
+}
+
+/* ---- runs of the same form ----------------------------------------------------------------------
+ *
+ * Of the short runs that share a packet nearly all differ in nothing but msgid, input and ID. The
+ * daemon checked the input; what is read here stays within the packet whatever it is.
+ */
+
+void job_forget_form(struct poold_job *job)
+{
+	job->form.head = (struct cursor){};
+}
+
+/* If it is one that has no fds and no values, with `id` first, and others follow. */
+static void note_form(struct poold_job *job, const struct message *m, const struct cursor *input,
+	const uint8_t *end)
+{
+	const uint8_t *method = (const uint8_t *)m->rpc.method;
+	struct cursor meta = {input->end, end};
+	struct job_form form;
+	const char *key;
+	uint64_t id;
+	uint32_t n;
+	size_t len;
+
+	job_forget_form(job);
+	if (!link_has_next(job->link) || m->n_fds || job->n_values || m->rpc.n_params != 3 ||
+		method[-1] != 0xa3 || !cursor_map(&meta, &n) || !cursor_text(&meta, &key, &len) ||
+		!text_equal(key, len, "id"))
+		return;
+	form.head = (struct cursor){method - 1, input->p};
+	form.key = (struct cursor){input->end, meta.p};
+	if (!cursor_uint(&meta, &id))
+		return;
+	form.meta = meta;
+	job->form = form;
+}
+
+static inline bool take(struct cursor *c, const struct cursor *bytes)
+{
+	size_t n = cursor_len(bytes);
+
+	if (cursor_len(c) < n || memcmp(c->p, bytes->p, n) != 0)
+		return false;
+	c->p += n;
+	return true;
+}
+
+bool job_begin_alike(struct poold_job *job)
+{
+	static const uint8_t request[] = {0x94, RPC_REQUEST};
+	const struct cursor begin = {request, request + sizeof(request)};
+	struct cursor c, input;
+	uint64_t msgid, id;
+
+	if (cursor_at_end(&job->form.head))
+		return false;
+	c = link_rest(job->link);
+	if (!take(&c, &begin) || !cursor_uint(&c, &msgid) || msgid > UINT32_MAX ||
+		!take(&c, &job->form.head) || !cursor_skip(&c, &input) || cursor_is_ext(&input) ||
+		!take(&c, &job->form.key) || !cursor_uint(&c, &id) || !take(&c, &job->form.meta))
+		return false;
+	job->id = id;
+	job->msgid = (uint32_t)msgid;
+	job->input = input;
+	job->is_cancelled = false;
+	job->progress_at_us = 0;
+	link_step(job->link, c.p);
+	return true;
 }
 
 int job_begin(struct poold_job *job, const struct message *m)
@@ -101,6 +170,10 @@ int job_begin(struct poold_job *job, const struct message *m)
 	if (m->rpc.n_params < 3 || !cursor_text(&c, &job->function, &job->function_len) ||
 		!cursor_skip(&c, &input) || !parse_meta(job, &c))
 		return JOB_E_PARAMS;
+	note_form(job, m, &input, c.p);
+	job->input = input;
+	if (!cursor_is_ext(&input))
+		return 0;
 	return values_resolve(job, input, &job->input) < 0 ? JOB_E_VALUE : 0;
 }
 

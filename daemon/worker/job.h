@@ -26,6 +26,14 @@ struct job_value {
 	struct cursor encoded;
 };
 
+/* What a run shares with those behind it in its packet: all but msgid, input and ID. It lies in the
+ * packet, as the parts of the message between these. */
+struct job_form {
+	struct cursor head; /* empty: there is none */
+	struct cursor key;
+	struct cursor meta;
+};
+
 /* Lives as long as the worker; job_begin() … job_end() for each run. What it points to lies in the
  * packet or in its maps. */
 struct poold_job {
@@ -38,6 +46,7 @@ struct poold_job {
 	uint64_t max_result; /* UINT64_MAX: no limit */
 	const char *function;
 	size_t function_len;
+	struct job_form form;
 	const char *trace;
 	size_t trace_len;
 	struct cursor
@@ -69,5 +78,9 @@ void job_init(struct poold_job *job, struct link *link, const char *pool, uint64
 void job_deinit(struct poold_job *job);
 /* 0, a JOB_E_ (the job may still be answered), or -EPROTO: the packet is broken. */
 must_check int job_begin(struct poold_job *job, const struct message *m);
+/* If the packet's next message is a run of the same form: as job_begin(), where that is 0. */
+must_check bool job_begin_alike(struct poold_job *job);
+/* The next run is in another packet. */
+void job_forget_form(struct poold_job *job);
 /* Undoes job_begin(), also one that failed. */
 void job_end(struct poold_job *job, uint64_t now_us);

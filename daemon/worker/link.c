@@ -142,6 +142,18 @@ int link_next(struct link *l, struct message *ret)
 	return packet_next(&l->packet, ret);
 }
 
+struct cursor link_rest(const struct link *l)
+{
+	const struct packet *p = &l->packet;
+
+	return cursor_of(p->bytes + p->pos, p->fds.n ? 0 : p->len - p->pos);
+}
+
+void link_step(struct link *l, const uint8_t *end)
+{
+	l->packet.pos = (size_t)(end - l->packet.bytes);
+}
+
 int link_take_fds(struct link *l, const struct message *m, int *fds)
 {
 	return fdqueue_take(&l->packet.fds, fds, m->n_fds) ? 0 : -EPROTO;

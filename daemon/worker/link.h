@@ -46,6 +46,15 @@ must_check int link_receive(struct link *l);
 bool link_is_closed(int r);
 /* The packet's next message: 1, 0 behind the last, -EPROTO. */
 must_check int link_next(struct link *l, struct message *ret);
+/* The packet has a message that was not given out. */
+static inline bool link_has_next(const struct link *l)
+{
+	return l->packet.pos < l->packet.len;
+}
+/* Those that were not; empty, too, while there are fds to be given to messages. */
+struct cursor link_rest(const struct link *l);
+/* A message of it, which ends there, was given out. */
+void link_step(struct link *l, const uint8_t *end);
 /* The fds that belong to a message; the caller owns them. -EPROTO if the packet brought fewer. */
 must_check int link_take_fds(struct link *l, const struct message *m, int *fds);
 /* After the bell: looks at the link without blocking and notes what `cancel` names. */

@@ -21,6 +21,7 @@
 struct loop {
 	struct link *link;
 	const struct poold_module *module;
+	const struct poold_function *function; /* of the last run; NULL: look for it */
 	struct poold_job job;
 	struct meter_base base;
 	uint64_t out_since_us; /* when the oldest answer that waits was packed */
@@ -52,7 +53,6 @@ static int pack_answer(struct poold_job *job)
 	struct bufpack p;
 
 	bufpack_init(&p, &l->out);
-	rpc_pack_answer(&p, job->msgid);
 	result_pack(&p, job);
 	return bufpack_error(&p);
 }
@@ -143,7 +143,9 @@ static void run_job(struct loop *loop, int begun)
 		poold_job_fail(job, "cancelled", "The job was cancelled before it started");
 		return;
 	}
-	f = modules_find(loop->module, job->function, job->function_len);
+	if (!loop->function)
+		loop->function = modules_find(loop->module, job->function, job->function_len);
+	f = loop->function;
 	if (!f) {
 		poold_job_fail(job, "unknown_function", "%s has no function %.*s",
 			loop->module->name, (int)job->function_len, job->function);
@@ -155,23 +157,14 @@ static void run_job(struct loop *loop, int begun)
 		run_function(job, f);
 }
 
-static int run(struct loop *loop, const struct message *m)
+/* The run that was begun, and its answer. */
+static int run(struct loop *loop, int begun)
 {
 	struct poold_job *job = &loop->job;
-	uint64_t now_us = loop->now_us ? loop->now_us : meter_now_us();
-	int r, begun;
+	uint64_t now_us = loop->now_us;
 	size_t used;
+	int r;
 
-	loop->now_us = 0;
-	if (link_has_out(loop->link) && now_us - loop->out_since_us >= FLUSH_US) {
-		r = link_flush(loop->link, 0);
-		if (r < 0)
-			return r;
-		now_us = meter_now_us();
-	}
-	begun = job_begin(job, m);
-	if (begun < 0)
-		return begun;
 	meter_start(&job->meter, &loop->base, now_us);
 	run_job(loop, begun);
 	now_us = meter_now_us();
@@ -181,6 +174,7 @@ static int run(struct loop *loop, const struct message *m)
 	used = buf_used(&job->link->out);
 	r = answer(job);
 	/* fds take time to close, and a full packet to send */
+	loop->now_us = 0;
 	if (job->n_fds == 0 && job->link->n_out_fds == 0 && buf_used(&job->link->out) > used)
 		loop->now_us = now_us;
 	/* what was looked at takes longer to unmap than to send an answer */
@@ -204,32 +198,63 @@ static void take_notification(struct loop *loop, const struct message *m)
 static int handle(struct loop *loop, const struct message *m)
 {
 	char text[128];
+	int begun;
 
 	if (m->rpc.type == RPC_NOTIFICATION)
 		take_notification(loop, m);
-	if (m->rpc.type != RPC_REQUEST)
+	if (m->rpc.type != RPC_REQUEST) {
+		loop->now_us = 0;
 		return 0;
-	if (text_equal(m->rpc.method, m->rpc.method_len, "run"))
-		return run(loop, m);
+	}
+	if (text_equal(m->rpc.method, m->rpc.method_len, "run")) {
+		loop->function = NULL;
+		begun = job_begin(&loop->job, m);
+		return begun < 0 ? begun : run(loop, begun);
+	}
 	snprintf(text, sizeof(text), "A worker has no method %.*s",
 		(int)(m->rpc.method_len < 64 ? m->rpc.method_len : 64), m->rpc.method);
 	return link_answer_error(loop->link, m->rpc.msgid, "unknown_method", text);
 }
 
+/* Before the packet's next message: what waits longer goes out first. */
+static int look_up(struct loop *loop)
+{
+	int r = 0;
+
+	if (!loop->now_us)
+		loop->now_us = meter_now_us();
+	if (link_has_out(loop->link) && loop->now_us - loop->out_since_us >= FLUSH_US) {
+		r = link_flush(loop->link, 0);
+		loop->now_us = meter_now_us();
+	}
+	return r;
+}
+
+static int take_message(struct loop *loop)
+{
+	struct message m;
+	int r;
+
+	if (job_begin_alike(&loop->job))
+		return run(loop, 0);
+	r = link_next(loop->link, &m);
+	return r < 0 ? r : handle(loop, &m);
+}
+
 /* A bell that rang during one of its runs may be for a later one. */
 static int handle_packet(struct loop *loop)
 {
-	struct message m;
 	bool is_later = false;
-	int r;
+	int r = 0;
 
-	while ((r = link_next(loop->link, &m)) == 1) {
+	job_forget_form(&loop->job);
+	while (r == 0 && link_has_next(loop->link)) {
 		if (is_later && bell_rang())
 			link_listen(loop->link);
 		is_later = true;
-		r = handle(loop, &m);
-		if (r < 0)
-			return r;
+		r = look_up(loop);
+		if (r == 0)
+			r = take_message(loop);
 	}
 	loop->now_us = 0;
 	return r < 0 ? r : link_flush(loop->link, 0);

@@ -82,17 +82,17 @@ void meter_set_rusage(struct meter *m, const struct rusage *ru)
 	m->rss_kib = (uint64_t)ru->ru_maxrss;
 }
 
-void meter_pack(struct bufpack *p, const struct meter *m)
+uint8_t *meter_encode(uint8_t *at, const struct meter *m)
 {
-	bufpack_map(p, 5);
-	bufpack_text_n(p, "run_us", 6);
-	bufpack_uint(p, m->run_us);
-	bufpack_text_n(p, "cpu_us", 6);
-	bufpack_uint(p, m->cpu_us);
-	bufpack_text_n(p, "rss_kib", 7);
-	bufpack_uint(p, m->rss_kib);
-	bufpack_text_n(p, "copied", 6);
-	bufpack_uint(p, m->copied);
-	bufpack_text_n(p, "started_us", 10);
-	bufpack_uint(p, m->started_us);
+	at = encode_map(at, 5);
+	at = encode_key(at, "run_us");
+	at = encode_uint(at, m->run_us);
+	at = encode_key(at, "cpu_us");
+	at = encode_uint(at, m->cpu_us);
+	at = encode_key(at, "rss_kib");
+	at = encode_uint(at, m->rss_kib);
+	at = encode_key(at, "copied");
+	at = encode_uint(at, m->copied);
+	at = encode_key(at, "started_us");
+	return encode_uint(at, m->started_us);
 }

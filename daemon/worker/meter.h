@@ -34,4 +34,6 @@ void meter_stop(struct meter *m, struct meter_base *base, uint64_t now_us);
 void meter_set_rusage(struct meter *m, const struct rusage *ru);
 /* What this process has in memory now; 0: not known. */
 uint64_t meter_rss_kib(void);
-void meter_pack(struct bufpack *p, const struct meter *m);
+/* Room for METER_BYTES. */
+uint8_t *meter_encode(uint8_t *at, const struct meter *m);
+#define METER_BYTES (1 + 7 + 7 + 8 + 7 + 11 + 5 * ENCODE_UINT_BYTES)

@@ -63,7 +63,7 @@ must_check int result_attach(struct result *res, int fd);
 int result_too_large(struct poold_job *job, const char *limit, uint64_t value, uint64_t max);
 /* The same because of too many byte strings in shared memory. */
 int result_too_many_fds(struct poold_job *job);
-/* Packs [code, message, {data, meas}], nil or nil, [value, meas]. */
+/* Packs the answer: [code, message, {data, meas}], nil or nil, [value, meas]. */
 void result_pack(struct bufpack *p, const struct poold_job *job);
 /* About how many bytes result_pack() writes, not less. */
 size_t result_pack_len(const struct result *res);

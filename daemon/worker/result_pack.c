@@ -5,14 +5,24 @@
 #define FRAME_BYTES 256u
 
 /* What was set since `begin`. */
+static size_t value_len(const struct result *res)
+{
+	return buf_used(&res->body) - res->begin;
+}
+
+static uint8_t *encode_value(uint8_t *at, const struct result *res)
+{
+	size_t len = value_len(res);
+
+	return len > 0 ? encode_bytes(at, buf_head(&res->body) + res->begin, len) : encode_nil(at);
+}
+
 static void pack_value(struct bufpack *p, const struct result *res)
 {
-	size_t len = buf_used(&res->body) - res->begin;
+	uint8_t *at = bufpack_open(p, value_len(res) + 1);
 
-	if (len > 0)
-		bufpack_raw(p, buf_head(&res->body) + res->begin, len);
-	else
-		bufpack_nil(p);
+	if (at)
+		bufpack_close(p, encode_value(at, res));
 }
 
 static void pack_elements(struct bufpack *p, const struct result *res)
@@ -22,20 +32,19 @@ static void pack_elements(struct bufpack *p, const struct result *res)
 		bufpack_raw(p, buf_head(&res->body), res->begin);
 }
 
-void result_pack(struct bufpack *p, const struct poold_job *job)
+static void pack_meter(struct bufpack *p, const struct meter *m)
+{
+	uint8_t *at = bufpack_open(p, METER_BYTES);
+
+	if (at)
+		bufpack_close(p, meter_encode(at, m));
+}
+
+static void pack_failure(struct bufpack *p, const struct poold_job *job)
 {
 	const struct result *res = &job->result;
 
-	if (!res->is_failed) {
-		bufpack_nil(p);
-		bufpack_array(p, 2);
-		if (res->is_array)
-			pack_elements(p, res);
-		else
-			pack_value(p, res);
-		meter_pack(p, &job->meter);
-		return;
-	}
+	rpc_pack_answer(p, job->msgid);
 	bufpack_array(p, 3);
 	bufpack_text(p, res->code);
 	bufpack_text(p, res->message);
@@ -43,13 +52,48 @@ void result_pack(struct bufpack *p, const struct poold_job *job)
 	bufpack_text(p, "data");
 	pack_value(p, res);
 	bufpack_text(p, "meas");
-	meter_pack(p, &job->meter);
+	pack_meter(p, &job->meter);
 	if (res->is_array) {
 		bufpack_field_uint(p, "index", res->n_elements);
 		bufpack_text(p, "results");
 		pack_elements(p, res);
 	}
 	bufpack_nil(p);
+}
+
+static void pack_array(struct bufpack *p, const struct poold_job *job)
+{
+	rpc_pack_answer(p, job->msgid);
+	bufpack_nil(p);
+	bufpack_array(p, 2);
+	pack_elements(p, &job->result);
+	pack_meter(p, &job->meter);
+}
+
+static void pack_result(struct bufpack *p, const struct poold_job *job)
+{
+	uint8_t *at = bufpack_open(
+		p, 4 + ENCODE_UINT_BYTES + 1 + value_len(&job->result) + METER_BYTES);
+
+	if (!at)
+		return;
+	at = encode_array(at, 4);
+	at = encode_uint(at, RPC_ANSWER);
+	at = encode_uint(at, job->msgid);
+	at = encode_nil(at);
+	at = encode_array(at, 2);
+	at = encode_value(at, &job->result);
+	bufpack_close(p, meter_encode(at, &job->meter));
+}
+
+void result_pack(struct bufpack *p, const struct poold_job *job)
+{
+	if (job->result.is_failed)
+		pack_failure(p, job);
+	else if (job->result.is_array)
+		pack_array(p, job);
+	else
+		pack_result(p, job);
 }
 
 size_t result_pack_len(const struct result *res)

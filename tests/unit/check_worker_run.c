@@ -70,6 +70,58 @@ START_TEST(answers_of_a_packet_come_in_order)
 }
 END_TEST
 
+/* A run that is like the one before it is not read anew. */
+START_TEST(runs_of_a_packet_are_each_what_they_say)
+{
+	static const char *const texts[] = {
+		"1 2 3 proof t 1 1",
+		"2 2 3 proof t 1 1",
+		"300000 2 3 proof t 1 1",
+		"4 2 3 proof u 1 1",
+		"5 2 4 proof  1 1",
+		"6 2 4 proof  1 1",
+		"7 2 4 proof  1 1",
+		"8 1 0 proof  1 1",
+		"9 1 0 proof  1 1",
+	};
+	static const char *const traces[] = {"t", "t", "t", "u"};
+	char text[64];
+
+	for (int i = 0; i < 4; i++)
+		peer_add(&w, "[iis[sn{sisisiss}]]", 0, i, "run", "about", "id",
+			i == 2 ? 300000 : i + 1, "attempt", 2, "uid", 3, "trace", traces[i]);
+	for (int i = 4; i < 6; i++)
+		peer_add(&w, "[iis[s[i]{sisisi}]]", 0, i, "run", "about", i, "id", i + 1, "attempt",
+			2, "uid", 4);
+	peer_add(&w, "[iis[sn{sisisi}]]", 0, 6, "run", "about", "attempt", 2, "id", 7, "uid", 4);
+	for (int i = 7; i < 9; i++)
+		peer_add(&w, "[iis[sn{si}]]", 0, i, "run", "about", "id", i + 1);
+	for (int i = 9; i < 11; i++)
+		peer_add(
+			&w, "[iis[si{sist}]]", 0, i, "run", "bytes", i - 9, "id", i, "each", false);
+	peer_add(&w, "[iis[s[ii]{sist}]]", 0, 11, "run", "bytes", 2, 3, "id", 11, "each", true);
+	peer_add(&w, "[is[i]]", 2, "cancel", 12);
+	for (int i = 12; i < 14; i++)
+		peer_add(&w, "[iis[s[ii]{sist}]]", 0, 500 * i, "run", "bytes", 1, i - 12, "id", i,
+			"each", true);
+	peer_add(&w, "[iis[s[ii]{sist}ii]]", 0, 14, "run", "bytes", 1, 1, "id", 14, "each", true, 1,
+		2);
+	peer_add(&w, "[iis[s[ii]]]", 0, 15, "run", "bytes", 1, 1);
+	peer_send(&w, NULL, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(texts); i++) {
+		snprintf(text, sizeof(text), "\"%s\"", texts[i]);
+		peer_expect_value(&w, i, text);
+	}
+	peer_expect_value(&w, 9, "b\"\"");
+	peer_expect_value(&w, 10, "b\"\\x00\"");
+	peer_expect_value(&w, 11, "[b\"\\x00\\x00\", b\"\\x00\\x00\\x00\"]");
+	peer_expect_value(&w, 6000, "[b\"\\x00\", b\"\"]");
+	peer_expect_value(&w, 6500, "[b\"\\x00\", b\"\\x00\"]");
+	peer_expect_value(&w, 14, "[b\"\\x00\", b\"\\x00\"]");
+	peer_expect_error(&w, 15, "bad_request");
+}
+END_TEST
+
 START_TEST(failures_may_have_data)
 {
 	static char large[16384 + 1];
@@ -183,6 +235,20 @@ START_TEST(what_came_before_the_break_is_answered)
 }
 END_TEST
 
+START_TEST(a_break_behind_runs_of_one_form_is_one)
+{
+	static const char cut[] = "\x94\x00\x03\xa3run\x93\xa4noop";
+
+	start_bench();
+	for (int i = 1; i <= 2; i++)
+		peer_add(&w, "[iis[sn{si}]]", 0, i, "run", "noop", "id", i);
+	send_bytes(cut, sizeof(cut) - 1);
+	peer_expect_value(&w, 1, "nil");
+	peer_expect_value(&w, 2, "nil");
+	expect_protocol_exit();
+}
+END_TEST
+
 START_TEST(fds_that_are_missing_end_the_worker)
 {
 	int fd = peer_memfd("x", 1);
@@ -269,6 +335,7 @@ static Suite *suite(void)
 	tcase_add_test(bench, a_run_that_is_wrong_is_answered);
 	suite_add_tcase(s, bench);
 
+	tcase_add_test(proof, runs_of_a_packet_are_each_what_they_say);
 	tcase_add_test(proof, failures_may_have_data);
 	tcase_add_test(proof, progress_is_told_but_not_each_time);
 	suite_add_tcase(s, proof);
@@ -276,6 +343,7 @@ static Suite *suite(void)
 	tcase_set_timeout(end, 60);
 	tcase_add_loop_test(end, broken_packets_end_the_worker, 0, (int)ARRAY_SIZE(broken));
 	tcase_add_test(end, what_came_before_the_break_is_answered);
+	tcase_add_test(end, a_break_behind_runs_of_one_form_is_one);
 	tcase_add_test(end, fds_that_are_missing_end_the_worker);
 	tcase_add_test(end, a_crash_is_the_worker_s_end_and_its_status);
 	tcase_add_test(end, a_death_loses_no_answer_of_the_packet);
