@@ -127,8 +127,8 @@ int poold_command_set_cwd(poold_command *c, const char *path);
 /**
  * poold_command_set_stdin() - what it reads
  * @c:      command
- * @input:  bytes, text, iovec, buffer or file; nil: /dev/null; a future: its value, a byte string, or
- *          the standard output of a command
+ * @input:  bytes, text, iovec, buffer or file; nil: /dev/null; a future: its value, a byte
+ *          string, or the standard output of a command
  *
  * Blocks:   a file is read now.
  * Owner:    copied; above 64 KiB into a memfd that all submits of this command share.
@@ -156,9 +156,9 @@ int poold_command_set_stdin_fd(poold_command *c, int fd);
  * @c:   command
  * @fd:  regular file, pipe, terminal or /dev/null, open for writing
  *
- * The command writes to it itself; poold keeps nothing of it, and the result has no output. poold lets
- * go of it when the command has it, or when the job is over. Anything else, a socket say, is refused
- * (bad_fd): relay it through a pipe. For one file as output and error, give it twice.
+ * The command writes to it itself; poold keeps nothing of it, and the result has no output. poold
+ * lets go of it when the command has it, or when the job is over. Anything else, a socket say, is
+ * refused (bad_fd): relay it through a pipe. For one file as output and error, give it twice.
  *
  * Blocks:   no.
  * Owner:    duplicated.
@@ -185,9 +185,9 @@ int poold_command_set_stderr_fd(poold_command *c, int fd);
  * poold_command_set_ctty() - a terminal of its own
  * @c:  command
  *
- * It becomes the leader of a new session, and the first of its standard fds that is a terminal becomes
- * the controlling one of that. The terminal must control no other session: the end of a new pty, say,
- * not the one where the caller sits.
+ * It becomes the leader of a new session, and the first of its standard fds that is a terminal
+ * becomes the controlling one of that. The terminal must control no other session: the end of a new
+ * pty, say, not the one where the caller sits.
  *
  * Blocks:   no.
  * Owner:    nothing changes hands.

@@ -69,8 +69,8 @@ typedef struct poold_map_item {
  * @ret_map:   the map
  *
  * Blocks:   no.
- * Owner:    the caller gets the map, which holds a reference to the handle; options->job is borrowed
- *           until poold_map_free(), the rest is copied.
+ * Owner:    the caller gets the map, which holds a reference to the handle; options->job is
+ *           borrowed until poold_map_free(), the rest is copied.
  * Returns:  0.
  * Errors:   none but those of every function.
  * Since:    0.1

@@ -1,9 +1,9 @@
 /* libpoold, requests: every method of the wire by its name, and functions for those that are about
- * many futures, watches, or the daemon itself. poold.h says what holds for all functions. */
+ * many futures, or the daemon itself. poold.h says what holds for all functions. */
 #ifndef POOLD_REQUEST_H
 #define POOLD_REQUEST_H
 
-#include "poold.h"
+#include "poold-reply.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -59,101 +59,6 @@ int poold_request(poold *p, const char *method, const poold_request_args *args, 
 int poold_request_async(poold *p, const char *method, const poold_request_args *args,
 	poold_reply_callback callback, void *userdata);
 
-/**
- * poold_reply_ref() - one reference more
- * @r:  reply
- *
- * Blocks:   no.
- * Owner:    the caller gets a reference.
- * Returns:  @r.
- * Errors:   none.
- * Since:    0.1
- */
-poold_reply *poold_reply_ref(poold_reply *r);
-
-/**
- * poold_reply_unref() - one reference less
- * @r:  reply or NULL
- *
- * Blocks:   no.
- * Owner:    the caller's reference is gone; with the last one all its views.
- * Returns:  NULL.
- * Errors:   none.
- * Since:    0.1
- */
-poold_reply *poold_reply_unref(poold_reply *r);
-
-/**
- * poold_reply_get_error() - is it an error answer?
- * @r:            reply
- * @ret_code:     stable word: "not_allowed", "unknown_method", …; may be NULL
- * @ret_message:  a sentence for people; may be NULL
- *
- * Blocks:   no.
- * Owner:    borrowed, until the last unref.
- * Returns:  1 it is, 0 it is not.
- * Errors:   none but those of every function.
- * Since:    0.1
- */
-int poold_reply_get_error(poold_reply *r, const char **ret_code, const char **ret_message);
-
-/**
- * poold_reply_get_encoded() - what was answered, as MessagePack
- * @r:            reply
- * @ret_encoded:  view of the result, or of the details of an error
- * @ret_len:      its length
- *
- * Blocks:   no.
- * Owner:    borrowed, until the last unref.
- * Returns:  0.
- * Errors:   -ENODATA an error without details.
- * Since:    0.1
- */
-int poold_reply_get_encoded(poold_reply *r, const void **ret_encoded, size_t *ret_len);
-
-/**
- * poold_reply_get_bytes() - what was answered, if it is bytes
- * @r:          reply
- * @ret_bytes:  view; never NULL
- * @ret_len:    its length
- *
- * Blocks:   no.
- * Owner:    borrowed, until the last unref.
- * Returns:  0.
- * Errors:   -ENODATA an error answer; -ENOMSG no byte string and no text; -EPROTO no sealed memfd.
- * Since:    0.1
- */
-int poold_reply_get_bytes(poold_reply *r, const void **ret_bytes, size_t *ret_len);
-
-/**
- * poold_reply_get_fd() - the fd that ext type 1 of the answer names
- * @r:        reply
- * @index:    index of the ext
- * @ret_len:  its size; may be NULL
- *
- * Blocks:   no.
- * Owner:    borrowed, until the last unref: duplicate it to keep it.
- * Returns:  the fd.
- * Errors:   -ENODATA there is none; -EPROTO it is no sealed memfd.
- * Since:    0.1
- */
-int poold_reply_get_fd(poold_reply *r, unsigned index, size_t *ret_len);
-
-/**
- * poold_reply_get_part() - the bytes that ext type 1 of the answer names
- * @r:          reply
- * @index:      index of the ext
- * @ret_bytes:  view; never NULL
- * @ret_len:    its length
- *
- * Blocks:   no.
- * Owner:    borrowed, until the last unref.
- * Returns:  0.
- * Errors:   -ENODATA there is none; -EPROTO it is no sealed memfd.
- * Since:    0.1
- */
-int poold_reply_get_part(poold_reply *r, unsigned index, const void **ret_bytes, size_t *ret_len);
-
 /* ---- requests with a form of their own ---- */
 
 /**
@@ -202,8 +107,8 @@ int poold_poll(poold *p, uint64_t id, poold_state *ret_state);
 #define POOLD_FOR_ANY		1
 #define POOLD_FOR_FIRST_FAILURE (-1)
 
-/* Which of one's own futures a request is about. A member that is NULL or 0 leaves all in. Set size,
- * best by POOLD_FILTER_INIT. */
+/* Which of one's own futures a request is about. A member that is NULL or 0 leaves all in. Set
+ * size, best by POOLD_FILTER_INIT. */
 typedef struct poold_filter {
 	size_t size; /* of this struct, as the caller knows it */
 	const char *group;
@@ -268,9 +173,9 @@ int poold_wait_matching(poold *p, const poold_filter *filter, int need, uint64_t
  * @ret_reply:   the result; an error answer if the job is not done, or not taken
  *
  * The quickest way to one result: one answer in place of two, and no future. So there is no ID by
- * which the job could be cancelled or its result be found again; it is cancelled when the connection
- * closes. It goes on when time is over here: timeout_us and deadline_us of @options bound the job
- * itself.
+ * which the job could be cancelled or its result be found again; it is cancelled when the
+ * connection closes. It goes on when time is over here: timeout_us and deadline_us of @options
+ * bound the job itself.
  *
  * Blocks:   yes, up to @timeout_us; runs the pump.
  * Owner:    the caller gets the reply; @input, @options are borrowed.
@@ -361,8 +266,8 @@ int poold_cancel(poold *p, const uint64_t *ids, size_t n_ids, poold_cancel_mode 
  * Blocks:   yes, for one question and answer; runs the pump.
  * Owner:    nothing changes hands.
  * Returns:  0: it is on its way.
- * Errors:   -ENOENT no such future (any more); -EREMOTEIO refused: it does not run yet, or is over, or
- *           is no command; as poold_request().
+ * Errors:   -ENOENT no such future (any more); -EREMOTEIO refused: it does not run yet, or is over,
+ *           or is no command; as poold_request().
  * Since:    0.1
  */
 int poold_signal(poold *p, uint64_t id, int signo);
@@ -397,86 +302,6 @@ typedef struct poold_changes {
  * Since:    0.1
  */
 int poold_change(poold *p, uint64_t id, const poold_changes *changes);
-
-/* What becomes of futures is told to a callback, as long as the watch and the connection last. */
-typedef struct poold_watch poold_watch;
-
-/* Called from the pump for each event. @kind is "state", "progress", "output", "dropped" or "final",
- * and @event the map that goes with it: poold_reply_get_encoded(). Kinds that are not known are to be
- * passed over. With @id 0, and an error in @event, the watch is over: "refused" by the daemon (quota, a
- * group that is no name), or "disconnected"; then it only remains to be freed. After poold_reconnect()
- * a new watch tells what ended meanwhile first, by "final". The callback may free the watch. A
- * negative return value ends that round of the pump, which returns it. */
-typedef int (*poold_event_callback)(
-	poold_watch *watch, uint64_t id, const char *kind, poold_reply *event, void *userdata);
-
-/* What a watch is for; start from POOLD_WATCH_OPTIONS_INIT. */
-typedef struct poold_watch_options {
-	size_t size; /* of this struct, as the caller knows it */
-	const uint64_t *ids;
-	size_t n_ids;
-	const char *group; /* one's own of that name, also later ones; NULL: none */
-	uint8_t all;	   /* 1: all that are not final, and later ones */
-	uint8_t progress;  /* 1: what functions tell of it */
-	uint8_t output;	   /* 1: what commands write */
-} poold_watch_options;
-
-#define POOLD_WATCH_OPTIONS_INIT                                                                   \
-	{                                                                                          \
-		sizeof(poold_watch_options), NULL, 0, NULL, 0, 0, 0                                \
-	}
-
-/**
- * poold_watch_new() - be told what becomes of futures
- * @p:          handle
- * @options:    which futures, and what of them
- * @callback:   called for each event, never from within this call
- * @userdata:   passed to it
- * @ret_watch:  the watch
- *
- * Each future is told by its state, by every change of it, and last by "final", once; those that are
- * final already come first.
- *
- * Blocks:   no.
- * Owner:    the caller gets the watch; the callback borrows the event, poold_reply_ref() keeps it.
- * Returns:  0.
- * Errors:   -EMSGSIZE, -EAGAIN, -ENOTCONN, -EPROTO.
- * Since:    0.1
- */
-int poold_watch_new(poold *p, const poold_watch_options *options, poold_event_callback callback,
-	void *userdata, poold_watch **ret_watch);
-
-/**
- * poold_watch_add() - have more futures watched
- * @w:    watch
- * @ids:  their IDs
- * @n:    how many
- *
- * Those that are being watched already are passed over; of one whose end was told it is told again.
- * If the daemon cannot take one of them (quota), the watch is "refused" as a whole: no end is ever
- * waited for in vain.
- *
- * Blocks:   no.
- * Owner:    nothing changes hands; @ids is borrowed for the call.
- * Returns:  0.
- * Errors:   -ENOTCONN the watch is over, or not connected; -EAGAIN, -ENOMEM, -EPROTO, -ECHILD.
- * Since:    0.1
- */
-int poold_watch_add(poold_watch *w, const uint64_t *ids, size_t n);
-
-/**
- * poold_watch_free() - end a watch
- * @w:  watch, or NULL
- *
- * Its callback is not called again. May be called by it, and after the handle went.
- *
- * Blocks:   no.
- * Owner:    takes the watch.
- * Returns:  NULL.
- * Errors:   none.
- * Since:    0.1
- */
-poold_watch *poold_watch_free(poold_watch *w);
 
 /**
  * poold_cancel_matching() - cancel one's futures that match

@@ -6,7 +6,7 @@
 
 #include "client/client_internal.h"
 
-#include "client/poold-request.h"
+#include "client/poold-watch.h"
 
 struct poold_watch {
 	poold *handle; /* NULL: the watch is over */

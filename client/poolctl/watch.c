@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "client/poolctl/ids.h"
-#include "client/poold-request.h"
+#include "client/poold-watch.h"
 #include "client/poolctl/json.h"
 #include "client/poolctl/loop.h"
 #include "client/poolctl/output.h"

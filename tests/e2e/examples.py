@@ -13,6 +13,7 @@ A fenced block after <!-- config --> has the pools that the document speaks of: 
 and no others, instead of those that the other tests have.
 """
 
+import glob
 import os
 import re
 import shlex
@@ -130,11 +131,8 @@ def compile_block(name, start, mark, lines, folder, env):
     include = folder.at("include")
     if not os.path.isdir(include):
         os.mkdir(include)
-        for header in ("client/poold.h", "client/poold-command.h", "client/poold-request.h", "client/poold-map.h",
-                       "daemon/worker/poold-module.h"):
-            if os.path.exists(os.path.join(SRC, header)):
-                os.symlink(os.path.join(SRC, header),
-                           os.path.join(include, os.path.basename(header)))
+        for header in (*sorted(glob.glob("client/poold*.h", root_dir=SRC)), "daemon/worker/poold-module.h"):
+            os.symlink(os.path.join(SRC, header), os.path.join(include, os.path.basename(header)))
     base = folder.at(f"{name}.{start}")
     with open(base + ".c", "w") as f:
         f.write(f'#line {start} "{name}"\n' + "\n".join(lines) + "\n")

@@ -29,7 +29,7 @@ cxx=
 for try in g++ clang++; do
 	command -v $try >/dev/null && { cxx=$try; break; }
 done
-publics="client/poold.h client/poold-command.h client/poold-request.h client/poold-map.h daemon/worker/poold-module.h"
+publics="$(find client -maxdepth 1 -name "poold*.h") daemon/worker/poold-module.h"
 # As a user sees them: by their names, with nothing of this tree in reach.
 mkdir "$tmp/include"
 # shellcheck disable=SC2086

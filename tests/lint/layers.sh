@@ -15,7 +15,8 @@ cat >"$tmp/rules" <<'RULES'
 proto/			^proto/
 client/poolctl/		^(client|proto)/|^config\.h$
 client/examples/	^client/poold(-[a-z]+)?\.h$
-client/poold-		^poold\.h$
+client/poold.h		^poold-(input|submit|future)\.h$
+client/poold-		^poold(-reply)?\.h$
 client/			^client/[^/]*$|^proto/|^config\.h$
 daemon/core/		^daemon/core/
 daemon/worker/examples/	^daemon/worker/poold-module\.h$

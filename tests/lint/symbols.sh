@@ -3,7 +3,7 @@
 # none less, all of them poold_.
 set -eu
 src=${POOLD_TEST_SRCDIR:?} build=${POOLD_TEST_BUILDDIR:?}
-map=$src/client/libpoold.map headers="$src/client/poold.h $src/client/poold-command.h $src/client/poold-request.h $src/client/poold-map.h"
+map=$src/client/libpoold.map headers=$(find "$src/client" -maxdepth 1 -name "poold*.h")
 library=$build/client/.libs/libpoold.so
 [ -f "$map" ] || { echo "skipped: no $map"; exit 77; }
 command -v nm >/dev/null || { echo "skipped: no nm"; exit 77; }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/poold-request.h"
+#include "client/poold-watch.h"
 #include "tests/unit/fake_daemon.h"
 
 static void expect_encoded(poold_reply *reply, const char *wanted)
