@@ -59,7 +59,7 @@ void cost_learn_run(struct cost *c, const struct future_timing *t)
 		halve(w);
 	w->n_runs++;
 	w->run_us += t->run_us;
-	w->soon_us += t->run_us < POOL_AHEAD_US ? t->run_us : POOL_AHEAD_US;
+	w->soon_us += t->run_us < POOL_SOON_US ? t->run_us : POOL_SOON_US;
 	w->handover_us += t->handover_us;
 	w->return_us += t->return_us;
 }

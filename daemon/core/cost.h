@@ -29,7 +29,7 @@ struct cost_size {
 struct cost_window {
 	uint32_t n_runs;
 	uint64_t run_us;
-	uint64_t soon_us; /* of it, of each run no more than POOL_AHEAD_US */
+	uint64_t soon_us; /* of it, of each run no more than POOL_SOON_US */
 	uint64_t handover_us;
 	uint64_t return_us;
 	uint64_t bytes;	     /* in and out */
@@ -68,7 +68,7 @@ void cost_copied_out(struct future *f, uint64_t bytes);
 void cost_add(struct cost *sum, const struct cost *c);
 /* What the last runs took, each: at least 1 ns. 0: there was none. */
 uint64_t cost_mean_run_ns(const struct cost *c);
-/* The same, as if those that took longer than POOL_AHEAD_US had taken that. */
+/* The same, as if those that took longer than POOL_SOON_US had taken that. */
 uint64_t cost_soon_ns(const struct cost *c);
 /* The work share: run / (run + handover + return), 0 to 1; below 0: nothing ran. */
 double cost_share(const struct future_timing *t);

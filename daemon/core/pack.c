@@ -22,9 +22,10 @@
 bool pack_reaches(const struct slot *s, unsigned n, uint64_t ahead_ns, const struct future *f)
 {
 	struct amounts want = reservation_of(s->pool);
+	uint64_t wait_ns = heap_after(ahead_ns, function_wait_ns(f->function));
+	bool is_alone = n <= 1 && !function_is_long(f->function);
 
-	return n <= s->pool->config.ahead_max &&
-	       heap_after(ahead_ns, function_wait_ns(f->function)) <= POOL_AHEAD_US * 1000 &&
+	return n <= s->pool->config.ahead_max && (is_alone || wait_ns <= POOL_AHEAD_US * 1000) &&
 	       (n <= POOL_AHEAD_LEAST || account_is_half_free(f->account, &want));
 }
 

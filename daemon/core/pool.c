@@ -285,7 +285,14 @@ uint64_t function_wait_ns(const struct function *fn)
 
 bool function_is_long(const struct function *fn)
 {
-	return fn->soon_ns > POOL_AHEAD_US * 1000 * 3 / 4;
+	return fn->soon_ns > POOL_SOON_US * 1000 * 3 / 4;
+}
+
+uint64_t function_late_us(const struct function *fn)
+{
+	uint64_t twice_us = fn->soon_ns * 2 / 1000;
+
+	return twice_us > POOL_AHEAD_US ? twice_us : POOL_AHEAD_US;
 }
 
 void pool_add_sums(struct pool_sums *sums, const struct pool *p)

@@ -15,9 +15,11 @@ enum pool_state {
 	POOL_REMOVED, /* nobody finds it: what runs ends, what is kept can be read */
 };
 
-/* How much work a worker is given beyond its running job, at most, as far as history tells; a job
- * that runs longer than this runs late. */
+/* How much work a worker is given beyond its running job, at most, as far as history tells. */
 #define POOL_AHEAD_US 500
+/* One job alone may be expected to take longer, up to three quarters of this: a small command takes
+ * as long as it takes to start it, and its worker is not to wait for the next one besides. */
+#define POOL_SOON_US 1000
 /* One packet for a worker: jobs, their inputs, and what they are expected to take together. */
 #define POOL_PACK_JOBS	16
 #define POOL_PACK_BYTES (64 * 1024)
@@ -66,7 +68,7 @@ struct function {
 	bool is_pure;
 	bool is_gone;
 	uint64_t mean_run_ns; /* of the last thousands; 0: no history */
-	uint64_t soon_ns;     /* likewise, of each no more than POOL_AHEAD_US */
+	uint64_t soon_ns;     /* likewise, of each no more than POOL_SOON_US */
 	uint64_t n_done;
 	uint64_t n_failed; /* in whatever way */
 	struct cost cost;
@@ -217,6 +219,8 @@ uint64_t function_run_ns(const struct function *fn);
 uint64_t function_wait_ns(const struct function *fn);
 /* Its jobs nearly always keep others waiting too long. */
 bool function_is_long(const struct function *fn);
+/* What runs longer than twice as long as expected, and than POOL_AHEAD_US, runs late. */
+uint64_t function_late_us(const struct function *fn);
 /* Learns from the end of a job, and of its last run. */
 void function_learn(struct function *fn, const struct future *f);
 /* Learns from a run that is not the end. */

@@ -17,7 +17,8 @@ bool recall_runs_late(const struct slot *s, uint64_t now_us)
 {
 	const struct future *f = slot_first(s);
 
-	return now_us > heap_after(f->run->head_us, POOL_AHEAD_US) || function_is_long(f->function);
+	return now_us > heap_after(f->run->head_us, function_late_us(f->function)) ||
+	       function_is_long(f->function);
 }
 
 void recall_late(struct pool *p, uint64_t now_us)

@@ -103,6 +103,12 @@ static void check_stuck(struct world *w, const struct slot *s, uint64_t now_us, 
 		world_fail(w, "nobody looks for %llu in time", (ull)next->id);
 }
 
+/* Twice what it is expected to take. */
+static uint64_t late_us(const struct function *fn)
+{
+	return fn->soon_ns <= POOL_AHEAD_US * 500 ? POOL_AHEAD_US : fn->soon_ns / 500;
+}
+
 static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us, uint64_t next_us)
 {
 	for (unsigned i = 0; i < p->n_slots; i++) {
@@ -117,7 +123,7 @@ static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us
 		/* While results are let in one by one, that they are is seen at the end. */
 		if (has_idle(w, p) && !w->is_lenient)
 			world_fail(w, "%llu waits in an inbox for nothing", (ull)f->id);
-		if (now_us > slot_first(s)->run->head_us + POOL_AHEAD_US)
+		if (now_us > slot_first(s)->run->head_us + late_us(slot_first(s)->function))
 			world_fail(w, "%llu waits behind a job that runs late", (ull)f->id);
 	}
 }
@@ -182,10 +188,11 @@ void check_pack(struct world *w, const struct slot *s, struct future *const *job
 			ns += world_record(w, g->id)->wait_ns;
 			n_ahead++;
 		}
-	if (n_ahead && (ns > POOL_AHEAD_US * 1000 || n_ahead > s->pool->config.ahead_max))
+	if (n_ahead && (ns > (n_ahead == 1 ? POOL_SOON_US * 750 : POOL_AHEAD_US * 1000) ||
+			       n_ahead > s->pool->config.ahead_max))
 		world_fail(w, "%llu is one of %u that wait %llu ns for each other",
 			(ull)jobs[0]->id, n_ahead, (ull)ns);
-	if (n_ahead && first != jobs[0] && first->function->soon_ns > POOL_AHEAD_US * 750)
+	if (n_ahead && first != jobs[0] && first->function->soon_ns > POOL_SOON_US * 750)
 		world_fail(w, "%llu goes behind a job that will take long", (ull)jobs[0]->id);
 }
 

@@ -56,8 +56,28 @@ START_TEST(short_jobs_go_ahead_as_far_as_their_time_reaches)
 	ck_assert_uint_eq(reach(10000, 1000000), 2 * 50);
 	ck_assert_uint_eq(reach(100000, 1000000), 2 * 5);
 	ck_assert_uint_eq(reach(250001, 1000000), 2 * 1);
-	ck_assert_uint_eq(reach(500001, 1000000), 0);
+	ck_assert_uint_eq(reach(500001, 1000000), 2 * 1);
+	ck_assert_uint_eq(reach(750001, 1000000), 0);
 	ck_assert_uint_eq(reach(0, 1000000), 2 * 1);
+}
+END_TEST
+
+/* As long as a job runs no longer than twice what is expected, one waits behind it. */
+START_TEST(what_takes_a_little_longer_than_expected_is_not_late)
+{
+	struct fake_worker *w;
+
+	learn(pool->functions, 600000);
+	core_start_workers();
+	submit_running(&w);
+	submit_running(&w);
+	pass(1200);
+	submit(0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_ahead, 1);
+	pass(1);
+	ck_assert_uint_eq(pool->n_ahead, 0);
+	ck_assert_uint_eq(pool->queue.n, 1);
 }
 END_TEST
 
@@ -97,4 +117,5 @@ END_TEST
 SUITE_MAIN_WITH("ahead", core_setup, core_teardown,
 	nothing_goes_ahead_of_a_job_that_is_expected_to_take_long,
 	short_jobs_go_ahead_as_far_as_their_time_reaches,
+	what_takes_a_little_longer_than_expected_is_not_late,
 	rooms_of_jobs_that_go_ahead_leave_half_of_an_account, what_has_gone_makes_room_for_others)

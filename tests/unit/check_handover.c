@@ -87,7 +87,7 @@ START_TEST(nothing_goes_ahead_of_a_late_job_or_a_long_function)
 	fake_turn(&fake);
 	ck_assert_uint_eq(pool->n_ahead, 0);
 	finish(w, 0);
-	learn(pool->functions, 500001);
+	learn(pool->functions, 750001);
 	fake_turn(&fake);
 	submit(0);
 	fake_turn(&fake);

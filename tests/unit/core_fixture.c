@@ -143,7 +143,7 @@ void bury(struct fake_worker *w)
 void learn(struct function *fn, uint64_t run_ns)
 {
 	fn->mean_run_ns = run_ns;
-	fn->soon_ns = run_ns < POOL_AHEAD_US * 1000 ? run_ns : POOL_AHEAD_US * 1000;
+	fn->soon_ns = run_ns < POOL_SOON_US * 1000 ? run_ns : POOL_SOON_US * 1000;
 }
 
 void pass(uint64_t us)
