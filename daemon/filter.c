@@ -143,14 +143,15 @@ static size_t collect(
 	return n;
 }
 
-bool filter_or_ids(struct request *r, bool will_part_do, uint64_t **ret, size_t *ret_n)
+bool filter_or_ids(struct request *r, enum request_order order, bool will_part_do, uint64_t **ret,
+	size_t *ret_n)
 {
 	size_t room = account_used(r->conn->account)->n[ACCOUNT_FUTURES], n;
 	struct target target = {.filter = FILTER_INIT};
 	cleanup_free uint64_t *ids = NULL;
 
 	if (cursor_peek(&r->params) != CURSOR_MAP)
-		return request_ids(r, ret, ret_n);
+		return request_ids(r, order, ret, ret_n);
 	if (!option_read(r, target_options, ARRAY_SIZE(target_options), &target))
 		return false;
 	room = room < PROTO_IDS_MAX ? room : PROTO_IDS_MAX;

@@ -19,12 +19,13 @@
 
 struct method {
 	const char *name;
+	size_t name_len;
 	uint32_t fewest, most;
 	void (*handle)(struct request *r);
 };
 
 static const struct method methods[] = {
-#define X(name, fewest, most) {#name, fewest, most, request_##name},
+#define X(name, fewest, most) {#name, sizeof(#name) - 1, fewest, most, request_##name},
 #include "daemon/methods.def"
 #undef X
 };
@@ -32,7 +33,7 @@ static const struct method methods[] = {
 static const struct method *find_method(const char *name, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-		if (text_equal(name, len, methods[i].name))
+		if (text_same(name, len, methods[i].name, methods[i].name_len))
 			return &methods[i];
 	return NULL;
 }
@@ -183,10 +184,10 @@ static size_t unique(uint64_t *ids, size_t n)
 	return kept;
 }
 
-bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n)
+bool request_ids(struct request *r, enum request_order order, uint64_t **ret, size_t *ret_n)
 {
 	if (request_next(r))
-		return request_read_ids(r, ret, ret_n);
+		return request_read_ids(r, order, ret, ret_n);
 	request_fail(r, OUTCOME_E_BAD_REQUEST, "a list of future IDs is wanted");
 	return false;
 }
@@ -199,7 +200,7 @@ static bool are_ascending(const uint64_t *ids, size_t n)
 	return true;
 }
 
-bool request_read_ids(struct request *r, uint64_t **ret, size_t *ret_n)
+bool request_read_ids(struct request *r, enum request_order order, uint64_t **ret, size_t *ret_n)
 {
 	cleanup_free uint64_t *ids = NULL;
 	uint32_t n;
@@ -226,7 +227,7 @@ bool request_read_ids(struct request *r, uint64_t **ret, size_t *ret_n)
 				i);
 			return false;
 		}
-	*ret_n = are_ascending(ids, n) ? n : unique(ids, n);
+	*ret_n = order == REQUEST_AS_GIVEN || are_ascending(ids, n) ? n : unique(ids, n);
 	*ret = take_ptr(ids);
 	return true;
 }
@@ -259,7 +260,7 @@ struct future *request_find(struct request *r, uint64_t id, enum outcome_code *r
 	struct future *f = core_find(core, id);
 	uint32_t uid;
 
-	if (f && (r->conn->is_admin || future_uid(f) == r->conn->uid))
+	if (f && (f->account == r->conn->account || r->conn->is_admin))
 		return f;
 	*ret_code = OUTCOME_E_UNKNOWN_FUTURE;
 	if (!f && core_find_expired(core, id, &uid) && (r->conn->is_admin || uid == r->conn->uid))

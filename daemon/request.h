@@ -54,11 +54,17 @@ void request_fail_errno(struct request *r, int error);
 bool request_next(struct request *r);
 /* Reads one ID; false: it was refused. */
 must_check bool request_id(struct request *r, uint64_t *ret);
-/* Reads a list of IDs, sorted, duplicates counted once. False: it was refused. *ret is the caller's
- * (may be NULL if *ret_n is 0). */
-must_check bool request_ids(struct request *r, uint64_t **ret, size_t *ret_n);
+enum request_order {
+	REQUEST_SORTED,	  /* and each once */
+	REQUEST_AS_GIVEN, /* perhaps more than once */
+};
+
+/* Reads a list of IDs. False: it was refused. *ret is the caller's (may be NULL if *ret_n is 0). */
+must_check bool request_ids(
+	struct request *r, enum request_order order, uint64_t **ret, size_t *ret_n);
 /* The same of a list that stands at r->params, as the value of an option. */
-must_check bool request_read_ids(struct request *r, uint64_t **ret, size_t *ret_n);
+must_check bool request_read_ids(
+	struct request *r, enum request_order order, uint64_t **ret, size_t *ret_n);
 /* For what administrators may do; `what` is for the message. False: it was refused. */
 must_check bool request_is_admin(struct request *r, const char *what);
 /* The pool of this name. NULL: it was refused. */

@@ -81,7 +81,7 @@ void request_cancel(struct request *r)
 	struct bufpack *p;
 	size_t n;
 
-	if (!filter_or_ids(r, true, &ids, &n) ||
+	if (!filter_or_ids(r, REQUEST_SORTED, true, &ids, &n) ||
 		!option_read(r, cancel_options, ARRAY_SIZE(cancel_options), &o))
 		return;
 	words = calloc(n + 1, sizeof(*words));
@@ -110,8 +110,9 @@ void request_release(struct request *r)
 	uint64_t n_released = 0;
 	size_t n;
 
-	if (!filter_or_ids(r, true, &ids, &n))
+	if (!filter_or_ids(r, REQUEST_AS_GIVEN, true, &ids, &n))
 		return;
+	/* One that is named twice is not found again. */
 	for (size_t i = 0; i < n; i++) {
 		f = request_find(r, ids[i], &code);
 		if (!f)

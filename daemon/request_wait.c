@@ -207,7 +207,7 @@ void request_wait(struct request *r)
 	size_t n;
 	int e;
 
-	if (!filter_or_ids(r, false, &ids, &n))
+	if (!filter_or_ids(r, REQUEST_SORTED, false, &ids, &n))
 		return;
 	o.n_ids = o.n_needed = n;
 	if (!option_read(r, wait_options, ARRAY_SIZE(wait_options), &o))
@@ -350,7 +350,7 @@ void request_deliver(struct request *r)
 	enum outcome_code code;
 	size_t n;
 
-	if (!request_ids(r, &ids, &n) || !deliver_known(r, ids, n))
+	if (!request_ids(r, REQUEST_SORTED, &ids, &n) || !deliver_known(r, ids, n))
 		return;
 	reply_true(reply_to_request(r));
 	for (size_t i = 0; i < n; i++)

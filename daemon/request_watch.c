@@ -19,7 +19,7 @@ static bool read_ids(struct request *r, const char *key, void *into)
 {
 	struct watch_options *o = into;
 
-	return request_read_ids(r, &o->ids, &o->n_ids);
+	return request_read_ids(r, REQUEST_SORTED, &o->ids, &o->n_ids);
 }
 
 static bool read_group(struct request *r, const char *key, void *into)
@@ -195,7 +195,7 @@ void request_watch_add(struct request *r)
 	struct taking t = {.r = r, .watch = read_watch(r), .is_final = true};
 	size_t n;
 
-	if (!t.watch || !request_ids(r, &ids, &n))
+	if (!t.watch || !request_ids(r, REQUEST_SORTED, &ids, &n))
 		return;
 	take_ids(&t, ids, n);
 	t.is_final = false;

@@ -6,6 +6,12 @@
 
 #include "proto/base.h"
 
+/* Where both lengths are known. */
+static inline bool text_same(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	return a_len == b_len && memcmp(a, b, b_len) == 0;
+}
+
 /* In the header, so that the length of a word is known to the compiler. */
 static inline bool text_equal(const char *text, size_t len, const char *word)
 {

@@ -239,10 +239,25 @@ void account_give(struct account *a, const struct amounts *back)
 	}
 }
 
-int account_take_job(struct account *a, const struct amounts *want, const struct amounts *result,
-	struct refusal *ret_refusal)
+/* Does it leave room for `result` even beside all that is used? Then it does beside what jobs hold. */
+static bool leaves_plenty(
+	const struct account *a, const struct amounts *want, const struct amounts *result)
 {
-	struct amounts *mine = &a->by_jobs, *all = &a->all->by_jobs;
+	const struct amounts *max_uid = &a->all->limits.uid, *max_all = &a->all->limits.all;
+	uint64_t both;
+
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++)
+		if (__builtin_add_overflow(want->n[k], result->n[k], &both) ||
+			exceeds(a->used.n[k], both, max_uid->n[k]) ||
+			exceeds(a->all->used.n[k], both, max_all->n[k]))
+			return false;
+	return true;
+}
+
+static int check_job(const struct account *a, const struct amounts *want,
+	const struct amounts *result, struct refusal *ret_refusal)
+{
+	const struct amounts *mine = &a->by_jobs, *all = &a->all->by_jobs;
 	int r;
 
 	r = check_all(a, want, ret_refusal);
@@ -254,11 +269,20 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 			ret_refusal);
 	if (r && ret_refusal)
 		ret_refusal->of_jobs = true;
+	return r;
+}
+
+int account_take_job(struct account *a, const struct amounts *want, const struct amounts *result,
+	struct refusal *ret_refusal)
+{
+	int r;
+
+	r = leaves_plenty(a, want, result) ? 0 : check_job(a, want, result, ret_refusal);
 	if (r)
 		return r;
 	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
-		mine->n[k] += want->n[k];
-		all->n[k] += want->n[k];
+		a->by_jobs.n[k] += want->n[k];
+		a->all->by_jobs.n[k] += want->n[k];
 	}
 	/* Who was told to wait may be one who is let in all the same now. */
 	a->n_gives += a->is_lenient;
@@ -349,7 +373,7 @@ bool account_is_half_free(const struct account *a, const struct amounts *want)
 {
 	const struct accounts *all = a->all;
 
-	for (int k = 0; k < _ACCOUNT_KIND_MAX; k++)
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++)
 		if (want->n[k] &&
 			(exceeds(a->used.n[k], want->n[k], all->limits.uid.n[k] / 2) ||
 				exceeds(all->used.n[k], want->n[k], all->limits.all.n[k] / 2)))

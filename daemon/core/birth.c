@@ -17,17 +17,14 @@ static uint64_t kept_bytes_of(const struct submission *s)
 }
 
 /* Sparse memfds may claim any size: a sum that wrapped around would fit in every quota. */
-static uint64_t bytes_of(const struct submission *s)
+static struct amounts amounts_of(const struct submission *s, uint64_t kept_bytes)
 {
 	uint64_t sum;
 
-	return __builtin_add_overflow(s->input_bytes, kept_bytes_of(s), &sum) ? UINT64_MAX : sum;
-}
-
-static struct amounts amounts_of(const struct submission *s)
-{
+	if (__builtin_add_overflow(s->input_bytes, kept_bytes, &sum))
+		sum = UINT64_MAX;
 	return (struct amounts){.n = {
-					[ACCOUNT_BYTES] = bytes_of(s),
+					[ACCOUNT_BYTES] = sum,
 					[ACCOUNT_JOBS] = s->pool != NULL,
 					[ACCOUNT_FUTURES] = 1,
 					[ACCOUNT_FDS] = s->input_fds,
@@ -44,7 +41,8 @@ static int take(const struct submission *s, const struct amounts *want, struct r
 	return account_take_job(s->account, want, &result, ret_refusal);
 }
 
-static struct future *future_new(struct core *c, const struct submission *s, uint64_t now_us)
+static struct future *future_new(
+	struct core *c, const struct submission *s, uint64_t kept_bytes, uint64_t now_us)
 {
 	struct future *f = slab_take(&c->memory);
 	bool is_whole = f;
@@ -53,6 +51,8 @@ static struct future *future_new(struct core *c, const struct submission *s, uin
 		f->account = s->account;
 		f->run = future_no_run();
 	}
+	if (f && kept_bytes == s->extra_bytes) /* neither terms nor tags */
+		return f;
 	if (is_whole && terms_bytes(&s->wishes)) {
 		f->terms = terms_new(&s->wishes, now_us);
 		is_whole = f->terms;
@@ -65,7 +65,8 @@ static struct future *future_new(struct core *c, const struct submission *s, uin
 static int birth(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
 	struct refusal *ret_refusal)
 {
-	struct amounts want = amounts_of(s);
+	uint64_t kept_bytes = kept_bytes_of(s);
+	struct amounts want = amounts_of(s, kept_bytes);
 	struct future *f;
 	int r;
 
@@ -77,7 +78,7 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	if (r)
 		return r;
 	r = s->is_patient ? admission_check_order(s->account, &want, ret_refusal) : 0;
-	f = r ? NULL : future_new(c, s, now_us);
+	f = r ? NULL : future_new(c, s, kept_bytes, now_us);
 	if (r == 0)
 		r = f ? life_add_timer(c) : -ENOMEM;
 	if (r) {
@@ -90,7 +91,7 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	f->id = c->next_id++;
 	account_ref(f->account);
 	f->extra = s->extra;
-	f->kept_bytes = kept_bytes_of(s);
+	f->kept_bytes = kept_bytes;
 	f->in = s->in;
 	f->ttl_us = s->ttl_us;
 	f->submitted_us = now_us;

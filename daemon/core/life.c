@@ -32,7 +32,8 @@ int life_add_timer(struct core *c)
 struct future *life_free(struct core *c, struct future *f)
 {
 	if (f) {
-		terms_free(f->terms);
+		if (f->terms)
+			terms_free(f->terms);
 		tags_free(&c->groups, &c->keys, f->tags);
 		if (f->pool)
 			f->pool->n_users--;
@@ -73,26 +74,31 @@ struct heap_node *life_first_timer(const struct core *c)
 	return f && (!node || f->timer.key < node->key) ? &f->timer : node;
 }
 
-static void give_input(struct core *c, struct future *f)
+/* What its input is charged for: the caller gives it back. */
+static struct amounts drop_input(struct core *c, struct future *f)
 {
+	struct amounts held = {
+		.n = {[ACCOUNT_BYTES] = f->input_bytes, [ACCOUNT_FDS] = f->input_fds}};
+
 	if (f->input)
 		c->ops->drop_payload(c->shell, f->input);
 	f->input = NULL;
 	edges_drop_inputs(c, f);
-	account_give_one(f->account, ACCOUNT_BYTES, f->input_bytes);
-	account_give_one(f->account, ACCOUNT_FDS, f->input_fds);
 	f->input_bytes = 0;
 	f->input_fds = 0;
+	return held;
 }
 
 static void forget_one(struct core *c, struct future *f)
 {
+	struct amounts held;
+
 	assert(TAILQ_EMPTY(&f->waiters));
 	c->n_timers--;
 	future_table_remove(&c->table, f);
 	TAILQ_REMOVE(&c->all, f, in_all);
 	TAILQ_REMOVE(account_futures(f->account), f, in_uid);
-	give_input(c, f);
+	held = drop_input(c, f);
 	future_give_run(c, f);
 	attempt_forget_all(c, f);
 	if (f->value)
@@ -100,9 +106,10 @@ static void forget_one(struct core *c, struct future *f)
 	if (f->extra)
 		c->ops->drop_extra(c->shell, f->extra);
 	f->tags = tags_free(&c->groups, &c->keys, f->tags);
-	account_give_one(f->account, ACCOUNT_BYTES, f->kept_bytes);
-	account_give_one(f->account, ACCOUNT_FDS, f->kept_fds);
-	account_give_one(f->account, ACCOUNT_FUTURES, 1);
+	held.n[ACCOUNT_BYTES] += f->kept_bytes;
+	held.n[ACCOUNT_FDS] += f->kept_fds;
+	held.n[ACCOUNT_FUTURES] = 1;
+	account_give(f->account, &held);
 	f->account = account_unref(f->account);
 	f->value = NULL;
 	f->extra = NULL;
@@ -115,10 +122,12 @@ static void forget(struct core *c, struct future *f)
 	edges_forget(c, f);
 	life_disarm(c, f);
 	f->is_over = true;
-	TAILQ_INSERT_TAIL(&c->over, f, in_line);
-	if (c->is_forgetting)
+	if (c->is_forgetting) {
+		TAILQ_INSERT_TAIL(&c->over, f, in_line);
 		return;
+	}
 	c->is_forgetting = true;
+	forget_one(c, f);
 	while ((f = TAILQ_FIRST(&c->over))) {
 		TAILQ_REMOVE(&c->over, f, in_line);
 		forget_one(c, f);
@@ -241,6 +250,8 @@ static void tell_waiters(struct core *c, struct future *f)
 void life_finish(struct core *c, struct future *f, enum future_state state,
 	enum future_failure failure, uint64_t now_us)
 {
+	struct amounts held;
+
 	assert(!f->lane && !f->run->slot && !f->is_reserved);
 	future_set_state(f, state);
 	f->failure = failure;
@@ -250,8 +261,10 @@ void life_finish(struct core *c, struct future *f, enum future_state state,
 	function_learn(f->function, f);
 	give_job(f);
 	edges_cut(f);
-	if (state == FUTURE_DONE || f->is_input_lent)
-		give_input(c, f);
+	if (state == FUTURE_DONE || f->is_input_lent) {
+		held = drop_input(c, f);
+		account_give(f->account, &held);
+	}
 	life_arm(c, f);
 	edges_final(c, f);
 	tell_waiters(c, f);

@@ -130,6 +130,7 @@ int pool_new(struct core *core, const struct pool_config *config, void *shell, s
 		pool_free(p);
 		return -ENOMEM;
 	}
+	p->name_len = strlen(p->name);
 	p->core = core;
 	p->timer.owner = CORE_TIMER_POOL;
 	p->look_us = p->wake_us = p->recover_at_us = HEAP_NEVER;
@@ -177,7 +178,7 @@ struct pool *pool_free(struct pool *p)
 static struct function *find(struct pool *p, const char *name, size_t len)
 {
 	for (struct function *fn = p->functions; fn; fn = fn->next)
-		if (strlen(fn->name) == len && memcmp(fn->name, name, len) == 0)
+		if (fn->name_len == len && memcmp(fn->name, name, len) == 0)
 			return fn;
 	return NULL;
 }
@@ -199,6 +200,7 @@ int pool_put_function(struct pool *p, const char *name, const char *doc, bool is
 			function_free(fn);
 			return -ENOMEM;
 		}
+		fn->name_len = strlen(name);
 		fn->pool = p;
 		fn->doc = copy;
 		fn->is_gone = true;

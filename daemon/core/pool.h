@@ -63,6 +63,7 @@ const char *pool_sizing_name(enum pool_sizing s);
  */
 struct function {
 	char *name;
+	size_t name_len;
 	char *doc;
 	struct pool *pool;
 	bool is_pure;
@@ -127,6 +128,7 @@ struct pool_config {
 struct pool {
 	struct core *core;
 	char *name;
+	size_t name_len;
 	struct pool_config config; /* name: the pool's own copy */
 	enum pool_state state;
 	char *reason;	  /* failed, or workers die at start: why */
