@@ -84,7 +84,7 @@ static int send_deliver(struct cl_batch *b, poold *p)
 		bufpack_array(&d.pk, 1);
 		bufpack_array(&d.pk, b->n);
 		for (size_t i = 0; i < b->n; i++)
-			bufpack_uint(&d.pk, b->futures[i]->id);
+			bufpack_uint(&d.pk, b->futures[i]->by_id.key);
 		r = cl_call_commit(&d, &b->call);
 	}
 	if (r < 0)
@@ -98,7 +98,7 @@ static int gather(struct cl_batch *b, poold_future **next)
 	int r = 0;
 
 	for (; *next && b->n < CL_IDS_MAX && r == 0; *next = TAILQ_NEXT(*next, in_handle)) {
-		if ((*next)->state != POOLD_DISCONNECTED || (*next)->id == 0)
+		if ((*next)->state != POOLD_DISCONNECTED || (*next)->by_id.key == 0)
 			continue;
 		r = cl_future_resume(*next);
 		if (r == 0)

@@ -15,9 +15,9 @@ int cl_call_begin_small(struct cl_draft *d, poold *p, struct cl_call *call, cons
 	cl_draft_begin_small(d, p);
 	/* a number that is still in use after 2^32 others is passed over */
 	do
-		call->msgid = (uint32_t)++p->last_msgid;
-	while (p->last_msgid > UINT32_MAX && cl_table_find(&p->calls, call->msgid));
-	rpc_pack_request(&d->pk, call->msgid, method);
+		call->by_msgid.key = (uint32_t)++p->last_msgid;
+	while (p->last_msgid > UINT32_MAX && cl_table_find(&p->calls, call->by_msgid.key));
+	rpc_pack_request(&d->pk, (uint32_t)call->by_msgid.key, method);
 	return 0;
 }
 
@@ -33,23 +33,24 @@ int cl_call_commit(struct cl_draft *d, struct cl_call *call)
 	int r = cl_draft_commit(d);
 
 	if (r == 0)
-		cl_table_add(&d->p->calls, call->msgid, call);
+		cl_table_add(&d->p->calls, call->by_msgid.key, &call->by_msgid);
 	return r;
+}
+
+static struct cl_call *call_of(struct cl_node *node)
+{
+	return node ? container_of(node, struct cl_call, by_msgid) : NULL;
 }
 
 void cl_call_lose_all(poold *p, int *ret_cb)
 {
-	struct cl_table calls = p->calls;
+	struct cl_call *call;
+	size_t at = 0;
 
 	/* what callbacks ask for from here on is refused, so nothing is added */
-	p->calls = (struct cl_table){};
-	for (size_t i = 0; i < calls.size; i++) {
-		struct cl_call *call = calls.slots[i].value;
-
-		if (call)
-			(void)call->on_answer(p, call, NULL, ret_cb);
-	}
-	cl_table_deinit(&calls);
+	while ((call = call_of(cl_table_take_any(&p->calls, &at))))
+		(void)call->on_answer(p, call, NULL, ret_cb);
+	cl_table_deinit(&p->calls);
 }
 
 /* [code, message]: the last thing that a daemon says to a client that broke the protocol. */
@@ -75,16 +76,16 @@ int cl_call_dispatch(poold *p, struct cl_message *m, int *ret_cb)
 
 	switch (m->rpc.type) {
 	case RPC_ANSWER:
-		call = cl_table_take(&p->calls, m->rpc.msgid);
+		call = call_of(cl_table_take(&p->calls, m->rpc.msgid));
 		r = call ? call->on_answer(p, call, m, ret_cb) : 0;
 		break;
 	case RPC_NOTIFICATION:
-		if (text_equal(m->rpc.method, m->rpc.method_len, "fatal"))
-			return on_fatal(p, &m->rpc);
-		if (text_equal(m->rpc.method, m->rpc.method_len, "event"))
-			r = cl_watch_event(p, m, ret_cb);
-		else if (text_equal(m->rpc.method, m->rpc.method_len, "final"))
+		if (text_equal(m->rpc.method, m->rpc.method_len, "final"))
 			r = cl_future_final(p, m, ret_cb);
+		else if (text_equal(m->rpc.method, m->rpc.method_len, "event"))
+			r = cl_watch_event(p, m, ret_cb);
+		else if (text_equal(m->rpc.method, m->rpc.method_len, "fatal"))
+			return on_fatal(p, &m->rpc);
 		else
 			return 0;
 		break;

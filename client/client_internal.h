@@ -172,7 +172,7 @@ struct cl_call {
 	/* m is NULL if the connection ended first. < 0 ends the connection: -EPROTO, -ENOMEM.
 	 * What a callback returned goes to *ret_cb. */
 	int (*on_answer)(poold *p, struct cl_call *call, struct cl_message *m, int *ret_cb);
-	uint32_t msgid;
+	struct cl_node by_msgid; /* in the handle's table of calls */
 };
 
 /* Begins a draft with the head of a request; the caller packs params and commits. */
@@ -183,9 +183,16 @@ must_check int cl_call_begin_small(
 	struct cl_draft *d, poold *p, struct cl_call *call, const char *method);
 /* From now on the answer goes to `call`. */
 must_check int cl_call_commit(struct cl_draft *d, struct cl_call *call);
+static inline bool cl_is_nil(const struct cursor *value)
+{
+	struct cursor c = *value;
+
+	return cursor_nil(&c);
+}
+
 static inline bool cl_message_is_error(const struct cl_message *m)
 {
-	return cursor_peek(&m->rpc.error) != CURSOR_NIL;
+	return !cl_is_nil(&m->rpc.error);
 }
 /* One message from the daemon. Returns as on_answer. */
 must_check int cl_call_dispatch(poold *p, struct cl_message *m, int *ret_cb);
@@ -275,9 +282,9 @@ struct poold_future {
 	bool want_release; /* once it is final */
 	bool is_released;
 	bool has_timing;
-	poold *handle;	     /* NULL when that is gone */
-	struct cl_call call; /* submit, put or deliver */
-	uint64_t id;
+	poold *handle;	      /* NULL when that is gone */
+	struct cl_call call;  /* submit, put or deliver */
+	struct cl_node by_id; /* in the handle's table of IDs; key 0: it has none yet */
 	poold_callback callback;
 	void *userdata;
 	poold_set *set;
@@ -291,6 +298,12 @@ struct poold_future {
 	TAILQ_ENTRY(poold_future) in_due;
 	TAILQ_ENTRY(poold_future) in_set;
 };
+
+/* Of a node `by_id`; NULL of NULL. */
+static inline poold_future *cl_future_of(struct cl_node *node)
+{
+	return node ? container_of(node, poold_future, by_id) : NULL;
+}
 
 static inline bool cl_future_is_settled(const poold_future *f)
 {

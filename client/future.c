@@ -65,7 +65,7 @@ static int accept_answer(poold_future *f, uint64_t id, int *ret_cb)
 		return cl_future_accept(f, id);
 	if (!is_id(id))
 		return -EPROTO;
-	f->id = id;
+	f->by_id.key = id;
 	cl_future_settle(f, POOLD_DONE, ret_cb);
 	return 0;
 }
@@ -161,9 +161,8 @@ int cl_future_accept(poold_future *f, uint64_t id)
 		return -EPROTO;
 	if (cl_table_reserve(&p->ids, 1) < 0)
 		return -ENOMEM;
-	cl_table_add(&p->ids, id, f);
+	cl_table_add(&p->ids, id, &f->by_id);
 	f->n_refs++;
-	f->id = id;
 	set_state(f, POOLD_ACCEPTED);
 	if (f->cancel) {
 		r = cl_future_send_cancel(
@@ -195,7 +194,7 @@ void cl_future_settle(poold_future *f, poold_state state, int *ret_cb)
 	bool was_accepted = f->state == POOLD_ACCEPTED;
 
 	set_state(f, state);
-	if (f->want_release && f->id != 0 && state < POOLD_REFUSED)
+	if (f->want_release && f->by_id.key != 0 && state < POOLD_REFUSED)
 		cl_future_note_release(f);
 	if (ret_cb)
 		run_callback(f, ret_cb);
@@ -215,7 +214,7 @@ int cl_future_refuse(poold_future *f, struct cl_message *m, int *ret_cb)
 	if (r < 0)
 		return r;
 	if (f->state == POOLD_ACCEPTED)
-		cl_table_remove(&f->handle->ids, f->id, f);
+		cl_table_remove(&f->handle->ids, &f->by_id);
 	cl_future_settle(f, POOLD_REFUSED, ret_cb);
 	return 0;
 }
@@ -238,17 +237,48 @@ static unsigned timing_from(const char *key, size_t len, unsigned turn)
 	return CL_TIMING_MAX;
 }
 
-/* {queued, handover, run, return} in seconds; what is not known is passed over. */
+static void note_time(poold_future *f, unsigned which, double seconds)
+{
+	if (seconds > 0 && seconds < 1e12)
+		f->timing_us[which] = (uint64_t)(int64_t)(seconds * 1e6 + 0.5);
+}
+
+/* A key, and a double behind it. */
+static inline bool take_time(struct cursor *c, poold_future *f, unsigned which, const char *head)
+{
+	size_t n = strlen(head);
+	uint64_t bits;
+	double seconds;
+
+	if (cursor_len(c) < n + sizeof(bits) || memcmp(c->p, head, n) != 0)
+		return false;
+	memcpy(&bits, c->p + n, sizeof(bits));
+	bits = be64toh(bits);
+	memcpy(&seconds, &bits, sizeof(seconds));
+	note_time(f, which, seconds);
+	c->p += n + sizeof(bits);
+	return true;
+}
+
+/* {queued, handover, run, return} in seconds; what is not known is passed over. One comes with every
+ * job, nearly always in the form that is looked for first. */
 static bool parse_timing(poold_future *f, struct cursor *c)
 {
+	struct cursor usual;
 	const char *key;
 	uint32_t n;
 	size_t len;
 
-	if (cursor_nil(c))
+	f->has_timing = !cursor_nil(c);
+	if (!f->has_timing)
 		return true;
 	if (!cursor_map(c, &n))
 		return false;
+	usual = *c;
+	if (n == CL_TIMING_MAX && take_time(&usual, f, 0, "\xa6queued\xcb") &&
+		take_time(&usual, f, 1, "\xa8handover\xcb") &&
+		take_time(&usual, f, 2, "\xa3run\xcb") && take_time(&usual, f, 3, "\xa6return\xcb"))
+		return true;
 	for (uint32_t i = 0; i < n; i++) {
 		double seconds = 0;
 		unsigned which;
@@ -257,10 +287,9 @@ static bool parse_timing(poold_future *f, struct cursor *c)
 			(!cursor_number(c, &seconds) && !cursor_skip(c, NULL)))
 			return false;
 		which = timing_from(key, len, i);
-		if (which < CL_TIMING_MAX && seconds > 0 && seconds < 1e12)
-			f->timing_us[which] = (uint64_t)(seconds * 1e6 + 0.5);
+		if (which < CL_TIMING_MAX)
+			note_time(f, which, seconds);
 	}
-	f->has_timing = true;
 	return true;
 }
 
@@ -272,6 +301,10 @@ static bool parse_end(struct cursor *c, poold_state *ret)
 
 	if (!cursor_text(c, &text, &len))
 		return false;
+	if (text_equal(text, len, "done")) {
+		*ret = POOLD_DONE;
+		return true;
+	}
 	if (cl_state_from(text, len, ret))
 		return *ret >= POOLD_DONE;
 	*ret = POOLD_REFUSED;
@@ -291,7 +324,10 @@ static bool parse_final(const struct rpc *rpc, struct end *ret)
 	struct cursor c = rpc->params;
 
 	if (rpc->n_params < 4 || !cursor_uint(&c, &ret->id) || !parse_end(&c, &ret->state) ||
-		!cursor_skip(&c, &ret->value) || !cursor_skip(&c, &ret->error))
+		!cursor_skip(&c, &ret->value))
+		return false;
+	ret->error = c;
+	if (!cursor_nil(&c) && !cursor_skip(&c, &ret->error))
 		return false;
 	/* the rest, which is looked at when it is taken */
 	ret->timing = c;
@@ -305,7 +341,7 @@ static int take_end(poold_future *f, struct cl_message *m, const struct end *end
 	if (!cursor_at_end(&timing) && !parse_timing(f, &timing))
 		return -EPROTO;
 	/* also one that is done can have an error: a result that did not fit on its way here */
-	if (end->state != POOLD_DONE || cursor_peek(&end->error) != CURSOR_NIL)
+	if (end->state != POOLD_DONE || !cl_is_nil(&end->error))
 		return cl_value_take_error(&f->value, m, &end->error);
 	return cl_value_take_result(&f->value, m, &end->value);
 }
@@ -317,12 +353,12 @@ int cl_future_final(poold *p, struct cl_message *m, int *ret_cb)
 
 	if (!parse_final(&m->rpc, &end))
 		return -EPROTO;
-	for (f = cl_table_take(&p->ids, end.id); f; f = next) {
+	for (f = cl_future_of(cl_table_take(&p->ids, end.id)); f; f = next) {
 		int r = take_end(f, m, &end);
 
 		if (r < 0)
 			return r;
-		next = cl_table_take(&p->ids, end.id);
+		next = cl_future_of(cl_table_take(&p->ids, end.id));
 		/* a callback could close the fds that the next one gets a duplicate of */
 		if (next)
 			ret_cb = NULL;
@@ -384,7 +420,7 @@ int cl_future_resume(poold_future *f)
 	if (r < 0)
 		return r;
 	cl_value_deinit(&f->value);
-	cl_table_add(&f->handle->ids, f->id, f);
+	cl_table_add(&f->handle->ids, f->by_id.key, &f->by_id);
 	f->n_refs++;
 	set_state(f, POOLD_ACCEPTED);
 	return 0;

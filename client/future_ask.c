@@ -42,7 +42,7 @@ int cl_future_send_cancel(
 	rpc_pack_notification(&d.pk, "cancel");
 	bufpack_array(&d.pk, 2);
 	bufpack_array(&d.pk, 1);
-	bufpack_uint(&d.pk, f->id);
+	bufpack_uint(&d.pk, f->by_id.key);
 	cl_cancel_pack_options(&d.pk, mode, reason, reason_len);
 	return cl_draft_commit(&d);
 }
@@ -92,7 +92,7 @@ void cl_future_note_release(poold_future *f)
 	poold *p = f->handle;
 
 	/* without memory for this the daemon forgets it by itself, later */
-	if (buf_append(&p->releases, &f->id, sizeof(f->id)) < 0)
+	if (buf_append(&p->releases, &f->by_id.key, sizeof(f->by_id.key)) < 0)
 		return;
 	f->is_released = true;
 	if (f->value.parts)
@@ -115,7 +115,7 @@ poold_public int poold_future_release(poold_future *f)
 	if (f->is_released)
 		return 0;
 	f->want_release = true;
-	if (f->id != 0 && cl_future_is_settled(f) && f->state < POOLD_REFUSED)
+	if (f->by_id.key != 0 && cl_future_is_settled(f) && f->state < POOLD_REFUSED)
 		cl_future_note_release(f);
 	return 0;
 }

@@ -323,7 +323,7 @@ poold_public int poold_future_open(poold *p, uint64_t id, poold_future **ret_fut
 		return r;
 	if (!ret_future || id == 0 || id >= PROTO_ID_END)
 		return cl_fail(p, -EINVAL, "an ID is above 0 and below 2^53");
-	f = cl_table_find(&p->ids, id);
+	f = cl_future_of(cl_table_find(&p->ids, id));
 	if (f) {
 		*ret_future = poold_future_ref(f);
 		return 0;

@@ -1,113 +1,108 @@
-/* Open addressing with linear probing; a slot is freed by moving back what follows, so there are no
- * tombstones and a table that is used for ever does not decay. Keys are counters (msgids, IDs):
- * multiplying by the golden ratio scatters them, since two runs of neighbours that met would make
- * each other's chains as long as a run. */
+/* Chains, as many as there may be nodes. Keys are counters (msgids, IDs), so neighbours have chains that
+ * are neighbours: who comes next lies in the cache line that was read before, and most chains have
+ * one node. What is above RUN_BITS of a key scatters these runs, since the IDs of one client among
+ * many can have a stride. */
 #include "client/table.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define FIRST_SIZE 16u
+#define RUN_BITS   10
 
-static size_t home_of(const struct cl_table *t, uint64_t key)
+static struct cl_node **chain_of(const struct cl_table *t, uint64_t key)
 {
-	return (size_t)(key * 0x9e3779b97f4a7c15u >> 32) & (t->size - 1);
+	uint64_t scattered = (key >> RUN_BITS) * 0x9e3779b97f4a7c15u >> 32;
+
+	return &t->chains[(key + scattered) & (t->size - 1)];
 }
 
 void cl_table_deinit(struct cl_table *t)
 {
-	free(t->slots);
+	free(t->chains);
 	*t = (struct cl_table){};
 }
 
-static void put(struct cl_table *t, uint64_t key, void *value)
+static void put(struct cl_table *t, struct cl_node *node)
 {
-	size_t i = home_of(t, key);
+	struct cl_node **at = chain_of(t, node->key);
 
-	while (t->slots[i].value)
-		i = (i + 1) & (t->size - 1);
-	t->slots[i] = (struct cl_slot){key, value};
+	while (*at)
+		at = &(*at)->next;
+	*at = node;
+	node->next = NULL;
 }
 
-int cl_table_reserve(struct cl_table *t, size_t n)
+int cl_table_grow(struct cl_table *t, size_t n)
 {
 	struct cl_table grown = {.size = t->size ? t->size : FIRST_SIZE, .n = t->n};
+	struct cl_node *node;
+	size_t at = 0;
 
-	/* at most half full; 2^32 slots are more than msgids can be under way */
-	if (n > UINT32_MAX / 2 - t->n)
+	/* 2^32 are more than msgids can be under way */
+	if (n > UINT32_MAX - t->n)
 		return -ENOMEM;
-	while (grown.size / 2 < t->n + n)
+	while (grown.size < t->n + n)
 		grown.size *= 2;
-	if (grown.size == t->size)
-		return 0;
-	grown.slots = calloc(grown.size, sizeof(*grown.slots));
-	if (!grown.slots)
+	grown.chains = calloc(grown.size, sizeof(struct cl_node *));
+	if (!grown.chains)
 		return -ENOMEM;
-	for (size_t i = 0; i < t->size; i++)
-		if (t->slots[i].value)
-			put(&grown, t->slots[i].key, t->slots[i].value);
-	free(t->slots);
+	while ((node = cl_table_take_any(t, &at)))
+		put(&grown, node);
+	free(t->chains);
 	*t = grown;
 	return 0;
 }
 
-void cl_table_add(struct cl_table *t, uint64_t key, void *value)
+void cl_table_add(struct cl_table *t, uint64_t key, struct cl_node *node)
 {
-	put(t, key, value);
+	node->key = key;
+	put(t, node);
 	t->n++;
 }
 
-/* The slot with that key, and that value unless it is NULL; t->size if there is none. */
-static size_t find_slot(const struct cl_table *t, uint64_t key, const void *value)
+/* Where the first one of that key hangs, or the end of its chain. */
+static struct cl_node **find(const struct cl_table *t, uint64_t key)
 {
-	if (t->n == 0)
-		return t->size;
-	for (size_t i = home_of(t, key); t->slots[i].value; i = (i + 1) & (t->size - 1))
-		if (t->slots[i].key == key && (!value || t->slots[i].value == value))
-			return i;
-	return t->size;
+	struct cl_node **at = chain_of(t, key);
+
+	while (*at && (*at)->key != key)
+		at = &(*at)->next;
+	return at;
 }
 
-void *cl_table_find(const struct cl_table *t, uint64_t key)
+static struct cl_node *take_at(struct cl_table *t, struct cl_node **at)
 {
-	size_t i = find_slot(t, key, NULL);
+	struct cl_node *node = *at;
 
-	return i < t->size ? t->slots[i].value : NULL;
-}
-
-/* Frees slot i: whatever follows without a gap and may stand there moves back. */
-static void free_slot(struct cl_table *t, size_t i)
-{
-	size_t mask = t->size - 1;
-
-	for (size_t j = (i + 1) & mask; t->slots[j].value; j = (j + 1) & mask) {
-		size_t home = home_of(t, t->slots[j].key);
-
-		if (((j - home) & mask) >= ((j - i) & mask)) {
-			t->slots[i] = t->slots[j];
-			i = j;
-		}
+	if (node) {
+		*at = node->next;
+		t->n--;
 	}
-	t->slots[i].value = NULL;
-	t->n--;
+	return node;
 }
 
-void *cl_table_take(struct cl_table *t, uint64_t key)
+struct cl_node *cl_table_find(const struct cl_table *t, uint64_t key)
 {
-	size_t i = find_slot(t, key, NULL);
-	void *value;
-
-	if (i == t->size)
-		return NULL;
-	value = t->slots[i].value;
-	free_slot(t, i);
-	return value;
+	return t->n > 0 ? *find(t, key) : NULL;
 }
 
-void cl_table_remove(struct cl_table *t, uint64_t key, void *value)
+struct cl_node *cl_table_take(struct cl_table *t, uint64_t key)
 {
-	size_t i = find_slot(t, key, value);
+	return t->n > 0 ? take_at(t, find(t, key)) : NULL;
+}
 
-	if (i < t->size)
-		free_slot(t, i);
+void cl_table_remove(struct cl_table *t, struct cl_node *node)
+{
+	struct cl_node **at = find(t, node->key);
+
+	while (*at != node)
+		at = &(*at)->next;
+	take_at(t, at);
+}
+
+struct cl_node *cl_table_take_any(struct cl_table *t, size_t *at)
+{
+	while (*at < t->size && !t->chains[*at])
+		++*at;
+	return *at < t->size ? take_at(t, &t->chains[*at]) : NULL;
 }

@@ -12,7 +12,7 @@ poold_public poold *poold_future_get_handle(const poold_future *f)
 
 poold_public uint64_t poold_future_get_id(const poold_future *f)
 {
-	return f ? f->id : 0;
+	return f ? f->by_id.key : 0;
 }
 
 poold_public poold_state poold_future_get_state(const poold_future *f)

@@ -396,15 +396,48 @@ static void pack_value(struct bufpack *p, const struct jobspec *s, const struct 
 	}
 }
 
+/* A name as it is packed. All have the same length in memory, so that the compiler knows how much
+ * to copy. */
+struct word {
+	uint8_t lead;
+	char text[15];
+};
+
+static const struct word words[] = {
+#define X(name, word) [JOBSPEC_##name] = {0xa0 | (sizeof(word) - 1), word},
+	JOBSPEC_OPTIONS(X)
+#undef X
+};
+
+static void pack_word(struct bufpack *p, const struct word *w)
+{
+	uint8_t *at = bufpack_open(p, sizeof(*w));
+
+	if (!at)
+		return;
+	encode_bytes(at, w, sizeof(*w));
+	bufpack_close(p, at + 1 + (w->lead & 0x1f));
+}
+
+/* Of few. */
+static unsigned count_bits(uint32_t set)
+{
+	unsigned n = 0;
+
+	for (; set; set &= set - 1)
+		n++;
+	return n;
+}
+
 void jobspec_pack(struct bufpack *p, const struct jobspec *s)
 {
 	uint32_t set = s->set & JOBSPEC_FOR_SUBMIT;
 
-	bufpack_map(p, (size_t)__builtin_popcount(set));
+	bufpack_map(p, count_bits(set));
 	for (; set; set &= set - 1) {
 		unsigned o = (unsigned)__builtin_ctz(set);
 
-		bufpack_text_n(p, names[o], name_lens[o]);
+		pack_word(p, &words[o]);
 		pack_value(p, s, &options[o]);
 	}
 }

@@ -176,5 +176,59 @@ START_TEST(a_call_is_one_request_and_one_answer)
 }
 END_TEST
 
-SUITE_MAIN("client_submit", put_is_done_when_acknowledged, submit_many_all_or_none,
-	options_as_the_wire_wants_them, a_call_is_one_request_and_one_answer)
+#define QUEUED	 "\xa6queued\xcb\x3f\xf8\0\0\0\0\0\0" /* 1.5 */
+#define HANDOVER "\xa8handover\xcb\x40\0\0\0\0\0\0\0" /* 2 */
+#define RUN	 "\xa3run\xcb\x40\x08\0\0\0\0\0\0"    /* 3 */
+#define RETURN	 "\xa6return\xcb\x40\x10\0\0\0\0\0\0" /* 4 */
+#define TIMES(bytes)                                                                               \
+	{                                                                                          \
+		bytes, sizeof(bytes) - 1                                                           \
+	}
+
+/* As poold writes them, or as any other encoder would. */
+START_TEST(times_are_read_in_any_encoding)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+	} ways[] = {
+		TIMES("\x84" QUEUED HANDOVER RUN RETURN),
+		TIMES("\x84" RETURN RUN HANDOVER QUEUED),
+		TIMES("\x84" QUEUED HANDOVER "\xa3run\x03" RETURN),
+		TIMES("\x84" QUEUED "\xc4\x08handover\xca\x40\0\0\0" RUN RETURN),
+		TIMES("\x85" QUEUED HANDOVER "\xa4more\x90" RUN RETURN),
+		TIMES("\xde\0\x04" QUEUED HANDOVER RUN "\xa6return\xd3\0\0\0\0\0\0\0\x04"),
+	};
+	unsigned n_settled = 0;
+	struct fake_daemon d;
+	poold *p;
+
+	fake_daemon_start(&d);
+	p = fake_daemon_connect(&d);
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+		poold_timing t = {.size = sizeof(t)};
+		uint64_t id = i + 1;
+		poold_future *f;
+
+		ck_assert_int_eq(poold_submit(p, "f", poold_input_nil(), NULL, &f), 0);
+		ck_assert_int_eq(poold_future_set_callback(f, count, &n_settled), 0);
+		fake_daemon_say(&d, "[iinu]", 1, (int)(2 + i), id);
+		fake_daemon_say(
+			&d, "[is[usnnr]]", 2, "final", id, "done", ways[i].bytes, ways[i].n);
+		ck_assert_int_eq(client_run(p), 0);
+		ck_assert_uint_eq(n_settled, i + 1);
+		ck_assert_int_eq(poold_future_get_timing(f, &t), 0);
+		ck_assert_uint_eq(t.queued_us, 1500000);
+		ck_assert_uint_eq(t.handover_us, 2000000);
+		ck_assert_uint_eq(t.run_us, 3000000);
+		ck_assert_uint_eq(t.return_us, 4000000);
+		poold_future_unref(f);
+	}
+	poold_unref(p);
+	fake_daemon_stop(&d);
+}
+END_TEST
+
+SUITE_MAIN("client_submit", times_are_read_in_any_encoding, put_is_done_when_acknowledged,
+	submit_many_all_or_none, options_as_the_wire_wants_them,
+	a_call_is_one_request_and_one_answer)
