@@ -53,7 +53,7 @@ static int op_hand_over(void *shell, struct slot *s, struct future *const *jobs,
 	if (w->n + n > LINE || (crew_behaviour & 0xc0) == 0xc0)
 		return CORE_E_LATER;
 	for (unsigned i = 0; i < n; i++, w->n++) {
-		w->line[w->n] = jobs[i]->msgid;
+		w->line[w->n] = jobs[i]->run->msgid;
 		w->jobs[w->n] = jobs[i];
 		w->shares[w->n] = i > 0;
 	}

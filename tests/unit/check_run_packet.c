@@ -22,6 +22,7 @@ static struct account *owners[UIDS];
 static struct pool pool = {.config = {.max_result_bytes = 70000}};
 static struct function functions[ARRAY_SIZE(names)];
 static struct future jobs[N];
+static struct run runs[N];
 static struct future_extra extra = {.trace = (char *)"00-11"};
 static struct buf scratch;
 static int fds[2];
@@ -62,17 +63,20 @@ static struct payload *make_input(size_t n)
 }
 
 /* Each field is that of the job before, or another one. */
-static struct future make_job(unsigned i, uint64_t *seed)
+static struct future make_job(unsigned i, uint64_t *seed, struct run *run)
 {
 	uint32_t dice = i == 0 || suite_random(seed) % 3 == 0 ? suite_random(seed) : 0;
 
+	*run = (struct run){
+		.msgid = suite_random(seed) % 4 ? i : UINT32_MAX - i,
+		.attempt = (uint16_t)(1 + (dice >> 2 & 1) * 300),
+	};
 	return (struct future){
 		.id = suite_random(seed) % 4 ? i : (1ull << 52) + i,
-		.msgid = suite_random(seed) % 4 ? i : UINT32_MAX - i,
+		.run = run,
 		.function = &functions[dice & 1],
 		.pool = &pool,
 		.account = owners[dice >> 1 & 1],
-		.attempt = (uint16_t)(1 + (dice >> 2 & 1) * 300),
 		.timeout_us = (dice >> 3 & 1) * 2500000ull,
 		.is_each = dice >> 4 & 1,
 		.extra = (dice >> 5 & 3) == 3 ? &extra : NULL,
@@ -97,7 +101,7 @@ static void expect_meta(struct cursor *c, const struct future *f)
 		if (text_equal(key, len, "id"))
 			ck_assert(cursor_uint(c, &v) && v == f->id);
 		else if (text_equal(key, len, "attempt"))
-			ck_assert(cursor_uint(c, &v) && v == f->attempt);
+			ck_assert(cursor_uint(c, &v) && v == f->run->attempt);
 		else if (text_equal(key, len, "uid"))
 			ck_assert(cursor_uint(c, &v) && v == future_uid(f));
 		else if (text_equal(key, len, "max_result"))
@@ -124,8 +128,8 @@ static const uint8_t *expect_run(const uint8_t *at, const uint8_t *end, const st
 	ck_assert(cursor_skip(&c, &message));
 	ck_assert_int_eq(rpc_parse(&m, message.p, cursor_len(&message)), 0);
 	ck_assert(m.type == RPC_REQUEST && text_equal(m.method, m.method_len, "run"));
-	ck_assert_uint_eq(m.msgid, f->msgid);
-	ck_assert(run_packet_msgid(at, RUN_PACKET_HEAD_BYTES, &id) && id == f->msgid);
+	ck_assert_uint_eq(m.msgid, f->run->msgid);
+	ck_assert(run_packet_msgid(at, RUN_PACKET_HEAD_BYTES, &id) && id == f->run->msgid);
 	ck_assert_uint_eq(m.n_params, 3);
 	ck_assert(cursor_text(&m.params, &name, &len) && text_equal(name, len, f->function->name));
 	ck_assert(cursor_skip(&m.params, &input));
@@ -150,7 +154,7 @@ START_TEST(each_run_of_a_packet_is_its_own_jobs)
 
 		for (unsigned i = 0; i < n; i++) {
 			list[i] = &jobs[i];
-			jobs[i] = make_job(i, &seed);
+			jobs[i] = make_job(i, &seed, &runs[i]);
 		}
 		ck_assert_int_eq(run_packet_send(fds[0], &scratch, list, n), 0);
 		len = recv(fds[1], packet, sizeof(packet), MSG_DONTWAIT);
