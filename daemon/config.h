@@ -94,6 +94,7 @@ struct config {
 	char *module_dir;
 	char *cgroup; /* NULL: what the service manager delegated */
 	enum log_level log_level;
+	uint64_t busy_poll_us;	  /* events are looked for so long before a sleep; 0: never */
 	uint64_t stop_timeout_us; /* running jobs may finish within this after SIGTERM */
 	uint64_t ttl_us; /* a future is kept this long after its end if the job does not say */
 	struct account_limits limits;

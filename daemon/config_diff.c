@@ -20,6 +20,7 @@ enum config_effect config_key_effect(const struct config_key *key)
 	case KEY_DAEMON_module_dir: /* by the modules that it leads to */
 	case KEY_DAEMON_log_level:
 	case KEY_DAEMON_stop_timeout:
+	case KEY_DAEMON_busy_poll:
 	case KEY_DAEMON_ttl:
 	case KEY_POOL_workers:
 	case KEY_POOL_sizing:

@@ -200,6 +200,7 @@ static int set_sizing(const struct config_value *v)
 
 static int set_time(const struct config_value *v)
 {
+	char most[QUANTITY_TEXT];
 	uint64_t us;
 
 	if (!quantity_time(v->text, &us))
@@ -209,8 +210,8 @@ static int set_time(const struct config_value *v)
 		return config_refuse(v, "is too short: at least %llu ms",
 			(unsigned long long)v->key->least / 1000);
 	if (us > v->key->most)
-		return config_refuse(v, "is too long: at most %llu s",
-			(unsigned long long)v->key->most / 1000000);
+		return config_refuse(v, "is too long: at most %s",
+			quantity_time_text((double)v->key->most / 1e6, most));
 	*(uint64_t *)v->at = us;
 	return 0;
 }

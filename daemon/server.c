@@ -84,6 +84,8 @@ static void on_dump_signal(evutil_socket_t signo, short what, void *userdata)
 		log_notice("state: pool %s: %llu queued, %u idle, %u busy, %u starting", p->name,
 			(unsigned long long)p->queue.n, p->n_by_state[SLOT_IDLE],
 			p->n_by_state[SLOT_BUSY], p->n_by_state[SLOT_STARTING]);
+	log_notice("state: %llu spins, %llu of them in vain", (unsigned long long)s->spin.n_spins,
+		(unsigned long long)s->spin.n_vain);
 }
 
 static int watch_signal(struct server *s, int signo, event_callback_fn callback)
@@ -201,6 +203,7 @@ int server_new(struct config *config, const struct config_override *override, st
 	s->started_us = clock_now_us();
 	s->deadline = DEADLINE_NONE;
 	s->stop_at_us = HEAP_NEVER;
+	spin_init(&s->spin);
 	r = start(s, override);
 	if (r) {
 		if (r < 0)
@@ -319,13 +322,20 @@ static bool turn(struct server *s)
 	return is_more;
 }
 
+/* Without ONCE it would go on as long as there are events. */
+static int wait_for_events(struct server *s, bool is_more)
+{
+	return is_more ? event_base_loop(s->base, EVLOOP_ONCE | EVLOOP_NONBLOCK)
+		       : spin_wait(&s->spin, s->base, core_running(&s->core),
+				 s->config->busy_poll_us);
+}
+
 int server_run(struct server *s)
 {
 	bool is_more = turn(s);
 
 	while (s->state != SERVER_STOPPED) {
-		/* Without ONCE it would go on as long as there are events. */
-		if (event_base_loop(s->base, EVLOOP_ONCE | (is_more ? EVLOOP_NONBLOCK : 0)) < 0) {
+		if (wait_for_events(s, is_more) < 0) {
 			log_err("the event loop failed");
 			return EXIT_FAILURE;
 		}

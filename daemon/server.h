@@ -17,6 +17,7 @@
 #include "daemon/core/core.h"
 #include "daemon/deadline.h"
 #include "daemon/notify.h"
+#include "daemon/spin.h"
 #include "daemon/watch.h"
 #include "daemon/workers.h"
 #include "proto/base.h"
@@ -42,6 +43,7 @@ struct server {
 	struct config *config;
 	struct event_base *base;
 	struct deadline deadline;
+	struct spin spin;
 	struct event *signals[4];
 	unsigned n_signals;
 	struct core core;

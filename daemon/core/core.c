@@ -203,3 +203,13 @@ uint64_t core_unfinished(const struct core *c)
 {
 	return c->n_unfinished;
 }
+
+unsigned core_running(const struct core *c)
+{
+	const struct pool *p;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (p, &c->pools, in_core)
+		n += p->n_lines;
+	return n;
+}

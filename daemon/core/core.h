@@ -322,3 +322,5 @@ void core_drain(struct core *c, uint64_t now_us);
 void core_stop_running(struct core *c, enum cancel_mode mode, uint64_t now_us);
 /* Jobs that are not final. */
 uint64_t core_unfinished(const struct core *c);
+/* Workers that have a job. */
+unsigned core_running(const struct core *c);

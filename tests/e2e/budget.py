@@ -31,6 +31,8 @@ SLACK = 0.05
 TOGETHER = 16
 WINDOW = 4096
 POOL = "\n[pool bench]\nhandler = module\nmodule = bench\nworkers = 1\n"
+# Looking for events in vain is no part of a job.
+DAEMON = "busy_poll = 0\n"
 INPUT = bytes(64)
 TIMING = {"queued": 2e-6, "handover": 1e-5, "run": 1e-6, "return": 1.5e-5}
 
@@ -77,7 +79,7 @@ def submit_one_by_one(path):
 
 
 def measure_daemon():
-    with Folder(POOL) as folder:
+    with Folder(POOL, DAEMON) as folder:
         daemon = Poold(folder, command=[*callgrind(folder, "poold"), real(POOLD), "--config",
                                         folder.config], env=PidfdHelper(folder).env())
         daemon.await_ready()
@@ -88,7 +90,7 @@ def measure_daemon():
 
 
 def measure_worker():
-    with Folder(POOL) as folder:
+    with Folder(POOL, DAEMON) as folder:
         script = folder.at("worker")
         with open(script, "w") as f:
             f.write(f"#!/bin/sh\nexec {' '.join(callgrind(folder, 'worker'))} {real(WORKER)} \"$@\"\n")
@@ -132,7 +134,7 @@ def answer_together(listener, process):
 
 def measure_client():
     client = os.path.join(BUILD, "tests", "bench", "client")
-    with Folder(POOL) as folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+    with Folder(POOL, DAEMON) as folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(folder.socket)
         listener.listen(1)
         listener.settimeout(PATIENCE)

@@ -68,6 +68,7 @@ TEXTS = [
     ("[daemon]\nttl = 1 fortnight\n", 2, "1 fortnight", "30s"),
     ("[daemon]\nttl = 0\n", 2, "ttl = 0", "at least 1 ms"),
     ("[daemon]\nttl = -5s\n", 2, "-5s"),
+    ("[daemon]\nbusy_poll = 1001us\n", 2, "busy_poll = 1001us", "at most 1ms"),
     ("[daemon]\nstop_timeout = forever\n", 2, "forever", "no time"),
     ("[daemon]\nstop_timeout = 101w 5200w\n", 2, "100 years"),
     (X + "grace = 0\n", 3, "grace = 0", "at least 1 ms"),
@@ -88,7 +89,7 @@ TEXTS = [
     (X + "workers = 5000\n", 3, "5000", "at most 4096"),
     (X + "workers = 2.5\n", 3, "2.5", "no number"),
     (X + "ahead = 65\n", 3, "65", "at most 64"),
-    (X + "ageing = 61m\n", 3, "61m", "at most 3600 s"),
+    (X + "ageing = 61m\n", 3, "61m", "at most 1h"),
     (X + "max_result = 64 megs\n", 3, "64 megs"),
     (X + "output = 0\n", 3, "output = 0", "at least 1"),
     # sizes of pools

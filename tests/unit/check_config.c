@@ -41,6 +41,7 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
 
 	ck_assert_uint_eq(config->stop_timeout_us, 10000000);
 	ck_assert_uint_eq(config->ttl_us, 3600000000);
+	ck_assert_uint_eq(config->busy_poll_us, 50);
 	ck_assert_int_eq(config->log_level, LOG_INFO);
 	ck_assert_ptr_null(config->socket_group);
 	ck_assert_uint_eq(config->socket_gid, (gid_t)-1);
@@ -75,7 +76,7 @@ START_TEST(every_key_sets_its_member)
 		"; comment\n# comment\n\n[daemon]\nsocket = /a/b\nsocket_mode = 0666\nsocket_group "
 		"= 0\n"
 		"state_dir=/s t\nadmin_group = 4242\nworker = /bin/sh\nmodule_dir = %s\n"
-		"cgroup = /tmp\nlog_level = debug\nstop_timeout = 0\nttl = 2d\n"
+		"cgroup = /tmp\nlog_level = debug\nstop_timeout = 0\nbusy_poll = 1ms\nttl = 2d\n"
 		"[limits]\njobs = 1\nfutures = 2\nbytes = 3K\nfds = 4\nconnections = 5\nwaits = 6\n"
 		"total_jobs = 7\ntotal_futures = 8\ntotal_bytes = 9MiB\ntotal_fds = 10\n"
 		"total_connections = 11\ntotal_waits = 12\n",
@@ -108,6 +109,7 @@ START_TEST(every_key_sets_its_member)
 	ck_assert_str_eq(config->module_dir, folder.path);
 	ck_assert_int_eq(config->log_level, LOG_DEBUG);
 	ck_assert_uint_eq(config->stop_timeout_us, 0);
+	ck_assert_uint_eq(config->busy_poll_us, 1000);
 	ck_assert_uint_eq(config->ttl_us, 2 * 86400ull * 1000000);
 	ck_assert_uint_eq(config->limits.uid.n[ACCOUNT_JOBS], 1);
 	ck_assert_uint_eq(config->limits.uid.n[ACCOUNT_FUTURES], 2);
