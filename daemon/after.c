@@ -25,12 +25,7 @@ bool after_find(struct request *r, const struct jobspec *spec, struct after **re
 	cleanup_free struct after *list = NULL;
 	uint32_t n = 0;
 
-	if (!most) { /* as nearly always */
-		*ret = NULL;
-		*ret_n = 0;
-		return true;
-	}
-	list = calloc(most, sizeof(*list));
+	list = calloc(most + 1, sizeof(*list));
 	if (!list) {
 		request_fail_errno(r, -ENOMEM);
 		return false;
@@ -44,27 +39,24 @@ bool after_find(struct request *r, const struct jobspec *spec, struct after **re
 }
 
 bool after_add_inputs(struct request *r, const struct survey *input, uint64_t end_id,
-	struct after **list, uint32_t n, uint32_t *ret_n)
+	struct after **list, uint32_t *n)
 {
 	struct after *more;
 
-	if (input->n_ids) {
-		more = reallocarray(*list, (size_t)n + input->n_ids, sizeof(*more));
-		if (!more) {
-			request_fail_errno(r, -ENOMEM);
-			return false;
-		}
-		*list = more;
+	more = reallocarray(*list, (size_t)*n + input->n_ids, sizeof(*more));
+	if (!more) {
+		request_fail_errno(r, -ENOMEM);
+		return false;
 	}
+	*list = more;
 	for (unsigned i = 0; i < input->n_ids; i++) {
 		uint64_t id = input->ids[i];
 		struct future *f = request_find_before(r, id, end_id);
 
 		if (!f)
 			return false;
-		(*list)[n++] = (struct after){.on = f, .is_input = true};
+		(*list)[(*n)++] = (struct after){.on = f, .is_input = true};
 	}
-	*ret_n = n;
 	return true;
 }
 

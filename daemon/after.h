@@ -14,7 +14,7 @@ must_check bool after_find(
 /* The inputs of f, which is final and has its own input. The same. */
 must_check bool after_again(
 	struct request *r, const struct future *f, struct after **ret, uint32_t *ret_n);
-/* Adds those of an input behind the first n; *ret_n becomes how many there are then. IDs from end_id on were
+/* Adds those of an input behind the first *n, which becomes how many there are then. IDs from end_id on were
  * not given out when the request came. The same. */
 must_check bool after_add_inputs(struct request *r, const struct survey *input, uint64_t end_id,
-	struct after **list, uint32_t n, uint32_t *ret_n);
+	struct after **list, uint32_t *n);

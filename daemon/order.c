@@ -200,14 +200,14 @@ static int fill_future(struct order *o, struct future *f, struct cursor value, c
 	if (e)
 		return e;
 	/* An fd that was not sealed yet when it was measured. */
-	if (payload_charge_bytes(*into) > charged_bytes) {
+	if (n_fds && payload_charge_bytes(*into) > charged_bytes) {
 		*ret_reason = "it grew while it was passed";
 		return PAYLOAD_E_FD;
 	}
 	f->in = payload_moved(*into);
 	f->is_each = o->spec.each;
 	e = extra_new(&o->spec, &f->extra);
-	return e ? e : note_own_streams(f, roles, n_fds);
+	return e || !n_fds ? e : note_own_streams(f, roles, n_fds);
 }
 
 /* Behind the conditions of the core. */
@@ -264,10 +264,14 @@ static bool find_after(struct order *o)
 {
 	if (!o->has_after) {
 		o->end_id = o->r->server->core.next_id;
-		o->has_after = after_find(o->r, &o->spec, &o->after, &o->n_shared);
+		o->has_after = !(o->spec.set & JOBSPEC_WAITS) ||
+			       after_find(o->r, &o->spec, &o->after, &o->n_shared);
 	}
-	return o->has_after &&
-	       after_add_inputs(o->r, &o->value, o->end_id, &o->after, o->n_shared, &o->n_after);
+	if (!o->has_after)
+		return false;
+	o->n_after = o->n_shared;
+	return !o->value.n_ids ||
+	       after_add_inputs(o->r, &o->value, o->end_id, &o->after, &o->n_after);
 }
 
 /* 0, ORDER_E_REFUSED, a CORE_E_ or -errno. */
@@ -281,7 +285,7 @@ static int charge_future(struct order *o, const struct cursor *value, const int 
 	e = payload_measure(cursor_len(value), fds, n_fds, &s.input_bytes, &s.input_fds);
 	if (e == 0 && s.tags.key)
 		e = content_of(core, o->function, &o->spec, value, fds, n_fds, &s.tags.content);
-	if (e == 0)
+	if (e == 0 && s.tags.key)
 		e = core_find_known(core, &s, ret);
 	if (e == 0 && !find_after(o))
 		e = ORDER_E_REFUSED;

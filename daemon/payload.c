@@ -280,11 +280,8 @@ struct moved payload_moved(const struct payload *p)
 	};
 }
 
-int payload_measure(
-	size_t len, const int *fds, unsigned n_fds, uint64_t *ret_bytes, uint16_t *ret_fds)
+int payload_measure_fds(const int *fds, unsigned n_fds, uint64_t *bytes)
 {
-	uint64_t bytes = payload_own_bytes(n_fds) + len;
-
 	for (unsigned i = 0; i < n_fds; i++) {
 		size_t size;
 		int r = shm_check(fds[i], SIZE_MAX, &size);
@@ -292,9 +289,7 @@ int payload_measure(
 		if (r < 0)
 			return r;
 		if (r == 0)
-			bytes = add_bytes(bytes, size);
+			*bytes = add_bytes(*bytes, size);
 	}
-	*ret_bytes = bytes;
-	*ret_fds = (uint16_t)(n_fds + (len > PROTO_INLINE_BYTES));
 	return 0;
 }

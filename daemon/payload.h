@@ -91,5 +91,11 @@ uint16_t payload_charge_fds(const struct payload *p);
 struct moved payload_moved(const struct payload *p);
 /* The same before it is made, so that it can be charged first; what is no sealed memfd counts for
  * nothing, and will be refused or is a client's own file. */
-must_check int payload_measure(
-	size_t len, const int *fds, unsigned n_fds, uint64_t *ret_bytes, uint16_t *ret_fds);
+must_check int payload_measure_fds(const int *fds, unsigned n_fds, uint64_t *bytes);
+must_check static inline int payload_measure(
+	size_t len, const int *fds, unsigned n_fds, uint64_t *ret_bytes, uint16_t *ret_fds)
+{
+	*ret_bytes = payload_own_bytes(n_fds) + len;
+	*ret_fds = (uint16_t)(n_fds + (len > PROTO_INLINE_BYTES));
+	return n_fds ? payload_measure_fds(fds, n_fds, ret_bytes) : 0;
+}

@@ -321,7 +321,7 @@ static enum jobspec_option option_from(const char *text, size_t len)
 {
 	enum jobspec_option o = 0;
 
-	while (o < _JOBSPEC_MAX && (name_lens[o] != len || memcmp(text, names[o], len) != 0))
+	while (o < _JOBSPEC_MAX && !text_same(text, len, names[o], name_lens[o]))
 		o++;
 	return o;
 }

@@ -43,6 +43,7 @@ enum {
 };
 
 #define JOBSPEC_BIT(name)  (1u << JOBSPEC_##name)
+#define JOBSPEC_WAITS	   (JOBSPEC_BIT(AFTER) | JOBSPEC_BIT(AFTER_ANY)) /* for other futures */
 #define JOBSPEC_FOR_SUBMIT ((1u << _JOBSPEC_MAX) - 1)
 /* One key cannot stand for many futures, nor for one that nobody can ask for again. */
 #define JOBSPEC_FOR_MANY (JOBSPEC_FOR_SUBMIT & ~JOBSPEC_BIT(KEY))

@@ -202,30 +202,35 @@ static bool take_whole(struct scan *s, const uint8_t *bytes, size_t len)
 	unsigned n_containers = 0;
 	uint64_t owed = 1;
 
-	for (; owed > 0 && pos < end; owed--) {
-		size_t n = lead_scalar_bytes[bytes[pos]];
+	do {
+		const struct lead *lead;
+		size_t n;
 
-		if (lead_is_small_container(bytes[pos])) {
-			if (++n_containers > s->max_depth)
-				return false;
-			owed += (bytes[pos] & 0x0fu) << (bytes[pos] < LEAD_FIXARRAY);
-			n = 1;
-		} else if (n == 0) {
-			const struct lead *lead = &lead_table[bytes[pos]];
-
-			n = 1u + lead->width;
-			if (lead->kind == LEAD_NONE || lead->kind == LEAD_EXT || n > end - pos)
-				return false;
-			if (!lead_is_container(lead))
-				n += lead_n(lead, bytes + pos);
-			else if (++n_containers <= s->max_depth)
-				owed += lead_n(lead, bytes + pos);
-			else
-				return false;
-		}
+		if (pos >= end)
+			return false;
+		n = lead_scalar_bytes[bytes[pos]];
 		pos += n;
-	}
-	if (owed > 0 || pos > end)
+		if (n > 0)
+			continue;
+		lead = &lead_table[bytes[pos]];
+		if (lead_is_small_container(bytes[pos])) {
+			n_containers++;
+			owed += (bytes[pos] & 0x0fu) << (bytes[pos] < LEAD_FIXARRAY);
+			pos++;
+			continue;
+		}
+		if (lead->kind == LEAD_NONE || lead->kind == LEAD_EXT || lead->width >= end - pos)
+			return false;
+		n = lead_n(lead, bytes + pos);
+		pos += 1u + lead->width;
+		if (lead_is_container(lead)) {
+			n_containers++;
+			owed += n;
+		} else {
+			pos += n;
+		}
+	} while (--owed > 0);
+	if (pos > end || n_containers > s->max_depth)
 		return false;
 	s->pos = pos;
 	s->owed = 0;

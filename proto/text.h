@@ -6,10 +6,10 @@
 
 #include "proto/base.h"
 
-/* Where both lengths are known. */
-static inline bool text_same(const char *a, size_t a_len, const char *b, size_t b_len)
+/* Where both lengths are known; `word` is not empty. */
+static inline bool text_same(const char *text, size_t len, const char *word, size_t word_len)
 {
-	return a_len == b_len && memcmp(a, b, b_len) == 0;
+	return len == word_len && *text == *word && memcmp(text, word, len) == 0;
 }
 
 /* In the header, so that the length of a word is known to the compiler. */

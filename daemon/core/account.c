@@ -189,12 +189,22 @@ static int check_all(
 	return r;
 }
 
+static void add(struct amounts *restrict to, const struct amounts *restrict more)
+{
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++)
+		to->n[k] += more->n[k];
+}
+
+static void subtract(struct amounts *restrict from, const struct amounts *restrict less)
+{
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++)
+		from->n[k] -= less->n[k];
+}
+
 static void take(struct account *a, const struct amounts *want)
 {
-	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
-		a->used.n[k] += want->n[k];
-		a->all->used.n[k] += want->n[k];
-	}
+	add(&a->used, want);
+	add(&a->all->used, want);
 }
 
 int account_take(struct account *a, const struct amounts *want, struct refusal *ret_refusal)
@@ -230,13 +240,11 @@ void account_give_one(struct account *a, enum account_kind k, uint64_t n)
 
 void account_give(struct account *a, const struct amounts *back)
 {
-	a->n_gives++;
-	a->all->n_gives++;
-	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++)
 		assert(a->used.n[k] >= back->n[k]);
-		a->used.n[k] -= back->n[k];
-		a->all->used.n[k] -= back->n[k];
-	}
+	account_stir(a);
+	subtract(&a->used, back);
+	subtract(&a->all->used, back);
 }
 
 /* Does it leave room for `result` even beside all that is used? Then it does beside what jobs hold. */
@@ -280,10 +288,8 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 	r = leaves_plenty(a, want, result) ? 0 : check_job(a, want, result, ret_refusal);
 	if (r)
 		return r;
-	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
-		a->by_jobs.n[k] += want->n[k];
-		a->all->by_jobs.n[k] += want->n[k];
-	}
+	add(&a->by_jobs, want);
+	add(&a->all->by_jobs, want);
 	/* Who was told to wait may be one who is let in all the same now. */
 	a->n_gives += a->is_lenient;
 	take(a, want);
@@ -293,11 +299,10 @@ int account_take_job(struct account *a, const struct amounts *want, const struct
 void account_hold(struct account *a, const struct amounts *held)
 {
 	account_stir(a);
-	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
-		a->by_jobs.n[k] += held->n[k];
-		a->all->by_jobs.n[k] += held->n[k];
+	add(&a->by_jobs, held);
+	add(&a->all->by_jobs, held);
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++)
 		assert(a->by_jobs.n[k] <= a->used.n[k]);
-	}
 }
 
 bool account_is_idle(const struct account *a)
@@ -430,11 +435,10 @@ void account_keep_result(struct account *a, const struct amounts *want)
 
 void account_job_over(struct account *a, const struct amounts *held)
 {
-	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
+	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++)
 		assert(a->by_jobs.n[k] >= held->n[k]);
-		a->by_jobs.n[k] -= held->n[k];
-		a->all->by_jobs.n[k] -= held->n[k];
-	}
+	subtract(&a->by_jobs, held);
+	subtract(&a->all->by_jobs, held);
 	a->is_lenient &= a->by_jobs.n[ACCOUNT_JOBS] > 0;
 	a->all->is_lenient &= a->all->by_jobs.n[ACCOUNT_JOBS] > 0;
 }

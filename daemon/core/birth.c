@@ -34,9 +34,14 @@ static struct amounts amounts_of(const struct submission *s, uint64_t kept_bytes
 static int take(const struct submission *s, const struct amounts *want, struct refusal *ret_refusal)
 {
 	struct amounts result;
+	int r;
 
 	if (!s->pool)
 		return account_take(s->account, want, ret_refusal);
+	result = reservation_of(s->pool);
+	r = account_take_job(s->account, want, &result, ret_refusal);
+	if (r == 0)
+		return 0;
 	result = reservation_beside(s->pool);
 	return account_take_job(s->account, want, &result, ret_refusal);
 }

@@ -22,7 +22,7 @@ int life_add_timer(struct core *c)
 {
 	int r;
 
-	r = heap_reserve(&c->timers, c->n_timers + 1);
+	r = c->n_timers < c->timers.size ? 0 : heap_reserve(&c->timers, c->n_timers + 1);
 	if (r < 0)
 		return r;
 	c->n_timers++;
@@ -58,8 +58,12 @@ static bool may_be_shelved(const struct future *f)
 
 void life_arm(struct core *c, struct future *f)
 {
-	uint64_t at_us = terms_next_us(f);
+	uint64_t at_us;
 
+	/* most jobs that wait */
+	if (f->state == FUTURE_QUEUED && !f->terms && !life_is_armed(f))
+		return;
+	at_us = terms_next_us(f);
 	if (at_us == HEAP_NEVER || future_state_is_final(f->state))
 		life_disarm(c, f);
 	if (at_us != HEAP_NEVER && !(may_be_shelved(f) && shelf_put(&c->shelf, f, at_us)))

@@ -178,7 +178,7 @@ struct pool *pool_free(struct pool *p)
 static struct function *find(struct pool *p, const char *name, size_t len)
 {
 	for (struct function *fn = p->functions; fn; fn = fn->next)
-		if (fn->name_len == len && memcmp(fn->name, name, len) == 0)
+		if (fn->name_len == len && *fn->name == *name && memcmp(fn->name, name, len) == 0)
 			return fn;
 	return NULL;
 }

@@ -40,7 +40,7 @@ struct pool *core_find_pool(struct core *c, const char *name, size_t len)
 	struct pool *p;
 
 	TAILQ_FOREACH (p, &c->pools, in_core)
-		if (p->name_len == len && memcmp(p->name, name, len) == 0)
+		if (p->name_len == len && *p->name == *name && memcmp(p->name, name, len) == 0)
 			return p;
 	return NULL;
 }
