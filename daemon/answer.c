@@ -2,6 +2,9 @@
  * to the letter, its figures are held within what the daemon saw itself (the core does that), and
  * what it claims to be a sealed memfd is looked at. An answer that is merely too large is no broken
  * protocol; the job fails with `too_large`.
+ *
+ * Nearly all answers are results without fds, and figures: these are read in one walk, which checks
+ * what scan would. Whatever is not so, or too large, or cannot be kept, is for the general way.
  */
 #include "daemon/answer.h"
 
@@ -19,23 +22,28 @@
 
 /* ---- measures ---- */
 
-static bool take_meas(struct answer *a, struct cursor c)
+/* *ret_skips: some of them are no figures. */
+static bool take_meas(struct answer *a, struct cursor *c, bool *ret_skips)
 {
 	const char *key;
 	uint64_t v;
 	uint32_t n;
 	size_t len;
 
-	if (!cursor_map(&c, &n))
+	*ret_skips = false;
+	if (!cursor_map(c, &n))
 		return false;
 	while (n-- > 0) {
-		if (!cursor_text(&c, &key, &len))
+		if (!cursor_text(c, &key, &len))
 			return false;
-		if (!cursor_uint(&c, &v) || v > MEAS_MAX) {
-			if (!cursor_skip(&c, NULL))
+		if (!cursor_uint(c, &v)) {
+			*ret_skips = true;
+			if (!cursor_skip(c, NULL))
 				return false;
 			continue;
 		}
+		if (v > MEAS_MAX)
+			continue;
 		if (text_equal(key, len, "run_us"))
 			a->run_us = v;
 		else if (text_equal(key, len, "copied"))
@@ -147,11 +155,13 @@ static int take_result(struct answer *a, struct cursor c, struct message_fds *fd
 	const char **ret_reason)
 {
 	struct cursor value;
+	bool skips;
 	uint32_t n;
 	int r;
 
 	*ret_reason = "an answer's result is not [value, meas]";
-	if (!cursor_array(&c, &n) || n != 2 || !cursor_skip(&c, &value) || !take_meas(a, c))
+	if (!cursor_array(&c, &n) || n != 2 || !cursor_skip(&c, &value) ||
+		!take_meas(a, &c, &skips))
 		return ANSWER_E_PROTOCOL;
 	*ret_reason = check_value(&value, fds->n);
 	if (*ret_reason)
@@ -160,6 +170,47 @@ static int take_result(struct answer *a, struct cursor c, struct message_fds *fd
 	if (r != 0 || a->is_failure)
 		return r;
 	return set_value(a, value.p, cursor_len(&value), fds, ret_reason);
+}
+
+/* ---- at one look ---- */
+
+/* Any value without ext types of ours. */
+static bool take_plain(struct cursor *c, struct cursor *ret)
+{
+	enum cursor_type type = cursor_peek(c);
+	struct scan s;
+
+	if (type != CURSOR_ARRAY && type != CURSOR_MAP && type != CURSOR_EXT)
+		return cursor_skip(c, ret);
+	scan_init(&s, cursor_len(c), PROTO_VALUE_DEPTH);
+	if (scan_step(&s, c->p, cursor_len(c)) != SCAN_DONE || s.fd_mask || s.has_value_ext ||
+		s.has_future_ext)
+		return false;
+	*ret = (struct cursor){c->p, c->p + s.pos};
+	c->p += s.pos;
+	return true;
+}
+
+size_t answer_read(const uint8_t *bytes, size_t len, const struct slot *s, struct answer *ret)
+{
+	struct cursor c = cursor_of(bytes, len), value;
+	struct message_fds none = {};
+	struct answer a = {};
+	const char *reason;
+	uint64_t type, msgid;
+	uint32_t n;
+	bool skips;
+
+	if (!cursor_array(&c, &n) || n != 4 || !cursor_uint(&c, &type) || type != RPC_ANSWER ||
+		!cursor_uint(&c, &msgid) || msgid > UINT32_MAX || !cursor_nil(&c) ||
+		!cursor_array(&c, &n) || n != 2 || !take_plain(&c, &value) ||
+		!take_meas(&a, &c, &skips) || skips || cursor_len(&value) > PROTO_INLINE_BYTES ||
+		cursor_len(&value) > max_of(s) ||
+		set_value(&a, value.p, cursor_len(&value), &none, &reason) != 0)
+		return 0;
+	a.msgid = (uint32_t)msgid;
+	*ret = a;
+	return (size_t)(c.p - bytes);
 }
 
 /* ---- failures ---- */
@@ -193,6 +244,7 @@ static bool take_failure(struct failure *f, struct answer *a, struct cursor c, b
 {
 	struct cursor value;
 	const char *key;
+	bool skips;
 	uint32_t n;
 	size_t len;
 
@@ -204,7 +256,7 @@ static bool take_failure(struct failure *f, struct answer *a, struct cursor c, b
 			return false;
 		if (text_equal(key, len, "data"))
 			f->data = value;
-		else if (text_equal(key, len, "meas") && !take_meas(a, value))
+		else if (text_equal(key, len, "meas") && !take_meas(a, &value, &skips))
 			return false;
 		else if (is_each &&
 			 (text_equal(key, len, "index") || text_equal(key, len, "results")) &&

@@ -22,6 +22,11 @@ struct message_fds {
 must_check int answer_parse(const struct rpc *m, struct message_fds *fds, const struct slot *s,
 	bool was_oom, struct answer *ret, const char **ret_reason);
 
+/* The same for an answer at the front of these bytes, which nobody has looked at, and which no fds
+ * came with: how many bytes it has. 0: it may be anything else, nothing was done. */
+must_check size_t answer_read(
+	const uint8_t *bytes, size_t len, const struct slot *s, struct answer *ret);
+
 /* What a pool reserves for a result of max_result bytes: its record needs room too. */
 static inline uint64_t answer_reserve_bytes(uint64_t max_result)
 {

@@ -186,6 +186,12 @@ static void take_notification(struct worker_link *l, struct rpc *m, struct messa
 
 /* ---- answers ---- */
 
+static void tell_core(struct worker_link *l, const struct answer *a)
+{
+	if (core_answered(l->slot, a, l->in.now_us) != 0)
+		worker_link_break(l, "an answer that nobody waits for");
+}
+
 static void take_answer(struct worker_link *l, const struct rpc *m, struct message_fds *fds)
 {
 	struct answer a;
@@ -209,8 +215,24 @@ static void take_answer(struct worker_link *l, const struct rpc *m, struct messa
 		a = (struct answer){
 			.msgid = m->msgid, .is_failure = true, .failure = FAILURE_QUOTA};
 	}
-	if (core_answered(l->slot, &a, l->in.now_us) != 0)
-		worker_link_break(l, "an answer that nobody waits for");
+	tell_core(l, &a);
+}
+
+/* If the next message is an answer that can be read at one look. */
+static bool take_plain_answer(struct worker_link *l)
+{
+	struct incoming *in = &l->in;
+	struct answer a;
+	size_t n;
+
+	if (in->fds.n || l->state == LINK_STARTING)
+		return false;
+	n = answer_read(in->bytes + in->pos, in->len - in->pos, l->slot, &a);
+	if (!n)
+		return false;
+	in->pos += n;
+	tell_core(l, &a);
+	return true;
 }
 
 /* ---- packets ---- */
@@ -329,7 +351,8 @@ static void run(struct worker_link *l, bool (*is_wanted)(const struct worker_lin
 	while (may_read(l)) {
 		if (in->pos == in->len && (!is_wanted(l, n++) || !receive(l)))
 			break;
-		handle_message(l);
+		if (!take_plain_answer(l))
+			handle_message(l);
 	}
 	if (in->bytes)
 		give_memory(l);
