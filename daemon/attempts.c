@@ -35,7 +35,7 @@ static void pack_time(struct bufpack *p, const char *key, uint64_t at_us)
 
 static void pack_error(struct bufpack *p, const struct future *f)
 {
-	const struct payload *v = f->value;
+	const struct payload *v = future_value(f);
 
 	bufpack_text(p, "error");
 	failure_pack_head(p, f);
@@ -59,7 +59,7 @@ struct payload *attempts_describe(struct future *f, enum future_state state, uin
 	pack_head(&p, f->run->attempt, state);
 	if (f->run->head_us)
 		pack_time(&p, "started", started_us(f));
-	pack_time(&p, "finished", f->finished_us);
+	pack_time(&p, "finished", future_finished_us(f));
 	pack_error(&p, f);
 	extra_next_run(f);
 	if (bufpack_error(&p) < 0 ||
@@ -105,7 +105,7 @@ void attempts_pack(struct bufpack *p, const struct future *f)
 	pack_head(p, f->run->attempt, f->state);
 	pack_time(p, "started", started_us(f));
 	if (is_final)
-		pack_time(p, "finished", f->finished_us);
+		pack_time(p, "finished", future_finished_us(f));
 }
 
 /* The details in the map of an attempt that ended `lost`. */

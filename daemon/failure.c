@@ -76,8 +76,8 @@ static void describe_function_failure(const struct future *f, char *text, size_t
 	struct cursor c;
 	size_t len;
 
-	if (failure_find_detail(f->value, "message", &c) && cursor_text(&c, &message, &len) &&
-		len > 0)
+	if (failure_find_detail(future_value(f), "message", &c) &&
+		cursor_text(&c, &message, &len) && len > 0)
 		snprintf(text, size, "%.*s", (int)(len < size ? len : size - 1), message);
 	else
 		snprintf(text, size, "the function failed");
@@ -85,7 +85,8 @@ static void describe_function_failure(const struct future *f, char *text, size_t
 
 static void describe_loss(const struct future *f, char *text, size_t size)
 {
-	long long pid = detail_int(f->value, "pid"), signo = detail_int(f->value, "signal");
+	long long pid = detail_int(future_value(f), "pid"),
+		  signo = detail_int(future_value(f), "signal");
 
 	if (pid < 0)
 		snprintf(text, size, "the worker died");
@@ -93,7 +94,7 @@ static void describe_loss(const struct future *f, char *text, size_t size)
 		snprintf(text, size, "the worker (pid %lld) was killed by signal %lld", pid, signo);
 	else
 		snprintf(text, size, "the worker (pid %lld) exited with code %lld", pid,
-			detail_int(f->value, "exit_code"));
+			detail_int(future_value(f), "exit_code"));
 }
 
 static void describe_large(const struct future *f, char *text, size_t size)
@@ -101,12 +102,13 @@ static void describe_large(const struct future *f, char *text, size_t size)
 	const char *limit = "";
 	struct cursor c;
 	size_t len = 0;
-	bool is_fds = failure_find_detail(f->value, "limit", &c) && cursor_text(&c, &limit, &len) &&
-		      text_equal(limit, len, "result_fds");
+	bool is_fds = failure_find_detail(future_value(f), "limit", &c) &&
+		      cursor_text(&c, &limit, &len) && text_equal(limit, len, "result_fds");
 
 	snprintf(text, size, "the result has %lld %s, at most %lld may be",
-		detail_int(f->value, "value"), is_fds ? "byte strings in shared memory" : "bytes",
-		detail_int(f->value, "max"));
+		detail_int(future_value(f), "value"),
+		is_fds ? "byte strings in shared memory" : "bytes",
+		detail_int(future_value(f), "max"));
 }
 
 /* As its pool was then. */
@@ -116,7 +118,7 @@ static void describe_pool(const struct future *f, char *text, size_t size)
 	struct cursor c;
 	size_t len;
 
-	if (failure_find_detail(f->value, "reason", &c) && cursor_text(&c, &reason, &len))
+	if (failure_find_detail(future_value(f), "reason", &c) && cursor_text(&c, &reason, &len))
 		snprintf(text, size, "the pool %s is not available: %.*s", f->pool->name,
 			(int)(len < size ? len : size - 1), reason);
 	else
@@ -171,11 +173,11 @@ void failure_describe(const struct future *f, char *text, size_t size)
 	case FAILURE_FUNCTION: describe_function_failure(f, text, size); break;
 	case FAILURE_EXIT:
 		snprintf(text, size, "the command exited with code %lld",
-			detail_int(f->value, "exit_code"));
+			detail_int(future_value(f), "exit_code"));
 		break;
 	case FAILURE_SIGNAL:
 		snprintf(text, size, "the command was killed by signal %lld",
-			detail_int(f->value, "signal"));
+			detail_int(future_value(f), "signal"));
 		break;
 	case FAILURE_TOO_LARGE: describe_large(f, text, size); break;
 	case FAILURE_INPUTS: describe_inputs(f, text, size); break;
@@ -225,7 +227,7 @@ static void pack_cancel_details(struct bufpack *p, const struct future *f)
 	bufpack_text(p, "uid");
 	bufpack_uint(p, f->cancel_uid);
 	bufpack_text(p, "time");
-	bufpack_seconds(p, clock_unix_us(f->finished_us));
+	bufpack_seconds(p, clock_unix_us(future_finished_us(f)));
 	pack_word(p, "mode", modes[f->cancel_mode]);
 	if (has_reason)
 		pack_word(p, "reason", f->extra->reason);
@@ -291,8 +293,8 @@ void failure_pack_details(struct bufpack *p, const struct future *f)
 		bufpack_uint(p, edges_root(f));
 		break;
 	default:
-		if (f->value && !payload_is_spilled(f->value))
-			pack_without_fds(p, f->value);
+		if (future_value(f) && !payload_is_spilled(future_value(f)))
+			pack_without_fds(p, future_value(f));
 		else
 			bufpack_map(p, 0);
 		break;

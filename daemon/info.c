@@ -166,7 +166,7 @@ void info_pack(struct bufpack *p, const struct future *f, uint64_t ahead_max)
 	bufpack_uint(field(&fs, "owner"), future_uid(f));
 	bufpack_seconds(field(&fs, "submitted"), clock_unix_us(f->submitted_us));
 	if (future_state_is_final(f->state))
-		bufpack_seconds(field(&fs, "finished"), clock_unix_us(f->finished_us));
+		bufpack_seconds(field(&fs, "finished"), clock_unix_us(future_finished_us(f)));
 	pack_cost(&fs, f, now_us);
 	if (f->failure != FAILURE_NONE)
 		failure_pack(field(&fs, "error"), f);

@@ -26,7 +26,7 @@ void lending_note(const struct worker_link *l, const struct future *f)
 	if (!e || !keeps_values(l))
 		return;
 	for (; e; e = edges_next_input(f, e)) {
-		struct payload_memfds *m = e->on->value ? e->on->value->memfds : NULL;
+		struct payload_memfds *m = future_value(e->on) ? future_value(e->on)->memfds : NULL;
 
 		if (!m)
 			continue;

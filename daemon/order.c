@@ -190,7 +190,7 @@ static int note_own_streams(struct future *f, const uint8_t *roles, unsigned n_f
 static int fill_future(struct order *o, struct future *f, struct cursor value, const int *fds,
 	unsigned n_fds, uint64_t charged_bytes, const char **ret_reason)
 {
-	struct payload **into = o->pool ? &f->input : &f->value;
+	struct payload **into = o->pool ? &f->input : &f->end.value;
 	uint8_t roles[PROTO_MESSAGE_FDS] = {};
 	int e;
 

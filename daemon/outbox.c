@@ -134,11 +134,11 @@ int outbox_begin(struct outbox *o, struct future *carrier, size_t n)
 
 	o->begin = TAILQ_LAST(&o->chunks, outbox_chunks);
 	o->begin_len = o->begin ? o->begin->len : 0;
-	if (!carrier || !carrier->value->n_fds)
+	if (!carrier || !future_value(carrier)->n_fds)
 		return 0;
 	r = chunk_add(o, n, carrier, &c);
 	if (r == 0)
-		c->n_fds = carrier->value->n_fds;
+		c->n_fds = future_value(carrier)->n_fds;
 	return r;
 }
 
@@ -239,7 +239,7 @@ static ssize_t send_bytes(struct outbox *o, int sock)
 		iov[n++] = (struct iovec){c->bytes + c->pos, c->len - c->pos};
 	}
 	sent = fdpass_send(sock, iov, n, MSG_DONTWAIT,
-		n_fds ? first->future->value->memfds->fds : NULL, n_fds);
+		n_fds ? future_value(first->future)->memfds->fds : NULL, n_fds);
 	if (sent > 0 && n_fds) {
 		o->unread_fds += n_fds;
 		first->n_fds = 0;

@@ -63,7 +63,7 @@ struct bufpack *reply_begin_notification(struct conn *c, const char *method)
 
 void reply_value(struct future *f)
 {
-	const struct payload *p = f->value;
+	const struct payload *p = future_value(f);
 
 	if (!p)
 		bufpack_nil(&now.pack);
@@ -80,7 +80,7 @@ void reply_value(struct future *f)
 /* A memfd as bin 32. A small one is copied: a value may name it thousands of times. */
 static int put_fd(struct outbox *o, struct future *f, unsigned i)
 {
-	const struct payload *p = f->value;
+	const struct payload *p = future_value(f);
 	uint8_t head[5 + SMALL_BYTES] = {0xc6};
 	uint32_t size = __builtin_bswap32((uint32_t)p->memfds->size[i]);
 	size_t n = p->memfds->size[i] <= SMALL_BYTES ? (size_t)p->memfds->size[i] : 0;
@@ -108,7 +108,7 @@ static int put_element(struct outbox *o, struct future *f, struct cursor *c)
 
 static int put_expanded(struct outbox *o, struct future *f, const uint8_t *encoding)
 {
-	struct cursor c = cursor_of(encoding, f->value->len);
+	struct cursor c = cursor_of(encoding, future_value(f)->len);
 	int r = 0;
 
 	while (r == 0 && !cursor_at_end(&c))
@@ -118,7 +118,7 @@ static int put_expanded(struct outbox *o, struct future *f, const uint8_t *encod
 
 static int put_value(struct outbox *o, struct future *f, bool wants_fds)
 {
-	const struct payload *p = f->value;
+	const struct payload *p = future_value(f);
 	cleanup_free uint8_t *loaded = NULL;
 	const uint8_t *encoding;
 
@@ -254,7 +254,7 @@ void reply_too_large_error(struct reply_to to, uint64_t size)
 void reply_failure(struct future *f)
 {
 	failure_pack_head(&now.pack, f);
-	if (f->value && !reply_too_large(now.to.conn, f->value))
+	if (future_value(f) && !reply_too_large(now.to.conn, future_value(f)))
 		reply_value(f);
 	else
 		failure_pack_details(&now.pack, f);
@@ -279,7 +279,7 @@ void reply_outcome(struct reply_to to, struct future *f)
 		reply_end();
 		return;
 	}
-	size = reply_too_large(to.conn, f->value);
+	size = reply_too_large(to.conn, future_value(f));
 	if (size) {
 		reply_too_large_error(to, size);
 		return;
@@ -315,7 +315,7 @@ void reply_final(struct conn *c, struct future *f)
 		bufpack_text(p, outcome_state_name((enum outcome_state)f->state));
 		bufpack_nil(p);
 		reply_failure(f);
-	} else if (reply_too_large(c, f->value)) {
+	} else if (reply_too_large(c, future_value(f))) {
 		bufpack_text(p, "done");
 		bufpack_nil(p);
 		bufpack_array(p, 3);
@@ -327,7 +327,7 @@ void reply_final(struct conn *c, struct future *f)
 		reply_value(f);
 		bufpack_nil(p);
 	}
-	reply_pack_timing(p, f, f->finished_us);
+	reply_pack_timing(p, f, future_finished_us(f));
 	reply_end();
 }
 

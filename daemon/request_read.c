@@ -155,12 +155,12 @@ static void answer_result_piece(struct reply_to to, struct future *f, const stru
 		reply_outcome(to, f);
 		return;
 	}
-	if (f->value && payload_expanded_bytes(f->value) == UINT64_MAX) {
+	if (future_value(f) && payload_expanded_bytes(future_value(f)) == UINT64_MAX) {
 		reply_error(to, "too_large", "a memfd of 4 GiB or more has no form as bytes");
 		return;
 	}
-	if (f->value)
-		window_payload(&w, f->value);
+	if (future_value(f))
+		window_payload(&w, future_value(f));
 	else
 		window_bytes(&w, nil_encoding, sizeof(nil_encoding));
 	cost_copied_out(f, w.copied);

@@ -48,7 +48,7 @@ static void item_on_final(struct final_hook *h, struct future *f)
 {
 	struct wait_item *item = container_of(h, struct wait_item, hook);
 
-	item_final(item, outcome_state_name((enum outcome_state)f->state), f->final_seq,
+	item_final(item, outcome_state_name((enum outcome_state)f->state), f->end.seq,
 		f->state != FUTURE_DONE && f->state != FUTURE_CANCELLED);
 	if (item->wait->pending.conn && is_over(item->wait))
 		pending_ready(&item->wait->pending);
@@ -242,7 +242,7 @@ struct result {
 /* The outcome, and the release that goes with it unless the client could not get it. */
 static void give_result(struct reply_to to, struct future *f, bool wants_release)
 {
-	bool is_given = f->state != FUTURE_DONE || !reply_too_large(to.conn, f->value);
+	bool is_given = f->state != FUTURE_DONE || !reply_too_large(to.conn, future_value(f));
 
 	reply_outcome(to, f);
 	if (wants_release && is_given && to.conn->state <= CONN_ENDED)

@@ -38,7 +38,7 @@ struct run_values run_values_of(const struct future *f)
 
 	while ((e = edges_next_input(f, e)))
 		if (e->on->state == FUTURE_DONE)
-			count(&v, e->on->value);
+			count(&v, future_value(e->on));
 	return v;
 }
 
@@ -151,8 +151,8 @@ int run_values_pack(struct buf *b, const struct future *f, uint32_t n, struct ru
 	bufpack_map(&p, n);
 	while (r == 0 && (e = edges_next_input(f, e))) {
 		bufpack_uint(&p, e->on->id);
-		if (e->on->value)
-			r = pack_value(&p, e->on->value, fds);
+		if (future_value(e->on))
+			r = pack_value(&p, future_value(e->on), fds);
 		else
 			bufpack_nil(&p);
 	}

@@ -61,7 +61,7 @@ void watch_event_final(const struct watch_event *e, struct future *f)
 
 	bufpack_field_text(p, "state", outcome_state_name((enum outcome_state)f->state));
 	bufpack_text(p, "timing");
-	reply_pack_timing(p, f, f->finished_us);
+	reply_pack_timing(p, f, future_finished_us(f));
 	bufpack_text(p, "error");
 	if (f->state == FUTURE_DONE)
 		bufpack_nil(p);

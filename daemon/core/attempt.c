@@ -122,10 +122,10 @@ static void keep(struct core *c, struct future *f, const struct run_end *e)
 
 	if (!a)
 		return;
-	f->value = e->value;
+	f->run->value = e->value;
 	*a = (struct attempt){0};
 	a->details = c->ops->describe_attempt(c->shell, f, e->state, &bytes);
-	f->value = NULL;
+	f->run->value = NULL;
 	a->bytes = (uint32_t)(sizeof(*a) + bytes);
 	if (a->details && core_keep(f, a->bytes, NULL) == 0) {
 		STAILQ_INSERT_TAIL(&f->terms->attempts, a, next);
@@ -143,7 +143,7 @@ static void turn_over(struct core *c, struct future *f, const struct run_end *e,
 	struct terms *t = f->terms;
 
 	f->failure = e->failure;
-	f->finished_us = now_us;
+	f->run->finished_us = now_us;
 	keep(c, f, e);
 	if (e->value)
 		c->ops->drop_payload(c->shell, e->value);
@@ -154,8 +154,6 @@ static void turn_over(struct core *c, struct future *f, const struct run_end *e,
 	t->n_deaths += e->state == FUTURE_LOST;
 	f->failure = FAILURE_NONE;
 	f->ending = ENDING_NONE;
-	f->finished_us = 0;
-	f->copied_bytes = 0;
 	future_give_run(c, f);
 }
 

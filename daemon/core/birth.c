@@ -185,12 +185,12 @@ int core_put(struct core *c, const struct submission *s, uint64_t now_us, struct
 	r = birth(c, s, now_us, &f, ret_refusal);
 	if (r)
 		return r;
-	f->value = s->input;
+	f->end.value = s->input;
 	f->kept_bytes += s->input_bytes;
 	f->kept_fds = s->input_fds;
 	f->state = FUTURE_DONE;
-	f->finished_us = now_us;
-	f->final_seq = ++c->final_seq;
+	f->end.finished_us = now_us;
+	f->end.seq = ++c->final_seq;
 	life_arm(c, f);
 	*ret = f;
 	return 0;

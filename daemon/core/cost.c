@@ -121,8 +121,13 @@ void cost_learn_job(struct cost *c, const struct future *f)
 
 void cost_copied_out(struct future *f, uint64_t bytes)
 {
-	f->copied_bytes += bytes;
-	if (!f->function || !future_state_is_final(f->state))
+	bool is_final = future_state_is_final(f->state);
+
+	if (is_final)
+		f->end.copied_bytes += bytes;
+	else if (f->run != &run_none)
+		f->run->out.copied_bytes += bytes;
+	if (!f->function || !is_final)
 		return;
 	f->function->cost.out.copied_bytes += bytes;
 	f->function->cost.window.out_copied += bytes;

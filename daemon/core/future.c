@@ -18,6 +18,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "daemon/core/core.h"
@@ -35,6 +36,8 @@ static const uint16_t legal[_FUTURE_STATE_MAX] = {
 };
 
 static_assert(_FUTURE_STATE_MAX <= 16, "a set of states fits its type");
+static_assert(offsetof(struct future, id) == offsetof(struct future, timer.order),
+	"of equal times the older one comes first");
 
 bool future_may_become(enum future_state from, enum future_state to)
 {
@@ -102,7 +105,8 @@ struct moved future_out(const struct future *f)
 {
 	struct moved out = f->run->out;
 
-	out.copied_bytes += f->copied_bytes;
+	if (future_state_is_final(f->state))
+		out.copied_bytes += f->end.copied_bytes;
 	return out;
 }
 
@@ -114,7 +118,7 @@ static uint64_t span(uint64_t from, uint64_t to)
 struct future_timing future_timing(const struct future *f, uint64_t now_us)
 {
 	const struct run *run = f->run;
-	uint64_t end_us = f->finished_us ? f->finished_us : now_us;
+	uint64_t end_us = future_finished_us(f) ? future_finished_us(f) : now_us;
 	uint64_t head_us = run->head_us ? run->head_us : end_us;
 	struct future_timing t = {.queued_us = span(f->submitted_us, head_us)};
 

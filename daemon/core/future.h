@@ -111,6 +111,9 @@ struct run {
 	uint64_t started_us;
 	uint64_t run_us;
 	struct moved out;
+	/* Of one that was not the end, while it is written down. */
+	struct payload *value;
+	uint64_t finished_us;
 };
 
 /* Of a future without one. Nobody writes to it. */
@@ -121,14 +124,21 @@ static inline struct run *future_no_run(void)
 	return (struct run *)(uintptr_t)&run_none;
 }
 
+/* What a future came to: once it is final. */
+struct ending {
+	struct payload *value; /* result, or details of a failure */
+	uint64_t finished_us;
+	uint64_t seq;	       /* order of completion */
+	uint64_t copied_bytes; /* of the value and of output, by the daemon, for clients */
+	uint64_t lent_bytes;   /* with users: of kept_bytes, what counts as jobs' */
+};
+
 struct future {
-	uint64_t id;
 	struct future *next_in_table;
 	struct account *account;
 	struct pool *pool;	   /* NULL: an object */
 	struct function *function; /* NULL: an object */
 	struct payload *input;	   /* gone when it is done; one that is lent, at any end */
-	struct payload *value;	   /* result, or details of a failure */
 	struct future_extra *extra;
 	struct terms *terms;	 /* NULL: an ordinary job, or an object */
 	struct tags *tags;	 /* NULL: neither group nor key */
@@ -155,28 +165,36 @@ struct future {
 	int32_t priority;
 	uint32_t cancel_uid; /* who cancelled it */
 
-	struct lane *lane;	     /* until its end */
 	struct run *run;	     /* or run_none */
 	TAILQ_ENTRY(future) in_line; /* queue, slot, aside, shelf, or the freed */
 	TAILQ_ENTRY(future) in_uid;  /* all of one uid, by ID */
 	TAILQ_ENTRY(future) in_all;  /* all, by ID */
-	struct heap_node rank;	     /* when its turn comes in its lane; the queue's */
-	struct heap_node timer;	     /* whatever clock is next */
+	union {
+		struct heap_node timer; /* whatever clock is next; of equal ones the older's */
+		struct {
+			uint64_t timer_key;
+			uint64_t id;
+		};
+	};
+	/* The one until it left the queue for good, the other from then on. */
+	union {
+		struct {
+			struct lane *lane;
+			struct heap_node rank; /* when its turn comes there; the queue's */
+		};
+		struct ending end;
+	};
 
 	uint64_t input_bytes; /* charged to the account while the input is kept */
 	uint64_t kept_bytes;  /* charged as long as the record: texts, value */
 	uint16_t input_fds;
 	uint16_t kept_fds;
 	uint32_t texts_bytes; /* of kept_bytes: what counts as the job's, until its end */
-	uint64_t final_seq;   /* order of completion; 0: not final */
-	uint64_t lent_bytes;  /* final, with users: of kept_bytes, what counts as jobs' */
 
 	uint64_t timeout_us; /* 0: none */
 	uint64_t grace_us;
 	uint64_t ttl_us;
 	uint64_t submitted_us;
-	uint64_t finished_us;
-	uint64_t copied_bytes; /* by the daemon, for clients: of the value, and of output */
 	struct moved in;
 };
 
@@ -208,6 +226,21 @@ struct future_timing {
 };
 struct future_timing future_timing(const struct future *f, uint64_t now_us);
 uint32_t future_uid(const struct future *f);
+/* Of one that is not final, what its run came to. NULL. */
+static inline struct payload *future_value(const struct future *f)
+{
+	return future_state_is_final(f->state) ? f->end.value : f->run->value;
+}
+/* Likewise; 0: it goes on. */
+static inline uint64_t future_finished_us(const struct future *f)
+{
+	return future_state_is_final(f->state) ? f->end.finished_us : f->run->finished_us;
+}
+/* Until it left the queue for good; NULL. */
+static inline struct lane *future_lane(const struct future *f)
+{
+	return future_state_is_final(f->state) ? NULL : f->lane;
+}
 /* What it gave back, as it went. */
 struct moved future_out(const struct future *f);
 /* -ENOMEM. */

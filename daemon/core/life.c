@@ -105,8 +105,8 @@ static void forget_one(struct core *c, struct future *f)
 	held = drop_input(c, f);
 	future_give_run(c, f);
 	attempt_forget_all(c, f);
-	if (f->value)
-		c->ops->drop_payload(c->shell, f->value);
+	if (future_value(f))
+		c->ops->drop_payload(c->shell, future_value(f));
 	if (f->extra)
 		c->ops->drop_extra(c->shell, f->extra);
 	f->tags = tags_free(&c->groups, &c->keys, f->tags);
@@ -115,7 +115,7 @@ static void forget_one(struct core *c, struct future *f)
 	held.n[ACCOUNT_FUTURES] = 1;
 	account_give(f->account, &held);
 	f->account = account_unref(f->account);
-	f->value = NULL;
+	f->end.value = NULL;
 	f->extra = NULL;
 	TAILQ_INSERT_TAIL(&c->freed, f, in_line);
 }
@@ -206,7 +206,7 @@ bool core_find_expired(const struct core *c, uint64_t id, uint32_t *ret_uid)
 
 static void keep_value(struct future *f, struct payload *value, const struct amounts *taken)
 {
-	f->value = value;
+	f->end.value = value;
 	f->kept_bytes += taken->n[ACCOUNT_BYTES];
 	f->kept_fds = (uint16_t)(f->kept_fds + taken->n[ACCOUNT_FDS]);
 }
@@ -256,11 +256,11 @@ void life_finish(struct core *c, struct future *f, enum future_state state,
 {
 	struct amounts held;
 
-	assert(!f->lane && !f->run->slot && !f->is_reserved);
+	assert(!f->run->slot && !f->is_reserved);
 	future_set_state(f, state);
 	f->failure = failure;
-	f->finished_us = now_us;
-	f->final_seq = ++c->final_seq;
+	f->end.finished_us = now_us;
+	f->end.seq = ++c->final_seq;
 	f->pool->n_finished[state]++;
 	function_learn(f->function, f);
 	give_job(f);

@@ -308,7 +308,7 @@ void pool_add_sums(struct pool_sums *sums, const struct pool *p)
 
 void function_learn_run(struct function *fn, const struct future *f)
 {
-	struct future_timing t = future_timing(f, f->finished_us);
+	struct future_timing t = future_timing(f, future_finished_us(f));
 
 	if (!f->run->started_us)
 		return;

@@ -333,7 +333,7 @@ void queue_leave(struct queue *q, struct future *f)
 {
 	struct lane *l = f->lane;
 
-	f->lane = NULL;
+	f->end = (struct ending){0}; /* in place of the lane */
 	l->n_users--;
 	q->n_users--;
 	lane_unused(q, l);

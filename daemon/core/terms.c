@@ -72,7 +72,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 uint64_t terms_next_us(const struct future *f)
 {
 	if (future_state_is_final(f->state))
-		return heap_after(f->finished_us, f->ttl_us);
+		return heap_after(future_finished_us(f), f->ttl_us);
 	if (f->state == FUTURE_DELAYED)
 		return earlier(f->terms->not_before_us, deadline_us(f));
 	return earlier(own_clock_us(f), deadline_us(f));

@@ -273,9 +273,9 @@ static bool find_entry(const struct future *f, const char *key, struct cursor *r
 	uint32_t n;
 	size_t len;
 
-	if (!f->value)
+	if (!future_value(f))
 		return false;
-	c = cursor_of(f->value->bytes, f->value->len);
+	c = cursor_of(future_value(f)->bytes, future_value(f)->len);
 	if (!cursor_map(&c, &n))
 		return false;
 	while (n-- > 0 && cursor_text(&c, &text, &len) && cursor_skip(&c, ret))

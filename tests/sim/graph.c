@@ -101,7 +101,7 @@ static void check_input(struct world *w, const struct future *f, const struct re
 		return;
 	on->n_users++;
 	if (e->on != future_table_find(&w->core->table, on->id) ||
-		(on->is_final && e->on->value != on->value))
+		(on->is_final && future_value(e->on) != on->value))
 		world_fail(
 			w, "the value of %llu, which %llu needs, is gone", (ull)on->id, (ull)f->id);
 }

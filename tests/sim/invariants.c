@@ -10,7 +10,7 @@ typedef unsigned long long ull;
 static bool is_time_over(const struct record *r, const struct future *f)
 {
 	const struct wishes *want = &r->wishes;
-	uint64_t span_us = f->finished_us - r->submitted_us;
+	uint64_t span_us = future_finished_us(f) - r->submitted_us;
 
 	switch (f->clock) {
 	case FUTURE_CLOCK_START_WITHIN:
@@ -60,16 +60,16 @@ static void check_end(struct world *w, struct record *r, const struct future *f)
 
 	if (r->is_final) {
 		if (r->state != f->state || r->failure != f->failure ||
-			r->final_seq != f->final_seq || r->value != f->value)
+			r->final_seq != f->end.seq || r->value != future_value(f))
 			world_fail(w, "future %llu has two ends", (ull)f->id);
 		return;
 	}
 	if (r->is_job && !r->is_exempt && !is_explained(w, r, f))
 		world_fail(w, "future %llu ended in state %d, failure %d, for no reason",
 			(ull)f->id, f->state, f->failure);
-	if (f->finished_us >= f->run->head_us &&
+	if (future_finished_us(f) >= f->run->head_us &&
 		t.queued_us + t.handover_us + t.run_us + t.return_us !=
-			f->finished_us - f->submitted_us)
+			future_finished_us(f) - f->submitted_us)
 		world_fail(w, "the times of %llu do not add up", (ull)f->id);
 	w->n_poisoned += f->failure == FAILURE_POISON;
 	r->is_final = true;
@@ -77,8 +77,8 @@ static void check_end(struct world *w, struct record *r, const struct future *f)
 	r->root = f->failure == FAILURE_INPUT ? f->terms->root_id : 0;
 	r->state = f->state;
 	r->failure = f->failure;
-	r->final_seq = f->final_seq;
-	r->value = f->value;
+	r->final_seq = f->end.seq;
+	r->value = future_value(f);
 }
 
 static bool is_armed(const struct future *f)
@@ -104,7 +104,8 @@ static bool has_right_timer(const struct future *f, const struct record *r)
 		       ((const struct fake_worker *)f->run->slot->shell)->is_known_dead;
 	default:
 		return f->is_released || r->ttl_us == UINT64_MAX ||
-		       (is_armed(f) && f->timer.key == heap_after(f->finished_us, r->ttl_us));
+		       (is_armed(f) &&
+			       f->timer.key == heap_after(future_finished_us(f), r->ttl_us));
 	}
 }
 
@@ -122,13 +123,15 @@ static bool has_right_place(const struct future *f)
 {
 	switch (f->state) {
 	case FUTURE_DELAYED:
-	case FUTURE_BLOCKED: return f->lane && !f->run->slot;
-	case FUTURE_QUEUED: return f->lane && (!f->run->slot || f != slot_first(f->run->slot));
-	case FUTURE_RUNNING: return f->lane && f->run->slot && f == slot_first(f->run->slot);
+	case FUTURE_BLOCKED: return future_lane(f) && !f->run->slot;
+	case FUTURE_QUEUED:
+		return future_lane(f) && (!f->run->slot || f != slot_first(f->run->slot));
+	case FUTURE_RUNNING: return future_lane(f) && f->run->slot && f == slot_first(f->run->slot);
 	case FUTURE_CANCELLING:
-		return f->lane && f->run->slot && f->ending != ENDING_NONE && !is_in_inbox(f);
+		return future_lane(f) && f->run->slot && f->ending != ENDING_NONE &&
+		       !is_in_inbox(f);
 	default:
-		return !f->lane && !f->run->slot && TAILQ_EMPTY(&f->waiters) &&
+		return !f->run->slot && TAILQ_EMPTY(&f->waiters) &&
 		       ((f->state != FUTURE_DONE && !f->is_input_lent) || !f->input);
 	}
 }

@@ -118,9 +118,9 @@ static void add_up(const struct future *f, const struct record *r, struct amount
 		sum->n[ACCOUNT_BYTES] += f->pool->config.max_result_bytes;
 		sum->n[ACCOUNT_FDS] += f->pool->config.max_result_fds;
 	}
-	if (f->value) {
-		sum->n[ACCOUNT_BYTES] += f->value->bytes;
-		sum->n[ACCOUNT_FDS] += f->value->fds;
+	if (future_value(f)) {
+		sum->n[ACCOUNT_BYTES] += future_value(f)->bytes;
+		sum->n[ACCOUNT_FDS] += future_value(f)->fds;
 	}
 }
 
@@ -138,12 +138,13 @@ struct amounts ledger_held(struct world *w, const struct future *f, const struct
 			on->named_in == w->n_ledgers)
 			continue;
 		on->named_in = w->n_ledgers;
-		bytes += e->on->lent_bytes;
-		fds += e->on->value ? e->on->value->fds : 0;
-		if (e->on->lent_bytes > e->on->kept_bytes ||
-			e->on->lent_bytes < (e->on->value ? e->on->value->bytes : 0))
+		bytes += e->on->end.lent_bytes;
+		fds += future_value(e->on) ? future_value(e->on)->fds : 0;
+		if (e->on->end.lent_bytes > e->on->kept_bytes ||
+			e->on->end.lent_bytes <
+				(future_value(e->on) ? future_value(e->on)->bytes : 0))
 			world_fail(w, "%llu bytes are counted of future %llu",
-				(ull)e->on->lent_bytes, (ull)e->on->id);
+				(ull)e->on->end.lent_bytes, (ull)e->on->id);
 	}
 	return (struct amounts){.n = {[ACCOUNT_BYTES] = bytes, [ACCOUNT_FDS] = fds}};
 }
@@ -160,7 +161,7 @@ static void check_accounts(struct world *w)
 
 		add_up(f, r, &sum[future_uid(f)]);
 		by_jobs += ledger_held(w, f, r).n[ACCOUNT_BYTES];
-		n_payloads += (f->input != NULL) + (f->value != NULL);
+		n_payloads += (f->input != NULL) + (future_value(f) != NULL);
 		n_payloads += f->terms ? f->terms->n_kept : 0;
 		n_extras += f->extra != NULL;
 		n_unfinished += !future_state_is_final(f->state);

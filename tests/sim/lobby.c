@@ -183,7 +183,7 @@ static uint64_t goes_in_time(
 
 		if (future_uid(f) != v->uid || is_pinned(w, f, is_sending_soon_over) ||
 			f->is_released || (!f->timer.pos && !f->shelf_row) ||
-			heap_after(f->finished_us, r->ttl_us) > v->a.until_us)
+			heap_after(future_finished_us(f), r->ttl_us) > v->a.until_us)
 			continue;
 		sum += kind == ACCOUNT_FUTURES ? 1 : 0;
 		sum += kind == ACCOUNT_BYTES ? f->kept_bytes + f->input_bytes : 0;

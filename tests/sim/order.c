@@ -119,7 +119,7 @@ static void entered(struct world *w, const struct future *f, uint64_t now_us)
 	order_settle(w);
 	comes(w, f);
 	TAILQ_FOREACH (g, &w->core->all, in_all) {
-		if (g == f || g->pool != f->pool || !g->lane)
+		if (g == f || g->pool != f->pool || !future_lane(g))
 			continue;
 		n_in_lane += g->account == f->account && (g->run->slot || waits(g, f->pool));
 		n_waiting += g->account == f->account && waits(g, f->pool);
@@ -166,7 +166,7 @@ void order_born(struct world *w, const struct future *f)
 	struct future *g;
 
 	TAILQ_FOREACH (g, &w->core->all, in_all)
-		n_others += g != f && g->pool == f->pool && g->lane;
+		n_others += g != f && g->pool == f->pool && future_lane(g);
 	if (n_others == 0)
 		memset(shares->of, 0, sizeof(shares->of));
 	if (f->state == FUTURE_QUEUED)

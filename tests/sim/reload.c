@@ -34,7 +34,7 @@ static unsigned n_unfinished(struct world *w, uint32_t uid)
 	unsigned n = 0;
 
 	TAILQ_FOREACH (f, &w->core->all, in_all)
-		n += f->lane && future_uid(f) == uid;
+		n += future_lane(f) && future_uid(f) == uid;
 	return n;
 }
 

@@ -33,7 +33,7 @@ START_TEST(a_value_beyond_the_reservation_may_find_no_room)
 	finish(w, 1001);
 	ck_assert_int_eq(f->state, FUTURE_FAILED);
 	ck_assert_int_eq(f->failure, FAILURE_QUOTA);
-	ck_assert_ptr_null(f->value);
+	ck_assert_ptr_null(future_value(f));
 }
 END_TEST
 
@@ -212,7 +212,7 @@ START_TEST(death_costs_the_job_that_was_received)
 	bury(w);
 	ck_assert_int_eq(first->state, FUTURE_LOST);
 	ck_assert_int_eq(first->failure, FAILURE_LOST);
-	ck_assert_uint_eq(first->value->bytes, 40);
+	ck_assert_uint_eq(future_value(first)->bytes, 40);
 	ck_assert_int_eq(second->state, FUTURE_QUEUED);
 	ck_assert_uint_eq(pool->n_deaths, 1);
 	fake_turn(&fake);
@@ -259,7 +259,7 @@ START_TEST(a_loss_without_room_for_its_details)
 	f = start_running(&w);
 	bury(w);
 	ck_assert_int_eq(f->state, FUTURE_LOST);
-	ck_assert_ptr_null(f->value);
+	ck_assert_ptr_null(future_value(f));
 }
 END_TEST
 

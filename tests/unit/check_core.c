@@ -171,8 +171,8 @@ START_TEST(an_object_is_done_from_the_start)
 	struct future *f = put(50);
 
 	ck_assert_int_eq(f->state, FUTURE_DONE);
-	ck_assert_uint_eq(f->value->bytes, 50);
-	ck_assert_uint_eq(f->final_seq, 1);
+	ck_assert_uint_eq(future_value(f)->bytes, 50);
+	ck_assert_uint_eq(f->end.seq, 1);
 	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 50);
 	ck_assert_uint_eq(used(0, ACCOUNT_FDS), 1);
 	ck_assert_uint_eq(used(0, ACCOUNT_JOBS), 0);
@@ -341,7 +341,7 @@ START_TEST(what_is_pinned_stays_in_memory)
 	core_pin(f);
 	core_release(core, f);
 	core_sweep(core);
-	ck_assert_uint_eq(f->value->bytes, 10);
+	ck_assert_uint_eq(future_value(f)->bytes, 10);
 	core_unpin(core, f);
 	ck_assert_uint_eq(used(0, ACCOUNT_FUTURES), 0);
 }

@@ -272,11 +272,11 @@ START_TEST(bytes_copied_for_clients_are_their_functions)
 		      f = {.state = FUTURE_DONE, .run = future_no_run(), .function = &fn};
 
 	cost_copied_out(&object, 5);
-	ck_assert_uint_eq(object.copied_bytes, 5);
+	ck_assert_uint_eq(object.end.copied_bytes, 5);
 	learn(100, 2, 40, (struct moved){});
 	fn.cost = cost;
 	cost_copied_out(&f, 100 * COST_COPIED_BYTES);
-	ck_assert_uint_eq(f.copied_bytes, 100 * COST_COPIED_BYTES);
+	ck_assert_uint_eq(f.end.copied_bytes, 100 * COST_COPIED_BYTES);
 	ck_assert_uint_eq(fn.cost.out.copied_bytes, 100 * COST_COPIED_BYTES);
 	ck_assert_uint_eq(cost_remedies(&fn.cost, false), REMEDY(FDS));
 }

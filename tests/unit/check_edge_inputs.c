@@ -32,7 +32,7 @@ START_TEST(a_released_value_goes_with_its_last_user)
 	core_start_workers();
 	fake_turn(&fake);
 	ck_assert_ptr_eq(edges_next_input(first, NULL)->on, object);
-	ck_assert_ptr_nonnull(object->value);
+	ck_assert_ptr_nonnull(future_value(object));
 	run_to_end(first, false);
 	fake_turn(&fake);
 	ck_assert_ptr_null(edges_next_input(first, NULL));

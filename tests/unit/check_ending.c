@@ -56,7 +56,7 @@ START_TEST(cancelled_while_it_runs)
 	ck_assert(fake_hear_bell(w));
 	finish(w, 30);
 	ck_assert_int_eq(f->state, FUTURE_CANCELLED);
-	ck_assert_ptr_null(f->value);
+	ck_assert_ptr_null(future_value(f));
 	ck_assert(w->is_closed);
 	ck_assert_uint_eq(fake.n_kills, 0);
 	bury(w);

@@ -63,7 +63,8 @@ START_TEST(time_in_the_queue)
 
 	ck_assert_uint_eq(t.queued_us, 30);
 	ck_assert_uint_eq(t.handover_us + t.run_us + t.return_us, 0);
-	f.finished_us = 120; /* cancelled */
+	f.state = FUTURE_CANCELLED;
+	f.end.finished_us = 120;
 	ck_assert_uint_eq(future_timing(&f, 999).queued_us, 20);
 }
 END_TEST
@@ -79,7 +80,8 @@ START_TEST(time_of_a_run)
 	ck_assert_uint_eq(t.handover_us + t.return_us, 0);
 	run.started_us = 115;
 	run.run_us = 20;
-	f.finished_us = 140;
+	f.state = FUTURE_DONE;
+	f.end.finished_us = 140;
 	t = future_timing(&f, 999);
 	ck_assert_uint_eq(t.queued_us, 10);
 	ck_assert_uint_eq(t.handover_us, 5);
@@ -91,7 +93,8 @@ END_TEST
 START_TEST(times_that_contradict_give_no_negative_span)
 {
 	struct run run = {.head_us = 90, .started_us = 80, .run_us = 50};
-	struct future f = {.submitted_us = 100, .run = &run, .finished_us = 95};
+	struct future f = {
+		.submitted_us = 100, .run = &run, .state = FUTURE_DONE, .end.finished_us = 95};
 	struct future_timing t = future_timing(&f, 95);
 
 	ck_assert_uint_eq(t.queued_us + t.handover_us + t.return_us, 0);

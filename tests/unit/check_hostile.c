@@ -91,7 +91,7 @@ START_TEST(test_fds_of_results_before_a_failure_are_kept)
 
 	workbench_await(&b, f);
 	ck_assert_int_eq(f->state, FUTURE_FAILED);
-	ck_assert_uint_eq(f->value->n_fds, 1);
+	ck_assert_uint_eq(future_value(f)->n_fds, 1);
 	ck_assert_uint_eq(workbench_entry_uint(f, "index"), 1);
 	ck_assert_uint_eq(p->n_deaths, 0);
 	other = submit(p->name);
@@ -267,7 +267,7 @@ START_TEST(test_strange_failure_is_made_plain)
 	data = workbench_entry(f, "data");
 	ck_assert(cursor_nil(&data));
 	/* a message would carry an fd that it does not name */
-	ck_assert_uint_eq(f->value->n_fds, 0);
+	ck_assert_uint_eq(future_value(f)->n_fds, 0);
 	ck_assert_uint_eq(p->n_deaths, 0);
 	workbench_stop(&b);
 }
@@ -351,8 +351,8 @@ START_TEST(test_rest_of_a_packet_is_read_inside_its_reading)
 	ck_assert_int_eq(outcome, CANCEL_TOO_LATE);
 	ck_assert_int_eq(first->state, FUTURE_DONE);
 	ck_assert_int_eq(second->state, FUTURE_DONE);
-	ck_assert_mem_eq(first->value->bytes, "\0", 1);
-	ck_assert_mem_eq(second->value->bytes, "\1", 1);
+	ck_assert_mem_eq(future_value(first)->bytes, "\0", 1);
+	ck_assert_mem_eq(future_value(second)->bytes, "\1", 1);
 	check_honest();
 	ck_assert_uint_eq(p->n_deaths, 0);
 	workbench_stop(&b);

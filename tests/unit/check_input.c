@@ -37,7 +37,7 @@ START_TEST(a_released_value_stays_until_the_job_is_through)
 	core_release(core, object);
 	ck_assert_ptr_null(core_find(core, object->id));
 	fake_turn(&fake);
-	ck_assert_ptr_nonnull(object->value);
+	ck_assert_ptr_nonnull(future_value(object));
 	w = worker_of(f);
 	ck_assert(fake_receive(w));
 	ck_assert_uint_eq(core->accounts.by_jobs.n[ACCOUNT_BYTES], edge_bytes() + 100);

@@ -111,7 +111,7 @@ static struct future finished(struct function *fn, uint64_t run_us)
 		.state = FUTURE_DONE,
 		.run = &run,
 		.submitted_us = 10,
-		.finished_us = 30 + run_us + 5,
+		.end.finished_us = 30 + run_us + 5,
 		.in = {1, 2, 3}};
 }
 
@@ -177,7 +177,7 @@ START_TEST(what_never_ran_teaches_nothing)
 	struct future f = {.state = FUTURE_CANCELLED,
 		.run = future_no_run(),
 		.submitted_us = 5,
-		.finished_us = 9};
+		.end.finished_us = 9};
 
 	ck_assert_int_eq(pool_put_function(p, "f", "", false), 0);
 	fn = pool_find_function(p, "f", 1);

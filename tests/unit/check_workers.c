@@ -133,8 +133,8 @@ START_TEST(test_large_output_comes_in_shared_memory)
 {
 	struct future *f = run("head -c 300000 /dev/zero", FUTURE_DONE);
 
-	ck_assert_uint_eq(f->value->n_fds, 1);
-	ck_assert_uint_eq(payload_memfd_bytes(f->value), 300000);
+	ck_assert_uint_eq(future_value(f)->n_fds, 1);
+	ck_assert_uint_eq(payload_memfd_bytes(future_value(f)), 300000);
 	ck_assert_uint_eq(f->run->out.memfd_bytes, 300000);
 }
 END_TEST
@@ -190,8 +190,8 @@ START_TEST(test_shared_memory_goes_there_and_back)
 	f = workbench_memfd(&b, "bench/echo", shm_from_bytes("check", bytes, sizeof(bytes)));
 	ck_assert_uint_eq(f->in.memfd_bytes, sizeof(bytes));
 	expect_end(f, FUTURE_DONE);
-	ck_assert_uint_eq(f->value->n_fds, 1);
-	ck_assert_int_eq(pread(f->value->memfds->fds[0], back, 16, sizeof(bytes) - 16), 16);
+	ck_assert_uint_eq(future_value(f)->n_fds, 1);
+	ck_assert_int_eq(pread(future_value(f)->memfds->fds[0], back, 16, sizeof(bytes) - 16), 16);
 	ck_assert_mem_eq(back, bytes, 16);
 }
 END_TEST
