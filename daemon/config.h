@@ -56,6 +56,7 @@ struct config_pool {
 	struct config_mark module_mark;
 	unsigned workers;
 	enum pool_sizing sizing;
+	unsigned standby; /* workers beyond those that may have jobs */
 	unsigned min_spare;
 	unsigned max_spare;
 	uint64_t idle_us;

@@ -23,6 +23,7 @@ enum config_effect config_key_effect(const struct config_key *key)
 	case KEY_DAEMON_busy_poll:
 	case KEY_DAEMON_ttl:
 	case KEY_POOL_workers:
+	case KEY_POOL_standby:
 	case KEY_POOL_sizing:
 	case KEY_POOL_min_spare:
 	case KEY_POOL_max_spare:

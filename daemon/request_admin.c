@@ -101,8 +101,9 @@ static void pack_pool_workers(struct bufpack *p, const struct pool *pool)
 {
 	bool has_spare = pool->config.sizing == SIZING_DYNAMIC;
 
-	bufpack_map(p, has_spare ? 8 : 6);
+	bufpack_map(p, has_spare ? 9 : 7);
 	bufpack_field_uint(p, "wanted", pool->config.n_workers);
+	bufpack_field_uint(p, "standby", pool->config.n_standby);
 	if (has_spare) {
 		bufpack_field_uint(p, "min_spare", pool->config.min_spare);
 		bufpack_field_uint(p, "max_spare", pool->config.max_spare);

@@ -66,6 +66,7 @@ static struct pool_config core_config(const struct config_pool *c)
 	return (struct pool_config){
 		.name = c->name,
 		.n_workers = c->workers,
+		.n_standby = c->standby,
 		.sizing = c->sizing,
 		.min_spare = c->min_spare,
 		.max_spare = c->max_spare,

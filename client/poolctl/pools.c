@@ -11,6 +11,7 @@ static const struct view_field pool_fields[] = {
 	{"STATE", "state", VIEW_TEXT},
 	{"SIZING", "sizing", VIEW_TEXT},
 	{"WORKERS", "workers.wanted", VIEW_NUMBER},
+	{"STANDBY", "workers.standby", VIEW_NUMBER},
 	{"IDLE", "workers.idle", VIEW_NUMBER},
 	{"BUSY", "workers.busy", VIEW_NUMBER},
 	{"QUEUED", "queued", VIEW_NUMBER},

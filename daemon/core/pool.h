@@ -109,6 +109,7 @@ struct pool_config {
 	const char *name;
 	enum pool_sizing sizing;
 	unsigned n_workers;    /* also the most jobs that run at once */
+	unsigned n_standby;    /* workers beyond these: ready to take the place of one that dies */
 	unsigned min_spare;    /* dynamic: idle ones, at least */
 	unsigned max_spare;    /* dynamic: idle ones, at most */
 	uint64_t idle_us;      /* those beyond that leave when they were idle so long */

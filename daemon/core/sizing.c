@@ -2,7 +2,8 @@
  *
  * Two numbers are compared, every turn: how many workers are wanted (want_of), and how many there
  * are that stay. Static pools want a fixed number; dynamic ones as many as are busy or waited for,
- * and some spare ones; ondemand is dynamic without spare ones.
+ * and some spare ones; ondemand is dynamic without spare ones. A pool with workers on standby wants so
+ * many more: no more jobs run with them, but the next job need not wait when a worker has died.
  *
  * Replacement is warm. A worker that served long enough (max_jobs, max_age, max_rss, a renewal)
  * retires: it no longer counts as one that stays, so a successor is forked, but it serves on until
@@ -37,17 +38,20 @@ static unsigned most_of(const struct pool *p)
 {
 	if (pool_is_closed(p))
 		return 0;
-	return p->is_draining ? smaller(p->n_unfinished, p->config.n_workers) : p->config.n_workers;
+	return p->is_draining ? smaller(p->n_unfinished, p->config.n_workers)
+			      : p->config.n_workers + p->config.n_standby;
 }
 
 static unsigned want_of(const struct pool *p, unsigned n_waiting)
 {
 	unsigned spare = p->config.sizing == SIZING_DYNAMIC ? p->config.min_spare : 0;
-	unsigned most = most_of(p);
+	unsigned most = most_of(p), n;
 
 	if (p->config.sizing == SIZING_STATIC)
 		return most;
-	return smaller((uint64_t)p->n_by_fate[FATE_STAYS][SLOT_BUSY] + n_waiting + spare, most);
+	n = smaller((uint64_t)p->n_by_fate[FATE_STAYS][SLOT_BUSY] + n_waiting + spare,
+		p->config.n_workers);
+	return n ? smaller(n + p->config.n_standby, most) : 0;
 }
 
 static unsigned serving(const struct pool *p)
@@ -105,7 +109,9 @@ static struct slot *first_of(struct pool *p, enum slot_fate fate)
 /* Those that nobody needed for a while, but for some spare ones. */
 static void let_idle_go(struct pool *p, unsigned want, uint64_t now_us)
 {
-	unsigned spare = p->config.sizing == SIZING_DYNAMIC ? p->config.max_spare : 0;
+	unsigned spare = p->config.sizing == SIZING_DYNAMIC
+				 ? p->config.max_spare + p->config.n_standby
+				 : 0;
 	struct slot *s;
 
 	while (p->n_by_state[SLOT_IDLE] > spare && serving(p) > want) {
@@ -150,7 +156,9 @@ static uint64_t at_rate_us(const struct pool *p)
 /* Those on their way out may be there too, but not without bound. */
 static unsigned crowd_of(const struct pool *p)
 {
-	return p->config.n_workers + 1 + p->config.n_workers / 4;
+	unsigned n = p->config.n_workers + p->config.n_standby;
+
+	return n + 1 + n / 4;
 }
 
 /* An empty slot; NULL: no memory. */

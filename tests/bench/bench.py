@@ -21,7 +21,7 @@ HERE = os.path.join(os.environ["POOLD_TEST_SRCDIR"], "tests", "bench")
 BUILT = os.path.join(BUILD, "tests", "bench")
 
 # The pool "large" is for results of 1 GiB: where each job reserves as much, few can be on their way at once, and "bench"
-# is as pools are by default. The pool "solo" has nobody to take over from a dead worker.
+# is as pools are by default. The pool "solo" has nobody to take over from a dead worker, "ready" has one.
 POOLS += """
 [pool large]
 handler = module
@@ -33,6 +33,13 @@ max_result = 1100M
 handler = module
 module = bench
 workers = 1
+spawn_rate = 10000
+
+[pool ready]
+handler = module
+module = bench
+workers = 1
+standby = 1
 spawn_rate = 10000
 
 [limits]

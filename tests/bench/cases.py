@@ -97,7 +97,10 @@ CASES = [
     *(Case(f"short beside long, {what}", "us", "p99_us", SAME_RUN, f"mix {{socket}} {mode} {{n}}", 20_000,
            floor_field="ideal_p99_us", goal=2, least=1_000) for mode, what in (("two", "2 functions"), ("one", "1 function"))),
     # From the death of a worker to the next job's answer; the floor is fork, exit and wait.
-    Case("worker replacement", "us", "p50_us", "floor forks {n}", "client {socket} replace {n}", 200, goal=3, least=20),
+    Case("worker replacement", "us", "p50_us", "floor forks {n}", "client {socket} replace solo {n} 0",
+         200, goal=3, least=20),
+    Case("the same, one on standby", "us", "p50_us", "floor forks {n}", "client {socket} replace ready {n} 3000",
+         200, goal=3, least=20),
     # Commands; the floor is two loops of posix_spawn() and waitpid().
     Case("/bin/true as a command", "/s", "per_second", "floor spawn {n} /bin/true",
          "client {socket} commands {n} /bin/true", 2_000, goal=0.9, peers={"xargs -P2": ("/bin/true {n}", 2_000, 1)}),

@@ -6,8 +6,8 @@
  *	client SOCKET ids FUNCTION N		the same with "submit" and "wait" by ID, 256 at a time
  *	client SOCKET waiters N			N requests that wait for one future: µs each from its end; of as
  *						many pings
- *	client SOCKET replace N			from the submit of a job that kills its pool's only worker to the answer of
- *						the one behind it: p50, p99
+ *	client SOCKET replace POOL N US		from the submit of a job that kills its pool's only worker to the answer of
+ *						the one behind it, so many µs after the death before: p50, p99
  *	client SOCKET commands N PROGRAM	the same with commands, at most 64 unfinished
  *	client SOCKET payload HOW BYTES N	one call of bench/peek at a time, which reads eight bytes of its
  *					input: p50 and p99 in µs, beside memory.c. The input comes from
@@ -89,22 +89,28 @@ static void many(poold *p, const char *function, poold_input input, unsigned n, 
 	printf("{\"per_second\": %.0f}\n", n / ((double)(sample_now_ns() - from_ns) / 1e9));
 }
 
-static void replace(poold *p, unsigned n)
+static void replace(poold *p, const char *pool, unsigned n, unsigned pause_us)
 {
+	const struct timespec pause = {.tv_nsec = (long)pause_us * 1000};
+	char noop[64], crash[64];
 	struct sample s = sample_new(n);
 	struct flow w = {.handle = p};
 	uint8_t signal[9];
+
+	snprintf(noop, sizeof(noop), "%s/noop_serial", pool);
+	snprintf(crash, sizeof(crash), "%s/crash", pool);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct flow killer = {.handle = p};
 		uint64_t from_ns;
 
 		/* A worker that has answered a job was not started in vain. */
-		flow_send(&w, "solo/noop_serial", flow_input(), NULL);
+		flow_send(&w, noop, flow_input(), NULL);
 		flow_await(&w, w.n_sent);
+		nanosleep(&pause, NULL);
 		from_ns = sample_now_ns();
-		flow_send(&killer, "solo/crash", flow_number(signal, SIGKILL), NULL);
-		flow_send(&w, "solo/noop_serial", flow_input(), NULL);
+		flow_send(&killer, crash, flow_number(signal, SIGKILL), NULL);
+		flow_send(&w, noop, flow_input(), NULL);
 		flow_await(&w, w.n_sent);
 		sample_add(&s, sample_now_ns() - from_ns);
 		if (killer.n_settled != 1 || killer.n_done)
@@ -249,14 +255,15 @@ int main(int argc, char **argv)
 		client_ids(p, argv[3], number(argv[4]));
 	else if (argc == 4 && strcmp(mode, "waiters") == 0)
 		client_waiters(p, number(argv[3]));
-	else if (argc == 4 && strcmp(mode, "replace") == 0)
-		replace(p, number(argv[3]));
+	else if (argc == 6 && strcmp(mode, "replace") == 0)
+		replace(p, argv[3], number(argv[4]), number(argv[5]));
 	else if (argc == 5 && strcmp(mode, "commands") == 0)
 		commands(p, number(argv[3]), argv[4]);
 	else if (argc != 6 || strcmp(mode, "payload") != 0 ||
 		 !payload(p, argv[3], strtoul(argv[4], NULL, 10), number(argv[5]))) {
 		fputs("usage: client SOCKET latency N | calls N CLIENTS | futures FUNCTION N |\n"
-		      "       ids FUNCTION N | waiters N | replace N | commands N PROGRAM |\n"
+		      "       ids FUNCTION N | waiters N | replace POOL N US | commands N PROGRAM "
+		      "|\n"
 		      "       payload none|buffer|object|heap|result BYTES "
 		      "N\n",
 			stderr);

@@ -2,6 +2,7 @@
 do to pools."""
 
 import os
+import signal
 import sys
 import time
 
@@ -43,7 +44,7 @@ class Sizes(SizingCase):
              pool("late", workers=2, sizing="ondemand", idle_timeout="50ms") +
              pool("jobs", workers=2, max_jobs=20) + pool("age", workers=2, max_age="100ms") +
              pool("leak", os.path.join(TEST_MODULES, "proof.so"), workers=1, max_rss="40M") +
-             pool("small", workers=1, max_rss="8K"))
+             pool("small", workers=1, max_rss="8K") + pool("ready", workers=1, standby=1))
 
     def test_a_dynamic_pool_grows_with_its_work_and_shrinks_without(self):
         self.await_ready("spare", 1)
@@ -96,6 +97,22 @@ class Sizes(SizingCase):
             self.c.call("call", "leak/leak", None)
         self.await_that(lambda: not first & self.pids("leak"))
         self.assertEqual(self.pool("leak")["deaths"], 0)
+
+    def test_who_is_on_standby_takes_the_place_of_who_dies(self):
+        self.await_ready("ready", 2)
+        self.assertEqual(self.pool("ready")["workers"]["standby"], 1)
+        before = self.pids("ready")
+        running = self.c.call("submit", "ready/sleep", 60_000_000)
+        self.await_that(lambda: self.count("ready", "busy") == 1)
+        waiting = self.c.call("submit", "ready/noop_serial", None)
+        self.assertEqual((self.c.call("poll", waiting), self.count("ready", "idle")), ("queued", 1))
+        dead = self.c.call("info", running)["worker_pid"]
+        os.kill(dead, signal.SIGKILL)
+        self.assertEqual(self.c.call("wait", [running, waiting]), [[running, "lost"], [waiting, "done"]])
+        by_pid = {w["pid"]: w["answered"] for w in self.c.call("workers", {"pool": "ready"})}
+        self.assertEqual([by_pid[pid] for pid in before - {dead}], [1])
+        self.await_ready("ready", 2)
+        self.assertEqual(self.pool("ready")["deaths"], 1)
 
     def test_max_rss_below_a_fresh_worker_fails_the_pool(self):
         self.await_that(lambda: self.pool("small")["state"] == "failed")

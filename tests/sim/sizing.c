@@ -37,6 +37,8 @@ void sizes_configure(struct world *w, struct pool_config *config)
 		config->idle_us = 1 + world_below(w, 4 * w->long_us);
 	}
 	if (world_once_in(w, 3))
+		config->n_standby = 1 + (unsigned)world_below(w, 2);
+	if (world_once_in(w, 3))
 		config->spawns_per_s = 1 + (unsigned)world_below(w, 50);
 	if (world_once_in(w, 3))
 		config->max_jobs = 1 + world_below(w, 10);
@@ -93,6 +95,7 @@ static void change(struct world *w, struct pool *p)
 	struct pool_config config = p->config;
 
 	config.ahead_max = (unsigned)world_below(w, 4);
+	config.n_standby = world_once_in(w, 2) ? 0 : (unsigned)world_below(w, 3);
 	config.max_jobs = world_once_in(w, 2) ? 0 : 1 + world_below(w, 10);
 	config.max_age_us = world_once_in(w, 2) ? 0 : 1 + world_below(w, 20 * w->long_us);
 	if (config.ageing_us)
@@ -141,9 +144,15 @@ void sizes_close(struct world *w)
 /* ---- births and deaths --------------------------------------------------------------------------
  */
 
+/* With those on standby. */
+static unsigned all_of(const struct pool *p)
+{
+	return p->config.n_workers + p->config.n_standby;
+}
+
 static unsigned crowd_of(const struct pool *p)
 {
-	return p->config.n_workers + 1 + p->config.n_workers / 4;
+	return all_of(p) + 1 + all_of(p) / 4;
 }
 
 static unsigned n_waiting(struct world *w, const struct pool *p)
@@ -175,7 +184,8 @@ void sizes_forked(struct world *w, struct fake_worker *fw)
 		world_fail(w, "pool %s is closed and forks", p->name);
 	trials_forked(w, fw);
 	if (p->config.sizing == SIZING_ONDEMAND &&
-		n_staying(p) >= p->n_by_fate[FATE_STAYS][SLOT_BUSY] + n_waiting(w, p))
+		n_staying(p) >=
+			p->n_by_fate[FATE_STAYS][SLOT_BUSY] + n_waiting(w, p) + p->config.n_standby)
 		world_fail(w, "a worker of pool %s is forked for nobody", p->name);
 	if (p->n_slots - p->n_by_state[SLOT_EMPTY] >= crowd_of(p))
 		world_fail(w, "pool %s has a crowd of workers", p->name);
@@ -194,11 +204,11 @@ static void is_closed(struct fake_worker *fw)
 		fw->is_retired || fw->slot->fate == FATE_ENDS)
 		return;
 	if (p->config.sizing != SIZING_STATIC && fw->slot->fate == FATE_STAYS &&
-		serving(p) < p->config.n_workers &&
+		serving(p) < all_of(p) &&
 		w->fake.now_us - sized_of(fw)->idle_since_us < p->config.idle_us)
 		world_fail(w, "worker %s/%u is sent away that was idle for a moment", p->name,
 			fw->slot->number);
-	if (p->config.sizing == SIZING_STATIC && serving(p) < p->config.n_workers)
+	if (p->config.sizing == SIZING_STATIC && serving(p) < all_of(p))
 		world_fail(w, "worker %s/%u leaves before its successor is ready", p->name,
 			fw->slot->number);
 }
@@ -271,11 +281,13 @@ static unsigned least_of(struct world *w, const struct sizes *sizes, const struc
 	if (sizes->is_draining)
 		return 0;
 	if (p->config.sizing == SIZING_STATIC)
-		return n;
+		return all_of(p);
 	want = p->n_by_fate[FATE_STAYS][SLOT_BUSY] + (!sizes->is_paused && n_waiting(w, p) > 0);
 	if (p->config.sizing == SIZING_DYNAMIC)
 		want += p->config.min_spare;
-	return want < n ? want : n;
+	if (want)
+		want = (want < n ? want : n) + p->config.n_standby;
+	return want;
 }
 
 static void check_growth(
@@ -296,9 +308,11 @@ static void check_shrinking(
 	struct world *w, const struct sizes *sizes, const struct pool *p, uint64_t now_us)
 {
 	const struct slot *idle = TAILQ_FIRST(&p->by_state[SLOT_IDLE]);
-	unsigned spare = p->config.sizing == SIZING_DYNAMIC ? p->config.max_spare : 0;
+	unsigned spare = p->config.sizing == SIZING_DYNAMIC
+				 ? p->config.max_spare + p->config.n_standby
+				 : 0;
 
-	if (serving(p) > (pool_is_closed(p) ? 0 : p->config.n_workers))
+	if (serving(p) > (pool_is_closed(p) ? 0 : all_of(p)))
 		world_fail(w, "pool %s keeps too many workers", p->name);
 	if (p->config.sizing == SIZING_STATIC || sizes->is_draining || p->queue.n ||
 		p->n_by_state[SLOT_BUSY] || p->n_by_state[SLOT_IDLE] <= spare)
@@ -317,8 +331,7 @@ static void check_endings(struct world *w, const struct sizes *sizes, const stru
 		const struct fake_worker *fw = p->slots[i]->shell;
 
 		if (p->slots[i]->state == SLOT_BUSY && p->slots[i]->fate == FATE_ENDS &&
-			!sizes->of[i].was_ending && !fw->is_retired &&
-			serving(p) < p->config.n_workers)
+			!sizes->of[i].was_ending && !fw->is_retired && serving(p) < all_of(p))
 			world_fail(
 				w, "worker %s/%u ends before its successor is ready", p->name, i);
 	}

@@ -92,9 +92,9 @@ START_TEST(every_key_sets_its_member)
 		"limit_cpu = 3\nlimit_data = 4\nlimit_fsize = 5K\nlimit_memlock = 6\n"
 		"memory_max = 2M\nlimit_nofile = 7\nlimit_nproc = 8\nlimit_stack = infinity\n");
 	strcat(text, geteuid() == 0 ? "user = root\n" : "; user = root\n");
-	strcat(text,
-		"sizing = dynamic\nmin_spare = 1\nmax_spare = 3\nidle_timeout = 2s\nspawn_rate = "
-		"5\nmax_jobs = 6\nmax_age = 1d\nmax_rss = 7M\n");
+	strcat(text, "standby = 2\nsizing = dynamic\nmin_spare = 1\nmax_spare = 3\nidle_timeout = "
+		     "2s\nspawn_rate = "
+		     "5\nmax_jobs = 6\nmax_age = 1d\nmax_rss = 7M\n");
 	for (unsigned i = 0; i < ARRAY_SIZE(config_keys); i++)
 		ck_assert_msg(
 			strstr(text, config_keys[i].name), "not tried: %s", config_keys[i].name);
@@ -129,6 +129,7 @@ START_TEST(every_key_sets_its_member)
 	ck_assert_int_eq(p->handler, HANDLER_MODULE);
 	ck_assert_str_eq(p->module, folder_at(&folder, "mine.so"));
 	ck_assert_uint_eq(p->workers, 3);
+	ck_assert_uint_eq(p->standby, 2);
 	ck_assert_int_eq(p->sizing, SIZING_DYNAMIC);
 	ck_assert_uint_eq(p->min_spare, 1);
 	ck_assert_uint_eq(p->max_spare, 3);

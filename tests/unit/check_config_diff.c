@@ -11,9 +11,9 @@
 /* They have an effect without other processes. Every other key of a pool restarts it, also one that
  * is added to config.def and not named anywhere. */
 static const char *const in_place[] = {"admin_group", "module_dir", "log_level", "stop_timeout",
-	"busy_poll", "ttl", "workers", "sizing", "min_spare", "max_spare", "idle_timeout",
-	"spawn_rate", "max_jobs", "max_age", "max_rss", "ahead", "ageing", "max_result", "grace",
-	"timeout", "poison", "start_timeout", "memory_max", "allow"};
+	"busy_poll", "ttl", "workers", "standby", "sizing", "min_spare", "max_spare",
+	"idle_timeout", "spawn_rate", "max_jobs", "max_age", "max_rss", "ahead", "ageing",
+	"max_result", "grace", "timeout", "poison", "start_timeout", "memory_max", "allow"};
 
 static const char *const of_size[] = {"workers", "sizing", "min_spare", "max_spare"};
 
@@ -26,10 +26,10 @@ static const struct sample {
 	{"ttl", "2d"}, {"jobs", "1"}, {"futures", "2"}, {"bytes", "3K"}, {"fds", "4"},
 	{"connections", "5"}, {"waits", "6"}, {"total_jobs", "7"}, {"total_futures", "8"},
 	{"total_bytes", "9M"}, {"total_fds", "10"}, {"total_connections", "11"},
-	{"total_waits", "12"}, {"workers", "77"}, {"min_spare", "2"}, {"max_spare", "3"},
-	{"idle_timeout", "2s"}, {"spawn_rate", "5"}, {"max_jobs", "6"}, {"max_age", "1d"},
-	{"max_rss", "7M"}, {"ahead", "0"}, {"ageing", "0"}, {"max_result", "1G"}, {"output", "1"},
-	{"cache", "0"}, {"grace", "500ms"}, {"timeout", "1h"}, {"poison", "9"},
+	{"total_waits", "12"}, {"workers", "77"}, {"standby", "1"}, {"min_spare", "2"},
+	{"max_spare", "3"}, {"idle_timeout", "2s"}, {"spawn_rate", "5"}, {"max_jobs", "6"},
+	{"max_age", "1d"}, {"max_rss", "7M"}, {"ahead", "0"}, {"ageing", "0"}, {"max_result", "1G"},
+	{"output", "1"}, {"cache", "0"}, {"grace", "500ms"}, {"timeout", "1h"}, {"poison", "9"},
 	{"start_timeout", "7s"}, {"cwd", "/tmp"}, {"env", "A=1"}, {"memory_max", "2M"},
 	{"user", "nobody"}, {"nice", "3"}, {"cpu_affinity", "0"}, {"limit_as", "1"},
 	{"limit_core", "0"}, {"limit_cpu", "3"}, {"limit_data", "4"}, {"limit_fsize", "5K"},

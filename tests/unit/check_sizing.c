@@ -267,9 +267,69 @@ START_TEST(a_drain_lets_workers_go_as_jobs_run_out)
 }
 END_TEST
 
+START_TEST(who_is_on_standby_takes_the_place_of_who_dies)
+{
+	struct fake_worker *w;
+	struct future *f, *next, *third;
+
+	pool->config.n_workers = 1;
+	pool->config.n_standby = 1;
+	settle();
+	ck_assert_uint_eq(serving(), 2);
+	f = submit(0);
+	fake_turn(&fake);
+	w = worker_of(f);
+	fake_receive(w);
+	next = submit(0);
+	third = submit(0);
+	fake_turn(&fake);
+	ck_assert_uint_eq(pool->n_by_state[SLOT_IDLE], 1);
+	ck_assert_uint_eq(pool->n_lines, 1);
+	bury(w);
+	ck_assert_int_eq(f->state, FUTURE_LOST);
+	fake_turn(&fake);
+	ck_assert_int_eq(next->state, FUTURE_RUNNING);
+	ck_assert_ptr_ne(worker_of(next), w);
+	ck_assert_uint_eq(pool->n_by_state[SLOT_STARTING], 1);
+	settle();
+	ck_assert_uint_eq(serving(), 2);
+	ck_assert_int_eq(third->state, FUTURE_QUEUED);
+	/* a drain has no use for it */
+	core_pool_drain(pool);
+	settle();
+	ck_assert_uint_eq(pool_workers(pool), 1);
+}
+END_TEST
+
+START_TEST(an_ondemand_pool_has_somebody_on_standby_while_it_works)
+{
+	struct fake_worker *w;
+
+	pool->config.sizing = SIZING_ONDEMAND;
+	pool->config.n_standby = 1;
+	pool->config.idle_us = 1000;
+	settle();
+	pass(1000);
+	settle();
+	ck_assert_uint_eq(serving(), 0);
+	submit(0);
+	settle();
+	ck_assert_uint_eq(serving(), 2);
+	ck_assert_uint_eq(pool->n_lines, 1);
+	w = fake_worker(pool, pool->slots[0]->n_line ? 0 : 1);
+	fake_receive(w);
+	finish(w, 0);
+	pass(1000);
+	settle();
+	ck_assert_uint_eq(serving(), 0);
+}
+END_TEST
+
 SUITE_MAIN_WITH("sizing", core_setup, core_teardown, a_successor_is_ready_before_a_worker_leaves,
 	two_never_run_where_one_may, a_renewal_replaces_each_worker_once,
 	age_and_size_retire_a_worker, shrinking_ends_no_job, growing_waits_for_memory,
 	a_dynamic_pool_keeps_some_in_reserve, an_ondemand_pool_forks_for_work_that_can_start,
 	no_worker_is_forked_for_a_job_without_room, forks_keep_to_the_rate,
-	a_pause_takes_inboxes_back, a_drain_lets_workers_go_as_jobs_run_out)
+	who_is_on_standby_takes_the_place_of_who_dies,
+	an_ondemand_pool_has_somebody_on_standby_while_it_works, a_pause_takes_inboxes_back,
+	a_drain_lets_workers_go_as_jobs_run_out)
