@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/form.h"
 #include "daemon/lobby.h"
 #include "daemon/order.h"
 #include "daemon/reply.h"
@@ -19,7 +20,7 @@
 /* ---- who may, and what ---- */
 
 /* "pool/function", or a function of pool `default`. */
-static bool read_function(struct order *o)
+static bool find_function(struct order *o)
 {
 	struct request *r = o->r;
 	const char *text, *slash;
@@ -59,11 +60,26 @@ static bool read_function(struct order *o)
 	return false;
 }
 
+static bool read_function(struct order *o)
+{
+	const uint8_t *begin = o->r->params.p;
+
+	if (form_take_function(o))
+		return order_is_allowed(o);
+	if (!find_function(o))
+		return false;
+	form_keep_function(o, begin);
+	return true;
+}
+
 static bool read_options(struct order *o, uint32_t allowed)
 {
 	struct request *r = o->r;
+	const uint8_t *begin = r->params.p;
 	struct jobspec_error why;
 
+	if (form_take_options(o, allowed))
+		return true;
 	if (!request_next(r) || cursor_nil(&r->params))
 		return true;
 	if (jobspec_parse(&o->spec, &r->params, allowed, &why) != 0) {
@@ -72,6 +88,7 @@ static bool read_options(struct order *o, uint32_t allowed)
 	}
 	if (o->spec.set & JOBSPEC_BIT(ADMIT_WITHIN))
 		lobby_enter(r, o->spec.admit_within_us);
+	form_keep_options(o, begin);
 	return true;
 }
 

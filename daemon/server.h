@@ -16,6 +16,7 @@
 #include "daemon/conn.h"
 #include "daemon/core/core.h"
 #include "daemon/deadline.h"
+#include "daemon/form.h"
 #include "daemon/notify.h"
 #include "daemon/spin.h"
 #include "daemon/watch.h"
@@ -50,6 +51,7 @@ struct server {
 	bool has_core;
 	struct conns conns;
 	struct watches watches;
+	struct form form; /* of the last submit */
 	struct workers *workers;
 	struct listener *listener;
 	struct idmark *idmark;

@@ -85,8 +85,9 @@ struct core {
 	struct accounts accounts;
 	struct admissions admissions;
 	struct pools pools;
-	struct pools removed;  /* pools that somebody still uses */
-	struct pool_sums gone; /* of pools that are freed */
+	uint64_t n_pool_changes; /* goes up whenever one comes or goes */
+	struct pools removed;	 /* pools that somebody still uses */
+	struct pool_sums gone;	 /* of pools that are freed */
 	struct future_table table;
 	struct slab memory; /* of futures */
 	struct slab runs;

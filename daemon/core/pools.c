@@ -91,6 +91,7 @@ int core_prepare_pool(
 void core_join_pool(struct pool *p)
 {
 	TAILQ_INSERT_TAIL(&p->core->pools, p, in_core);
+	p->core->n_pool_changes++;
 }
 
 void core_give_up_pool(struct pool *p)
@@ -175,6 +176,7 @@ void core_remove_pool(struct pool *p, uint64_t now_us)
 {
 	TAILQ_REMOVE(&p->core->pools, p, in_core);
 	TAILQ_INSERT_TAIL(&p->core->removed, p, in_core);
+	p->core->n_pool_changes++;
 	p->state = POOL_REMOVED;
 	pool_set_reason(p, why_removed);
 	handover_abort(p, FAILURE_POOL, now_us);

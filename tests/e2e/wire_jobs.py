@@ -53,6 +53,37 @@ class WireJobs(ClientCase):
         self.assertNotEqual(self.c.call("poll", stays), "cancelled")
         self.c.call("cancel", [stays])
 
+    # the same form again
+
+    def test_the_same_options_mean_the_same_for_those_who_may_have_them(self):
+        for n in range(3):
+            id = self.c.call("submit", "bench/echo", n, {"deliver": True})
+            self.assertEqual(self.c.note()[:3], [id, "done", n])
+        self.fails("bad_request", "call", "bench/echo", 1, {"deliver": True})
+        for _ in range(2):
+            id = self.c.call("submit", "bench/sleep", 60_000_000, {"timeout": 0.01})
+            self.fails("timeout", "result", id)
+        self.assertEqual(self.c.call("call", "bench/sleep", 20_000), None)
+        self.fails("timeout", "call", "bench/sleep", 60_000_000, {"timeout": 0.01})
+        self.fails("unknown_option", "put", 1, {"timeout": 0.01})
+        self.fails("bad_request", "submit", "bench/noop", None, {"timeout": 0.01}, {"timeout": 0.01})
+        ids = self.c.call("submit_many", "bench/sleep", [60_000_000] * 2, {"timeout": 0.01})
+        self.assertEqual({state for _, state in self.c.call("wait", ids)}, {"timeout"})
+
+    def test_texts_in_options_are_those_of_their_own_message(self):
+        ids = [self.c.call("submit", "bench/noop", None, {"label": label}) for label in ("abc", "abc", "xyz")]
+        self.assertEqual([self.c.call("info", id)["label"] for id in ids], ["abc", "abc", "xyz"])
+        same = [self.c.call("submit", "bench/echo", value, {"key": "one of three"}) for value in (1, 1)]
+        self.assertEqual(len(set(same)), 1)
+        self.fails("key_conflict", "submit", "bench/echo", 2, {"key": "one of three"})
+
+    def test_another_name_is_another_function(self):
+        for name, answer in [("bench/echo", 5), ("bench/noop", None)] * 2:
+            self.assertEqual(self.c.call("call", name, 5), answer)
+            self.fails("unknown_function", "call", name[:-1], 5)
+            self.fails("unknown_function", "call", name + "o", 5)
+            self.fails("unknown_pool", "call", "b" + name, 5)
+
     # commands
 
     def test_command_result(self):
