@@ -7,12 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void on_final(struct final_hook *h, struct future *f)
+void await_on_final(struct waiter *w)
 {
-	pending_ready(&container_of(h, struct await, hook)->pending);
+	pending_ready(&container_of(w, struct await, waiter)->pending);
 }
-
-static const struct final_hook_ops hook_ops = {.on_final = on_final};
 
 static void give_memory(const struct pending_ops *ops, struct await *a)
 {
@@ -34,11 +32,11 @@ void *await_new(struct request *r, struct future *f, const struct pending_ops *o
 		request_fail_charge(r, e, &why);
 		return NULL;
 	}
-	a->hook.ops = &hook_ops;
+	a->waiter.is_await = true;
 	a->pending.msgid = r->msgid;
 	a->pending.is_wanted = r->wants_answer;
 	core_pin(f);
-	core_wait(&r->server->core, f, &a->hook.waiter);
+	core_wait(&r->server->core, f, &a->waiter);
 	return a;
 }
 
@@ -47,7 +45,7 @@ void await_free(struct pending *p, bool is_closing)
 	struct await *a = container_of(p, struct await, pending);
 	struct core *core = p->conn->conns->core;
 
-	core_unwait(core, &a->hook.waiter);
+	core_unwait(core, &a->waiter);
 	core_unpin(core, await_future(a));
 	give_memory(p->ops, a);
 }

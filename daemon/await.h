@@ -8,13 +8,13 @@
 /* The first member of what is owed. */
 struct await {
 	struct pending pending;
-	struct final_hook hook;
+	struct waiter waiter;
 };
 
 /* Pinned: neither a release nor its time to live takes it. */
 static inline struct future *await_future(const struct await *a)
 {
-	return a->hook.waiter.future;
+	return a->waiter.future;
 }
 
 /* Where its answer goes. */

@@ -1,4 +1,5 @@
-/* A waiter with somebody to call. The shell's every waiter is one. */
+/* A waiter with somebody to call. The shell's every waiter is one, but those of awaits, which are
+ * many and all alike. */
 #pragma once
 
 #include "daemon/core/future.h"
@@ -24,12 +25,18 @@ struct final_hook {
 	const struct final_hook_ops *ops;
 };
 
+/* await.c */
+void await_on_final(struct waiter *w);
+
 /* For core_ops.tell. */
 static inline void final_hook_tell(struct waiter *w, struct future *f)
 {
 	struct final_hook *h = container_of(w, struct final_hook, waiter);
 
-	h->ops->on_final(h, f);
+	if (w->is_await)
+		await_on_final(w);
+	else
+		h->ops->on_final(h, f);
 }
 
 /* For core_ops.moved. */

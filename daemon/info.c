@@ -51,12 +51,12 @@ static void fields_end(struct fields *fs)
 static void pack_cost(struct fields *fs, const struct future *f, uint64_t now_us)
 {
 	struct future_timing t = future_timing(f, now_us);
-	struct moved out = future_out(f);
+	struct moved in = future_in(f), out = future_out(f);
 
 	cost_pack_timing(field(fs, "timing"), &t);
 	if (f->run->started_us && future_state_is_final(f->state) && cost_share(&t) >= 0)
 		cost_pack_share(field(fs, "work_share"), &t);
-	cost_pack_bytes(field(fs, "bytes"), &f->in, &out, f->terms ? f->terms->object_bytes : 0);
+	cost_pack_bytes(field(fs, "bytes"), &in, &out, f->terms ? f->terms->object_bytes : 0);
 }
 
 static void pack_advice(struct fields *fs, const struct function *fn)

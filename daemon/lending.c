@@ -26,7 +26,8 @@ void lending_note(const struct worker_link *l, const struct future *f)
 	if (!e || !keeps_values(l))
 		return;
 	for (; e; e = edges_next_input(f, e)) {
-		struct payload_memfds *m = future_value(e->on) ? future_value(e->on)->memfds : NULL;
+		struct payload_memfds *m = future_value(e->on) ? payload_memfds(future_value(e->on))
+							       : NULL;
 
 		if (!m)
 			continue;
@@ -43,7 +44,7 @@ static void tell(const struct worker_link *l, uint64_t id)
 
 void lending_end(struct links *all, const struct payload *p)
 {
-	const struct payload_memfds *m = p->memfds;
+	const struct payload_memfds *m = payload_memfds(p);
 	struct worker_link *l;
 
 	if (!m || !m->lent_to)

@@ -192,6 +192,7 @@ static int fill_future(struct order *o, struct future *f, struct cursor value, c
 {
 	struct payload **into = o->pool ? &f->input : &f->end.value;
 	uint8_t roles[PROTO_MESSAGE_FDS] = {};
+	struct moved in;
 	int e;
 
 	if (n_fds && is_command(o))
@@ -204,7 +205,8 @@ static int fill_future(struct order *o, struct future *f, struct cursor value, c
 		*ret_reason = "it grew while it was passed";
 		return PAYLOAD_E_FD;
 	}
-	f->in = payload_moved(*into);
+	in = payload_moved(*into);
+	future_set_in(f, &in);
 	f->is_each = o->spec.each;
 	e = extra_new(&o->spec, &f->extra);
 	return e || !n_fds ? e : note_own_streams(f, roles, n_fds);
@@ -403,6 +405,7 @@ struct future *order_again(struct order *o, const struct future *f)
 {
 	struct core *core = &o->r->server->core;
 	struct future *again;
+	struct moved in;
 	struct submission s;
 	struct refusal why;
 	int e;
@@ -421,7 +424,8 @@ struct future *order_again(struct order *o, const struct future *f)
 		e = extra_new(&o->spec, &again->extra);
 	if (e == 0) {
 		again->is_each = f->is_each;
-		again->in = payload_moved(again->input);
+		in = payload_moved(again->input);
+		future_set_in(again, &in);
 		return again;
 	}
 	order_undo(o, again);

@@ -239,7 +239,7 @@ static ssize_t send_bytes(struct outbox *o, int sock)
 		iov[n++] = (struct iovec){c->bytes + c->pos, c->len - c->pos};
 	}
 	sent = fdpass_send(sock, iov, n, MSG_DONTWAIT,
-		n_fds ? future_value(first->future)->memfds->fds : NULL, n_fds);
+		n_fds ? payload_memfds(future_value(first->future))->fds : NULL, n_fds);
 	if (sent > 0 && n_fds) {
 		o->unread_fds += n_fds;
 		first->n_fds = 0;

@@ -15,7 +15,7 @@
 #include "proto/shm.h"
 
 /* Values that fit come from a slab: nearly all, where there are many. */
-#define SMALL_BYTES 80u
+#define SMALL_BYTES 72u
 
 static struct slab small = SLAB_INIT(SMALL_BYTES);
 
@@ -58,13 +58,20 @@ static int check_fd(
 	return *ret_reason ? PAYLOAD_E_FD : 0;
 }
 
+static void set_memfds(struct payload *p, struct payload_memfds *memfds)
+{
+	memcpy(p->bytes + payload_kept_len(p), &memfds, sizeof(memfds));
+}
+
 /* Moves the fds in, each checked. */
 static int take_fds(struct payload *p, const int *fds, unsigned n_fds, const uint8_t *roles,
 	const char **ret_reason)
 {
-	p->memfds = calloc(1, sizeof(*p->memfds));
-	if (!p->memfds)
+	struct payload_memfds *memfds = calloc(1, sizeof(*memfds));
+
+	if (!memfds)
 		return -ENOMEM;
+	set_memfds(p, memfds);
 	for (unsigned i = 0; i < n_fds; i++) {
 		size_t size;
 		bool is_own;
@@ -74,11 +81,11 @@ static int take_fds(struct payload *p, const int *fds, unsigned n_fds, const uin
 		if (r != 0)
 			return r;
 		p->own |= (uint8_t)(is_own << i);
-		p->memfds->size[i] = size;
-		p->memfds->bytes = add_bytes(p->memfds->bytes, size);
+		memfds->size[i] = size;
+		memfds->bytes = add_bytes(memfds->bytes, size);
 	}
-	memcpy(p->memfds->fds, fds, n_fds * sizeof(*fds));
-	p->n_fds = (uint8_t)n_fds;
+	memcpy(memfds->fds, fds, n_fds * sizeof(*fds));
+	p->n_fds = n_fds & 0x7f;
 	return 0;
 }
 
@@ -92,7 +99,7 @@ static uint64_t expand(const struct payload *p, const uint8_t *encoding, size_t 
 		const uint8_t *index = cursor_fd_index(&c);
 
 		if (index) {
-			uint64_t bytes = p->memfds->size[*index];
+			uint64_t bytes = payload_memfds(p)->size[*index];
 
 			sum = add_bytes(sum, bytes > UINT32_MAX ? UINT64_MAX : bytes + 5);
 		} else if (!cursor_step(&c)) {
@@ -121,23 +128,26 @@ static int set_encoding(struct payload *p, const uint8_t *encoding, size_t len)
 }
 
 /* Of one whose encoding has so many bytes. */
-static size_t memory_of(size_t len)
+static size_t memory_of(size_t len, bool has_memfds)
 {
-	return offsetof(struct payload, bytes) + (len > PROTO_INLINE_BYTES ? sizeof(int) : len);
+	return offsetof(struct payload, bytes) + (len > PROTO_INLINE_BYTES ? sizeof(int) : len) +
+	       (has_memfds ? sizeof(struct payload_memfds *) : 0);
 }
 
 /* Zeroed but for the bytes; it spilled into no fd yet. */
-static struct payload *take_memory(size_t len)
+static struct payload *take_memory(size_t len, bool has_memfds)
 {
 	struct payload *p;
 
-	if (memory_of(len) <= SMALL_BYTES)
+	if (memory_of(len, has_memfds) <= SMALL_BYTES)
 		p = slab_take(&small);
 	else
-		p = malloc(larger(memory_of(len), sizeof(*p)));
+		p = malloc(larger(memory_of(len, has_memfds), sizeof(*p)));
 	if (!p)
 		return NULL;
-	*p = (struct payload){.len = (uint32_t)len};
+	*p = (struct payload){.len = (uint32_t)len, .has_memfds = has_memfds};
+	if (has_memfds)
+		set_memfds(p, NULL);
 	if (payload_is_spilled(p))
 		set_spill_fd(p, -1);
 	return p;
@@ -145,7 +155,7 @@ static struct payload *take_memory(size_t len)
 
 static void give_memory(struct payload *p)
 {
-	if (memory_of(p->len) <= SMALL_BYTES)
+	if (memory_of(p->len, p->has_memfds) <= SMALL_BYTES)
 		slab_give(&small, p);
 	else
 		free(p);
@@ -162,7 +172,7 @@ int payload_new_command(const uint8_t *encoding, size_t len, const int *fds, uns
 		goto fail;
 	}
 	r = -ENOMEM;
-	p = take_memory(len);
+	p = take_memory(len, n_fds > 0);
 	if (!p)
 		goto fail;
 	r = set_encoding(p, encoding, len);
@@ -171,7 +181,7 @@ int payload_new_command(const uint8_t *encoding, size_t len, const int *fds, uns
 	if (r != 0)
 		goto fail;
 	if (n_fds > 0)
-		p->memfds->expanded = expand(p, encoding, len);
+		payload_memfds(p)->expanded = expand(p, encoding, len);
 	*ret = p;
 	return 0;
 fail:
@@ -190,7 +200,7 @@ void payload_close_own(struct payload *p)
 {
 	for (unsigned i = 0; i < p->n_fds; i++)
 		if (p->own >> i & 1)
-			closer_close(take_fd(&p->memfds->fds[i]));
+			closer_close(take_fd(&payload_memfds(p)->fds[i]));
 }
 
 static int share_fd(int fd, int *ret)
@@ -201,20 +211,21 @@ static int share_fd(int fd, int *ret)
 
 static int share_memfds(struct payload *p, const struct payload *from)
 {
+	struct payload_memfds *memfds = malloc(sizeof(*memfds));
 	int r = 0;
 
-	p->memfds = malloc(sizeof(*p->memfds));
-	if (!p->memfds)
+	if (!memfds)
 		return -ENOMEM;
-	*p->memfds = *from->memfds;
+	*memfds = *payload_memfds(from);
+	set_memfds(p, memfds);
 	for (; r == 0 && p->n_fds < from->n_fds; p->n_fds += r == 0)
-		r = share_fd(from->memfds->fds[p->n_fds], &p->memfds->fds[p->n_fds]);
+		r = share_fd(payload_memfds(from)->fds[p->n_fds], &memfds->fds[p->n_fds]);
 	return r;
 }
 
 int payload_copy(const struct payload *from, struct payload **ret)
 {
-	struct payload *p = take_memory(from->len);
+	struct payload *p = take_memory(from->len, from->n_fds > 0);
 	int r = 0, fd;
 
 	if (!p)
@@ -240,9 +251,9 @@ struct payload *payload_free(struct payload *p)
 {
 	if (!p)
 		return NULL;
-	if (p->memfds)
-		close_fds(p->memfds->fds, p->n_fds);
-	free(p->memfds);
+	if (p->has_memfds)
+		close_fds(payload_memfds(p)->fds, p->n_fds);
+	free(payload_memfds(p));
 	if (payload_spill_fd(p) >= 0)
 		closer_close(payload_spill_fd(p));
 	give_memory(p);

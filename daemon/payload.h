@@ -21,9 +21,9 @@ struct payload_memfds {
 };
 
 struct payload {
-	struct payload_memfds *memfds; /* n_fds of them; NULL: none */
-	uint32_t len;		       /* bytes of the encoding */
-	uint8_t n_fds;
+	uint32_t len; /* bytes of the encoding */
+	uint8_t n_fds : 7;
+	bool has_memfds : 1; /* a pointer to them lies behind the bytes: payload_memfds() */
 	uint8_t own; /* bit per index: no value, but a file of the client's own; -1 once closed */
 	uint8_t bytes[]; /* the encoding, or the number of the fd that it spilled into */
 };
@@ -44,22 +44,40 @@ static inline int payload_spill_fd(const struct payload *p)
 	return fd;
 }
 
+/* So many bytes lie here. */
+static inline size_t payload_kept_len(const struct payload *p)
+{
+	return payload_is_spilled(p) ? sizeof(int) : p->len;
+}
+
+/* n_fds of them; NULL: none. */
+static inline struct payload_memfds *payload_memfds(const struct payload *p)
+{
+	struct payload_memfds *memfds = NULL;
+
+	if (p->has_memfds)
+		memcpy(&memfds, p->bytes + payload_kept_len(p), sizeof(memfds));
+	return memfds;
+}
+
 /* What a payload counts for beside its value; at most. */
 static inline size_t payload_own_bytes(unsigned n_fds)
 {
-	return sizeof(struct payload) + (n_fds ? sizeof(struct payload_memfds) : 0);
+	return sizeof(struct payload) +
+	       (n_fds ? sizeof(struct payload_memfds *) + sizeof(struct payload_memfds) : 0);
 }
-#define PAYLOAD_OWN_BYTES_MAX (sizeof(struct payload) + sizeof(struct payload_memfds))
+#define PAYLOAD_OWN_BYTES_MAX                                                                      \
+	(sizeof(struct payload) + sizeof(struct payload_memfds *) + sizeof(struct payload_memfds))
 
 static inline uint64_t payload_memfd_bytes(const struct payload *p)
 {
-	return p->memfds ? p->memfds->bytes : 0;
+	return p->has_memfds ? payload_memfds(p)->bytes : 0;
 }
 
 /* Of the encoding with each ext 1 as bin 32; UINT64_MAX: one of them is too large for that. */
 static inline uint64_t payload_expanded_bytes(const struct payload *p)
 {
-	return p->memfds ? p->memfds->expanded : p->len;
+	return p->has_memfds ? payload_memfds(p)->expanded : p->len;
 }
 
 enum {

@@ -82,15 +82,17 @@ static int put_fd(struct outbox *o, struct future *f, unsigned i)
 {
 	const struct payload *p = future_value(f);
 	uint8_t head[5 + SMALL_BYTES] = {0xc6};
-	uint32_t size = __builtin_bswap32((uint32_t)p->memfds->size[i]);
-	size_t n = p->memfds->size[i] <= SMALL_BYTES ? (size_t)p->memfds->size[i] : 0;
+	uint32_t size = __builtin_bswap32((uint32_t)payload_memfds(p)->size[i]);
+	size_t n = payload_memfds(p)->size[i] <= SMALL_BYTES ? (size_t)payload_memfds(p)->size[i]
+							     : 0;
 	int r;
 
 	memcpy(head + 1, &size, sizeof(size));
-	if (pread(p->memfds->fds[i], head + 5, n, 0) != (ssize_t)n)
+	if (pread(payload_memfds(p)->fds[i], head + 5, n, 0) != (ssize_t)n)
 		return -EIO;
 	r = outbox_bytes(o, head, 5 + n);
-	return r || n ? r : outbox_file(o, f, p->memfds->fds[i], p->memfds->size[i]);
+	return r || n ? r
+		      : outbox_file(o, f, payload_memfds(p)->fds[i], payload_memfds(p)->size[i]);
 }
 
 /* One element of the encoding: an ext 1 becomes bin 32 with the bytes of its memfd. */

@@ -92,10 +92,10 @@ static void window_element(struct window *w, const struct payload *p, struct cur
 	uint32_t n;
 
 	if (index) {
-		n = __builtin_bswap32((uint32_t)p->memfds->size[*index]);
+		n = __builtin_bswap32((uint32_t)payload_memfds(p)->size[*index]);
 		memcpy(head + 1, &n, sizeof(n));
 		window_bytes(w, head, sizeof(head));
-		window_file(w, p->memfds->fds[*index], p->memfds->size[*index]);
+		window_file(w, payload_memfds(p)->fds[*index], payload_memfds(p)->size[*index]);
 		return;
 	}
 	if (!cursor_step(c))

@@ -77,7 +77,7 @@ static void pack_meta(struct bufpack *p, const struct future *f, bool has_values
 static void collect_fds(const struct payload *input, struct run_fds *fds)
 {
 	for (; fds->n < input->n_fds; fds->n++)
-		fds->fds[fds->n] = input->memfds->fds[fds->n];
+		fds->fds[fds->n] = payload_memfds(input)->fds[fds->n];
 	if (payload_is_spilled(input))
 		fds->fds[fds->n++] = payload_spill_fd(input);
 }
@@ -89,6 +89,7 @@ static int add_values(struct bufpack *p, struct buf *values, struct future *f, s
 	size_t others = buf_used(p->buf) + (payload_is_spilled(input) ? 0 : input->len);
 	struct run_values v = run_values_of(f);
 	uint64_t number, max;
+	struct moved in = future_in(f);
 	const char *limit;
 	int r;
 
@@ -97,7 +98,8 @@ static int add_values(struct bufpack *p, struct buf *values, struct future *f, s
 	f->terms->object_bytes = v.payload_bytes;
 	r = run_values_pack(values, f, v.n, fds);
 	if (r == 0 && others + buf_used(values) > PROTO_PACKET_BYTES) {
-		f->in.copied_bytes += buf_used(values);
+		in.copied_bytes += buf_used(values);
+		future_set_in(f, &in);
 		r = run_values_spill(p, values, fds);
 		buf_clear(values);
 	}

@@ -124,7 +124,7 @@ static int pack_value(struct bufpack *p, const struct payload *v, struct run_fds
 	int r = 0;
 
 	for (unsigned i = 0; i < v->n_fds && r == 0; i++)
-		r = add_fd(fds, v->memfds->fds[i]);
+		r = add_fd(fds, payload_memfds(v)->fds[i]);
 	if (r < 0)
 		return r;
 	if (payload_is_spilled(v)) {

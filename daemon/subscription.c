@@ -27,7 +27,7 @@ static void subscription_free(struct pending *p, bool is_closing)
 	struct core *core = p->conn->conns->core;
 	struct future *f = await_future(a);
 
-	core_unwait(core, &a->hook.waiter);
+	core_unwait(core, &a->waiter);
 	if (is_closing && (a->pending.kinds & SUBSCRIPTION_ATTACHED) &&
 		!future_state_is_final(f->state))
 		(void)core_cancel(core, f, CANCEL_TERM, p->conn->uid, clock_now_us());

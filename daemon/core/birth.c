@@ -97,7 +97,7 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	account_ref(f->account);
 	f->extra = s->extra;
 	f->kept_bytes = kept_bytes;
-	f->in = s->in;
+	future_set_in(f, &s->in);
 	f->ttl_us = s->ttl_us;
 	f->submitted_us = now_us;
 	f->timer.owner = CORE_TIMER_FUTURE;

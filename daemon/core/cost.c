@@ -106,17 +106,17 @@ static uint64_t moved_bytes(const struct moved *m)
 
 void cost_learn_job(struct cost *c, const struct future *f)
 {
-	struct moved out = future_out(f);
+	struct moved in = future_in(f), out = future_out(f);
 
-	add_moved(&c->in, &f->in);
+	add_moved(&c->in, &in);
 	add_moved(&c->out, &out);
 	if (f->terms)
 		c->object_bytes += f->terms->object_bytes;
 	if (!f->run->started_us)
 		return;
-	learn_size(&c->size, moved_bytes(&f->in));
-	c->window.bytes += moved_bytes(&f->in) + moved_bytes(&out);
-	c->window.in_copied += f->in.copied_bytes;
+	learn_size(&c->size, moved_bytes(&in));
+	c->window.bytes += moved_bytes(&in) + moved_bytes(&out);
+	c->window.in_copied += in.copied_bytes;
 }
 
 void cost_copied_out(struct future *f, uint64_t bytes)

@@ -88,6 +88,7 @@ struct waiter {
 	struct future *future; /* that it waits for, or did last; NULL */
 	bool is_waiting;
 	bool is_watching;
+	bool is_await; /* the embedder's: what kind it is */
 };
 
 TAILQ_HEAD(waiters, waiter);
@@ -195,7 +196,9 @@ struct future {
 	uint64_t grace_us;
 	uint64_t ttl_us;
 	uint64_t submitted_us;
-	struct moved in;
+	uint64_t in_memfd_bytes; /* future_in() */
+	uint32_t in_inline_bytes;
+	uint32_t in_copied_bytes; /* no more than fits */
 };
 
 /* ---- the table of all futures, by ID ---- */
@@ -240,6 +243,18 @@ static inline uint64_t future_finished_us(const struct future *f)
 static inline struct lane *future_lane(const struct future *f)
 {
 	return future_state_is_final(f->state) ? NULL : f->lane;
+}
+/* What it was given, as it came. */
+static inline struct moved future_in(const struct future *f)
+{
+	return (struct moved){f->in_inline_bytes, f->in_memfd_bytes, f->in_copied_bytes};
+}
+static inline void future_set_in(struct future *f, const struct moved *in)
+{
+	f->in_memfd_bytes = in->memfd_bytes;
+	f->in_inline_bytes = (uint32_t)in->inline_bytes;
+	f->in_copied_bytes = in->copied_bytes < UINT32_MAX ? (uint32_t)in->copied_bytes
+							   : UINT32_MAX;
 }
 /* What it gave back, as it went. */
 struct moved future_out(const struct future *f);

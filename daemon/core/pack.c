@@ -60,7 +60,7 @@ int pack_add(struct pack *k, struct future *f)
 	run->wait_ns = (uint32_t)function_wait_ns(f->function);
 	k->wait_ns += run->wait_ns;
 	k->run_ns = heap_after(k->run_ns, function_run_ns(f->function));
-	k->bytes += f->in.inline_bytes;
+	k->bytes += f->in_inline_bytes;
 	k->jobs[k->n] = f;
 	k->marks[k->n++] = queue_pop(&f->pool->queue, f, (f->function->mean_run_ns + 999) / 1000);
 	return 0;
@@ -70,7 +70,7 @@ bool pack_has_room(const struct pack *k, const struct future *f)
 {
 	const struct slot *s = k->slot;
 
-	return k->n < k->most && may_share(f) && k->bytes + f->in.inline_bytes <= POOL_PACK_BYTES &&
+	return k->n < k->most && may_share(f) && k->bytes + f->in_inline_bytes <= POOL_PACK_BYTES &&
 	       heap_after(k->run_ns, function_run_ns(f->function)) <= POOL_PACK_US * 1000 &&
 	       pack_reaches(s, s->n_line + k->n, s->ahead_ns + k->wait_ns, f);
 }

@@ -155,7 +155,7 @@ static void check_shared(
 		const struct record *r = world_record(w, jobs[i]->id);
 
 		ns += or_most(jobs[i]->function->mean_run_ns);
-		bytes += jobs[i]->in.inline_bytes;
+		bytes += jobs[i]->in_inline_bytes;
 		if (!jobs[i]->function->is_pure || r->input_fds || edges_next_input(jobs[i], NULL))
 			world_fail(w, "%llu shares a packet", (ull)r->id);
 		if (r->must_be_alone && !r->is_exempt)

@@ -19,10 +19,11 @@ static void learn_both(
 	unsigned n, uint64_t run_us, uint64_t move_us, struct moved in, struct moved out)
 {
 	struct run run = {.started_us = 1, .out = out};
-	struct future f = {.state = FUTURE_DONE, .run = &run, .in = in};
+	struct future f = {.state = FUTURE_DONE, .run = &run};
 	struct future_timing t = {
 		.run_us = run_us, .handover_us = move_us - move_us / 2, .return_us = move_us / 2};
 
+	future_set_in(&f, &in);
 	while (n-- > 0) {
 		cost_learn_run(&cost, &t);
 		cost_learn_job(&cost, &f);
@@ -254,7 +255,7 @@ END_TEST
 START_TEST(what_never_ran_is_counted_as_bytes_alone)
 {
 	struct future f = {
-		.state = FUTURE_CANCELLED, .run = future_no_run(), .in = {.memfd_bytes = LARGE}};
+		.state = FUTURE_CANCELLED, .run = future_no_run(), .in_memfd_bytes = LARGE};
 
 	for (unsigned i = 0; i < 1000; i++)
 		cost_learn_job(&cost, &f);

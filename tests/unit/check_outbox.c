@@ -151,7 +151,7 @@ START_TEST(test_messages_memfds_and_fds_go_in_order)
 	add("then ");
 	ck_assert_int_eq(outbox_begin(&box, NULL, 0), 0);
 	ck_assert_int_eq(outbox_bytes(&box, "<", 1), 0);
-	ck_assert_int_eq(outbox_file(&box, f, future_value(f)->memfds->fds[1], 3), 0);
+	ck_assert_int_eq(outbox_file(&box, f, payload_memfds(future_value(f))->fds[1], 3), 0);
 	ck_assert_int_eq(outbox_bytes(&box, ">", 1), 0);
 	done_with(f);
 	ck_assert_int_eq(outbox_flush(&box, ours), 0);
@@ -168,7 +168,7 @@ START_TEST(test_empty_memfd_is_nothing)
 	struct future *f = object(1, 0);
 
 	add("a");
-	ck_assert_int_eq(outbox_file(&box, f, future_value(f)->memfds->fds[0], 0), 0);
+	ck_assert_int_eq(outbox_file(&box, f, payload_memfds(future_value(f))->fds[0], 0), 0);
 	ck_assert_int_eq(outbox_bytes(&box, "b", 1), 0);
 	done_with(f);
 	ck_assert_int_eq(outbox_flush(&box, ours), 0);
@@ -192,7 +192,8 @@ START_TEST(test_a_small_socket_buffer_loses_nothing)
 		ck_assert_int_eq(outbox_bytes(&box, "[", 1), 0);
 		ck_assert_int_eq(outbox_bytes(&box, text, sizeof(text)), 0);
 		ck_assert_int_eq(
-			outbox_file(&box, f, future_value(f)->memfds->fds[0], FILE_BYTES), 0);
+			outbox_file(&box, f, payload_memfds(future_value(f))->fds[0], FILE_BYTES),
+			0);
 	}
 	done_with(f);
 	ck_assert_uint_eq(core.table.n, 1);
@@ -288,7 +289,7 @@ START_TEST(test_a_message_over_the_quota_can_be_undone)
 	add("kept ");
 	ck_assert_int_eq(outbox_begin(&box, f, 100), 0);
 	ck_assert_int_eq(outbox_bytes(&box, "half", 4), 0);
-	ck_assert_int_eq(outbox_file(&box, f, future_value(f)->memfds->fds[0], 100000), 0);
+	ck_assert_int_eq(outbox_file(&box, f, payload_memfds(future_value(f))->fds[0], 100000), 0);
 	ck_assert_int_eq(outbox_bytes(&box, large, sizeof(large)), OUTBOX_E_QUOTA);
 	outbox_undo(&box);
 	add("kept too");
@@ -311,7 +312,7 @@ START_TEST(test_deinit_gives_back_what_was_not_sent)
 	add_with_fds(f, "a");
 	add_with_fds(f, "b");
 	add_with_fds(f, "c");
-	ck_assert_int_eq(outbox_file(&box, f, future_value(f)->memfds->fds[0], 1000000), 0);
+	ck_assert_int_eq(outbox_file(&box, f, payload_memfds(future_value(f))->fds[0], 1000000), 0);
 	ck_assert_int_eq(outbox_bytes(&box, large, sizeof(large)), 0);
 	ck_assert_int_eq(outbox_flush(&box, ours), OUTBOX_AGAIN);
 	done_with(f);

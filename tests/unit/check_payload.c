@@ -78,8 +78,8 @@ START_TEST(test_memfds_are_counted_with_their_size)
 	ck_assert_int_eq(payload_measure(sizeof(nil), fds, 3, &bytes, &n_fds), 0);
 	p = make(nil, sizeof(nil), fds, 3);
 	ck_assert_uint_eq(p->n_fds, 3);
-	ck_assert_uint_eq(p->memfds->size[0], 1000);
-	ck_assert_uint_eq(p->memfds->size[1], 0);
+	ck_assert_uint_eq(payload_memfds(p)->size[0], 1000);
+	ck_assert_uint_eq(payload_memfds(p)->size[1], 0);
 	ck_assert_uint_eq(payload_memfd_bytes(p), 1000 + (1 << 20));
 	ck_assert_uint_eq(payload_charge_bytes(p), bytes);
 	ck_assert_uint_eq(payload_charge_fds(p), n_fds);

@@ -112,7 +112,9 @@ static struct future finished(struct function *fn, uint64_t run_us)
 		.run = &run,
 		.submitted_us = 10,
 		.end.finished_us = 30 + run_us + 5,
-		.in = {1, 2, 3}};
+		.in_inline_bytes = 1,
+		.in_memfd_bytes = 2,
+		.in_copied_bytes = 3};
 }
 
 START_TEST(what_is_expected_is_the_mean_of_what_was_learnt)

@@ -174,7 +174,7 @@ START_TEST(test_large_value_goes_as_ext_3)
 	f = submit_bin("bench/noop", 100000);
 	ck_assert_int_ge(payload_spill_fd(f->input), 0);
 	expect_end(f, FUTURE_DONE);
-	ck_assert_uint_eq(f->in.copied_bytes, 100005); /* once, when it came in */
+	ck_assert_uint_eq(f->in_copied_bytes, 100005); /* once, when it came in */
 }
 END_TEST
 
@@ -188,10 +188,11 @@ START_TEST(test_shared_memory_goes_there_and_back)
 	workbench_start(&b);
 	memset(bytes, 'm', sizeof(bytes));
 	f = workbench_memfd(&b, "bench/echo", shm_from_bytes("check", bytes, sizeof(bytes)));
-	ck_assert_uint_eq(f->in.memfd_bytes, sizeof(bytes));
+	ck_assert_uint_eq(f->in_memfd_bytes, sizeof(bytes));
 	expect_end(f, FUTURE_DONE);
 	ck_assert_uint_eq(future_value(f)->n_fds, 1);
-	ck_assert_int_eq(pread(future_value(f)->memfds->fds[0], back, 16, sizeof(bytes) - 16), 16);
+	ck_assert_int_eq(
+		pread(payload_memfds(future_value(f))->fds[0], back, 16, sizeof(bytes) - 16), 16);
 	ck_assert_mem_eq(back, bytes, 16);
 }
 END_TEST
