@@ -36,6 +36,7 @@ struct cl_mark {
 };
 
 TAILQ_HEAD(cl_future_list, poold_future);
+STAILQ_HEAD(cl_future_queue, poold_future);
 LIST_HEAD(cl_set_list, poold_set);
 LIST_HEAD(cl_watch_list, poold_watch);
 
@@ -87,7 +88,7 @@ struct poold {
 	struct cl_future_list futures; /* all, to tell them when the handle goes */
 	poold_future *spare;	       /* memory of some that are gone */
 	unsigned n_spare;
-	struct cl_future_list due; /* settled, callback still to run outside of a message */
+	struct cl_future_queue due; /* settled, callback still to run outside of a message */
 	struct cl_set_list sets;
 	struct cl_watch_list watches; /* that have a number */
 	poold_reply *hello;
@@ -98,12 +99,18 @@ struct poold {
 
 /* -EINVAL or -ECHILD; what every public function asks first. */
 must_check int cl_check(const poold *p);
-/* The same, and it is connected: -ENOTCONN or why the connection ended. */
-must_check int cl_check_open(poold *p);
 /* Not in a child after fork(). */
 static inline bool cl_is_alive(const poold *p)
 {
 	return p->alive ? *p->alive != 0 : p->pid == getpid();
+}
+
+/* Why a connection is not open. */
+int cl_not_open(poold *p);
+/* As cl_check(), and it is connected: -ENOTCONN or why the connection ended. */
+must_check static inline int cl_check_open(poold *p)
+{
+	return p && cl_is_alive(p) && p->state == CL_OPEN ? 0 : cl_not_open(p);
 }
 
 /* lookup: which socket, and a checked connection to it */
@@ -147,12 +154,27 @@ struct cl_draft {
 	unsigned n_fds;
 };
 
-/* Connected, and below the cap of what may wait to be sent; else -EAGAIN. */
-must_check int cl_draft_check(poold *p);
+/* -EAGAIN: at the cap of what may wait to be sent. */
+int cl_draft_full(poold *p);
+/* Connected, and below the cap. */
+must_check static inline int cl_draft_check(poold *p)
+{
+	int r = cl_check_open(p);
+
+	return r == 0 && buf_used(&p->out) >= p->out_max ? cl_draft_full(p) : r;
+}
+
 /* The same, and begins. */
 must_check int cl_draft_begin(struct cl_draft *d, poold *p);
 /* Without the cap: for small messages that were promised. */
-void cl_draft_begin_small(struct cl_draft *d, poold *p);
+static inline void cl_draft_begin_small(struct cl_draft *d, poold *p)
+{
+	d->p = p;
+	d->start = buf_used(&p->out);
+	d->n_fds = 0;
+	bufpack_init(&d->pk, &p->out);
+}
+
 /* Bytes so far. */
 size_t cl_draft_len(const struct cl_draft *d);
 /* Drops it. */
@@ -273,31 +295,34 @@ struct cl_cancel {
 	char reason[];
 };
 
+/* What is touched together lies together: a busy handle has more of them than fit the cache. */
 struct poold_future {
 	unsigned n_refs;
 	uint8_t state; /* enum poold_state */
-	bool is_put;
-	bool is_due;	   /* in the handle's list `due` */
-	bool is_in_ready;  /* of its set */
-	bool want_release; /* once it is final */
-	bool is_released;
-	bool has_timing;
+	bool is_put : 1;
+	bool is_due : 1;       /* in the handle's list `due` */
+	bool is_in_ready : 1;  /* of its set */
+	bool want_release : 1; /* once it is final */
+	bool is_released : 1;
+	bool has_timing : 1;
 	poold *handle;	      /* NULL when that is gone */
 	struct cl_call call;  /* submit, put or deliver */
 	struct cl_node by_id; /* in the handle's table of IDs; key 0: it has none yet */
-	poold_callback callback;
-	void *userdata;
 	poold_set *set;
 	struct cl_cancel *cancel; /* asked for before the ID was known */
-	struct cl_value value;
-	uint64_t timing_us[CL_TIMING_MAX];
+	poold_callback callback;
+	void *userdata;
 	union {
 		TAILQ_ENTRY(poold_future) in_handle;
 		poold_future *next_spare;
 	};
-	TAILQ_ENTRY(poold_future) in_due;
+	struct cl_value value;
+	uint64_t timing_us[CL_TIMING_MAX]; /* if there are any, as all behind it */
+	STAILQ_ENTRY(poold_future) in_due;
 	TAILQ_ENTRY(poold_future) in_set;
 };
+/* So much of a new one is zero. */
+#define CL_FUTURE_ZERO_BYTES offsetof(struct poold_future, value.small)
 
 /* Of a node `by_id`; NULL of NULL. */
 static inline poold_future *cl_future_of(struct cl_node *node)

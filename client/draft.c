@@ -13,24 +13,10 @@ int cl_dup(int fd)
 	return copy < 0 ? -errno : copy;
 }
 
-void cl_draft_begin_small(struct cl_draft *d, poold *p)
+int cl_draft_full(poold *p)
 {
-	d->p = p;
-	d->start = buf_used(&p->out);
-	d->n_fds = 0;
-	bufpack_init(&d->pk, &p->out);
-}
-
-int cl_draft_check(poold *p)
-{
-	int r = cl_check_open(p);
-
-	if (r < 0)
-		return r;
-	if (buf_used(&p->out) >= p->out_max)
-		return cl_fail(p, -EAGAIN, "%zu bytes wait to be sent, the cap is %zu",
-			buf_used(&p->out), p->out_max);
-	return 0;
+	return cl_fail(p, -EAGAIN, "%zu bytes wait to be sent, the cap is %zu", buf_used(&p->out),
+		p->out_max);
 }
 
 int cl_draft_begin(struct cl_draft *d, poold *p)

@@ -53,6 +53,29 @@ static void set_state(poold_future *f, poold_state to)
 		cl_set_move(f);
 }
 
+static void free_future(poold_future *f)
+{
+	poold *p = f->handle;
+
+	if (p)
+		TAILQ_REMOVE(&p->futures, f, in_handle);
+	cl_value_deinit(&f->value);
+	free(f->cancel);
+	if (KEEPS_SPARES && p && p->n_spare < SPARES_MAX) {
+		f->next_spare = p->spare;
+		p->spare = f;
+		p->n_spare++;
+	} else {
+		free(f);
+	}
+}
+
+static inline void drop(poold_future *f)
+{
+	if (--f->n_refs == 0)
+		free_future(f);
+}
+
 static bool is_id(uint64_t id)
 {
 	return id > 0 && id < PROTO_ID_END;
@@ -85,7 +108,7 @@ static int on_answer(poold *p, struct cl_call *call, struct cl_message *m, int *
 		c = m->rpc.result;
 		r = cursor_uint(&c, &id) ? accept_answer(f, id, ret_cb) : -EPROTO;
 	}
-	poold_future_unref(f);
+	drop(f);
 	return r;
 }
 
@@ -96,35 +119,18 @@ int cl_future_new(poold *p, poold_future **ret)
 	if (f) {
 		p->spare = f->next_spare;
 		p->n_spare--;
-		memset(f, 0, sizeof(*f));
 	} else {
-		f = calloc(1, sizeof(*f));
+		f = malloc(sizeof(*f));
 	}
 	if (!f)
 		return cl_fail(p, -ENOMEM, "no memory for a future");
+	memset(f, 0, CL_FUTURE_ZERO_BYTES);
 	f->n_refs = 1;
 	f->handle = p;
 	f->call.on_answer = on_answer;
 	TAILQ_INSERT_TAIL(&p->futures, f, in_handle);
 	*ret = f;
 	return 0;
-}
-
-static void free_future(poold_future *f)
-{
-	poold *p = f->handle;
-
-	if (p)
-		TAILQ_REMOVE(&p->futures, f, in_handle);
-	cl_value_deinit(&f->value);
-	free(f->cancel);
-	if (KEEPS_SPARES && p && p->n_spare < SPARES_MAX) {
-		f->next_spare = p->spare;
-		p->spare = f;
-		p->n_spare++;
-	} else {
-		free(f);
-	}
 }
 
 void cl_future_free_spares(poold *p)
@@ -147,8 +153,8 @@ poold_public poold_future *poold_future_ref(poold_future *f)
 
 poold_public poold_future *poold_future_unref(poold_future *f)
 {
-	if (f && --f->n_refs == 0)
-		free_future(f);
+	if (f)
+		drop(f);
 	return NULL;
 }
 
@@ -178,7 +184,7 @@ static void make_due(poold_future *f)
 		return;
 	f->is_due = true;
 	f->n_refs++;
-	TAILQ_INSERT_TAIL(&f->handle->due, f, in_due);
+	STAILQ_INSERT_TAIL(&f->handle->due, f, in_due);
 }
 
 static void run_callback(poold_future *f, int *ret_cb)
@@ -201,7 +207,7 @@ void cl_future_settle(poold_future *f, poold_state state, int *ret_cb)
 	else
 		make_due(f);
 	if (was_accepted)
-		poold_future_unref(f);
+		drop(f);
 }
 
 int cl_future_refuse(poold_future *f, struct cl_message *m, int *ret_cb)
@@ -239,8 +245,9 @@ static unsigned timing_from(const char *key, size_t len, unsigned turn)
 
 static void note_time(poold_future *f, unsigned which, double seconds)
 {
-	if (seconds > 0 && seconds < 1e12)
-		f->timing_us[which] = (uint64_t)(int64_t)(seconds * 1e6 + 0.5);
+	bool is_sane = seconds > 0 && seconds < 1e12;
+
+	f->timing_us[which] = is_sane ? (uint64_t)(int64_t)(seconds * 1e6 + 0.5) : 0;
 }
 
 /* A key, and a double behind it. */
@@ -269,16 +276,17 @@ static bool parse_timing(poold_future *f, struct cursor *c)
 	uint32_t n;
 	size_t len;
 
-	f->has_timing = !cursor_nil(c);
-	if (!f->has_timing)
+	if (cursor_nil(c))
 		return true;
 	if (!cursor_map(c, &n))
 		return false;
+	f->has_timing = true;
 	usual = *c;
 	if (n == CL_TIMING_MAX && take_time(&usual, f, 0, "\xa6queued\xcb") &&
 		take_time(&usual, f, 1, "\xa8handover\xcb") &&
 		take_time(&usual, f, 2, "\xa3run\xcb") && take_time(&usual, f, 3, "\xa6return\xcb"))
 		return true;
+	memset(f->timing_us, 0, sizeof(f->timing_us));
 	for (uint32_t i = 0; i < n; i++) {
 		double seconds = 0;
 		unsigned which;
@@ -372,8 +380,8 @@ int cl_future_run_due(poold *p, int *ret_cb)
 	poold_future *f;
 	int did = 0;
 
-	while (*ret_cb == 0 && !p->is_closing && (f = TAILQ_FIRST(&p->due))) {
-		TAILQ_REMOVE(&p->due, f, in_due);
+	while (*ret_cb == 0 && !p->is_closing && (f = STAILQ_FIRST(&p->due))) {
+		STAILQ_REMOVE_HEAD(&p->due, in_due);
 		f->is_due = false;
 		/* after a reconnect its end is still to come */
 		if (cl_future_is_settled(f))
@@ -402,8 +410,8 @@ void cl_future_orphan_all(poold *p)
 {
 	poold_future *f;
 
-	while ((f = TAILQ_FIRST(&p->due))) {
-		TAILQ_REMOVE(&p->due, f, in_due);
+	while ((f = STAILQ_FIRST(&p->due))) {
+		STAILQ_REMOVE_HEAD(&p->due, in_due);
 		f->is_due = false;
 		poold_future_unref(f);
 	}

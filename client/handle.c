@@ -26,11 +26,11 @@ int cl_check(const poold *p)
 	return cl_is_alive(p) ? 0 : -ECHILD;
 }
 
-int cl_check_open(poold *p)
+int cl_not_open(poold *p)
 {
 	int r = cl_check(p);
 
-	if (r < 0 || p->state == CL_OPEN)
+	if (r < 0)
 		return r;
 	/* why it was lost is noted already */
 	return p->state == CL_LOST ? p->lost_error : cl_fail(p, -ENOTCONN, "not connected yet");
@@ -72,7 +72,7 @@ poold_public int poold_new(poold **ret_handle)
 	fdqueue_init(&p->in_fds, PROTO_PACKET_FDS);
 	p->out_max = OUT_BYTES;
 	TAILQ_INIT(&p->futures);
-	TAILQ_INIT(&p->due);
+	STAILQ_INIT(&p->due);
 	LIST_INIT(&p->sets);
 	LIST_INIT(&p->watches);
 	*ret_handle = p;

@@ -163,8 +163,8 @@ void cl_io_send_much(poold *p)
 static int handle_message(poold *p, const uint8_t *bytes, size_t len, int *ret_cb)
 {
 	unsigned n_fds = p->scan.fd_mask ? (unsigned)__builtin_popcountll(p->scan.fd_mask) : 0;
-	struct cl_message m = {.fds = p->in_fds.fds, .n_fds = n_fds};
 	int fds[PROTO_RESULT_FDS], r;
+	struct cl_message m;
 
 	if (p->scan.has_value_ext || p->scan.fd_mask != (1ull << n_fds) - 1)
 		return cl_fail(
@@ -174,6 +174,9 @@ static int handle_message(poold *p, const uint8_t *bytes, size_t len, int *ret_c
 			n_fds, p->in_fds.n);
 	if (rpc_parse(&m.rpc, bytes, len) != 0)
 		return cl_fail(p, -EPROTO, "the daemon sent what is no message");
+	m.fds = p->in_fds.fds;
+	m.n_fds = n_fds;
+	m.are_fds_taken = false;
 	r = cl_call_dispatch(p, &m, ret_cb);
 	if (n_fds > 0 && fdqueue_take(&p->in_fds, fds, n_fds) && !m.are_fds_taken)
 		while (n_fds > 0)
@@ -349,7 +352,7 @@ poold_public int poold_get_events(const poold *p)
 
 static bool is_due(const poold *p)
 {
-	return p->is_in_ready || !TAILQ_EMPTY(&p->due);
+	return p->is_in_ready || !STAILQ_EMPTY(&p->due);
 }
 
 poold_public int poold_get_timeout(const poold *p, uint64_t *ret_at_us)
@@ -358,7 +361,7 @@ poold_public int poold_get_timeout(const poold *p, uint64_t *ret_at_us)
 
 	if (r < 0)
 		return r;
-	if (p->state != CL_OPEN && TAILQ_EMPTY(&p->due))
+	if (p->state != CL_OPEN && STAILQ_EMPTY(&p->due))
 		return -ENOTCONN;
 	*ret_at_us = is_due(p) ? 0 : next_time(p);
 	return 0;

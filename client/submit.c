@@ -114,19 +114,40 @@ static int make_submit_spec(poold *p, const poold_options *o, uint32_t allowed, 
 	return make_spec(p, o, allowed, ret);
 }
 
+/* Nothing but what the library sees to by itself. */
+static bool is_plain(const poold_options *o)
+{
+	uint64_t numbers = o->timeout_us | o->grace_us | o->ttl_us | o->start_within_us |
+			   o->deadline_us | o->delay_us | o->backoff_us | o->admit_within_us |
+			   o->n_after | o->n_after_any | (uint32_t)o->priority | o->retries |
+			   o->retry_on | o->attached | o->each;
+
+	return o->size == sizeof(*o) && !numbers && !o->group && !o->label && !o->trace && !o->key;
+}
+
+/* Most jobs: {deliver: true} alone. */
+static void pack_plain(struct bufpack *p)
+{
+	uint8_t *at = bufpack_open(p, 1 + ENCODE_KEY_BYTES("deliver") + 1);
+
+	if (at)
+		bufpack_close(p, encode_bool(encode_key(encode_map(at, 1), "deliver"), true));
+}
+
 static int check_function(poold *p, const char *function)
 {
+	size_t len = function ? strlen(function) : 0;
 	int r = cl_check_open(p);
 
 	if (r < 0)
 		return r;
-	if (!function || !*function || strlen(function) > PROTO_ADDRESS_BYTES)
+	if (len == 0 || len > PROTO_ADDRESS_BYTES)
 		return cl_fail(
 			p, -EINVAL, "a function's address has 1 to %u bytes", PROTO_ADDRESS_BYTES);
 	return 0;
 }
 
-/* Packs behind the head of a request: function (unless NULL), input, options. */
+/* Packs behind the head of a request: function (unless NULL), input, options (NULL: plain). */
 static int pack_job(struct cl_draft *d, const char *function, const poold_input *input,
 	const struct jobspec *spec)
 {
@@ -136,8 +157,10 @@ static int pack_job(struct cl_draft *d, const char *function, const poold_input 
 	if (function)
 		bufpack_text(&d->pk, function);
 	r = cl_payload_pack(d, input, PROTO_VALUE_DEPTH);
-	if (r == 0)
+	if (r == 0 && spec)
 		jobspec_pack(&d->pk, spec);
+	else if (r == 0)
+		pack_plain(&d->pk);
 	return r;
 }
 
@@ -191,12 +214,14 @@ static int send_one(poold *p, const char *method, const char *function, const po
 poold_public int poold_submit(poold *p, const char *function, poold_input input,
 	const poold_options *options, poold_future **ret_future)
 {
-	struct jobspec spec;
+	struct jobspec spec, *given = options && !is_plain(options) ? &spec : NULL;
 	int r = check_function(p, function);
 
-	if (r == 0)
-		r = ret_future ? make_submit_spec(p, options, JOBSPEC_FOR_SUBMIT, &spec) : -EINVAL;
-	return r < 0 ? r : send_one(p, "submit", function, &input, &spec, options, ret_future);
+	if (r == 0 && !ret_future)
+		r = -EINVAL;
+	if (r == 0 && given)
+		r = make_submit_spec(p, options, JOBSPEC_FOR_SUBMIT, given);
+	return r < 0 ? r : send_one(p, "submit", function, &input, given, options, ret_future);
 }
 
 poold_public int poold_put(

@@ -20,12 +20,11 @@ static void free_parts(struct cl_parts *parts)
 	free(parts);
 }
 
-void cl_value_deinit(struct cl_value *v)
+void cl_value_drop(struct cl_value *v)
 {
 	if (v->bytes != v->small)
 		free(v->bytes);
-	free_parts(v->parts);
-	*v = (struct cl_value){};
+	free_parts(take_ptr(v->parts));
 }
 
 /* The first value made from a message takes its fds, further ones get duplicates. */
@@ -64,7 +63,7 @@ static int reserve(struct cl_value *v, size_t len, struct cl_message *m)
 		cl_value_deinit(v);
 		return -ENOMEM;
 	}
-	v->len = len;
+	v->len = (uint32_t)len;
 	return 0;
 }
 

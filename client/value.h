@@ -30,14 +30,23 @@ struct cl_parts {
 /* A result's encoding, or an error: code, NUL, message, NUL, encoding of the details. */
 struct cl_value {
 	uint8_t *bytes; /* == small, or allocated */
-	size_t len;
+	struct cl_parts *parts;
+	uint32_t len;	     /* a message has less */
 	uint32_t message_at; /* of an error */
 	uint32_t details_at; /* of an error; 0 in a result */
-	struct cl_parts *parts;
 	uint8_t small[CL_SMALL_BYTES];
 };
 
-void cl_value_deinit(struct cl_value *v);
+/* It is empty again; of one that holds no memory nothing but that has to be written. */
+void cl_value_drop(struct cl_value *v);
+static inline void cl_value_deinit(struct cl_value *v)
+{
+	if (v->parts || (v->bytes && v->bytes != v->small))
+		cl_value_drop(v);
+	v->bytes = NULL;
+	v->details_at = 0;
+}
+
 /* Into an empty value; with the fds of the message. */
 must_check int cl_value_take_result(
 	struct cl_value *v, struct cl_message *m, const struct cursor *encoded);

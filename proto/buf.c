@@ -81,29 +81,6 @@ void buf_commit(struct buf *b, size_t n)
 	b->tail += n;
 }
 
-int buf_append(struct buf *b, const void *bytes, size_t n)
-{
-	if (n == 0)
-		return 0;
-	if (n > b->size - b->tail) {
-		int r = buf_reserve(b, n);
-
-		if (r < 0)
-			return r;
-	}
-	memcpy(b->data + b->tail, bytes, n);
-	b->tail += n;
-	return 0;
-}
-
-void buf_consume(struct buf *b, size_t n)
-{
-	assert(n <= buf_used(b));
-	b->head += n;
-	if (b->head == b->tail)
-		buf_clear(b);
-}
-
 void buf_clear(struct buf *b)
 {
 	b->head = 0;
@@ -173,10 +150,16 @@ int bufpack_grow(struct bufpack *p, size_t n)
 
 void bufpack_text_n(struct bufpack *p, const char *text, size_t n)
 {
+	uint8_t *at;
+
 	if (!fits(p, n))
 		return;
-	pack_str(p, n);
-	append(p, text, n);
+	if (n >= ENCODE_WORD_BYTES) {
+		pack_str(p, n);
+		append(p, text, n);
+	} else if ((at = bufpack_open(p, 1 + n))) {
+		bufpack_close(p, encode_word(at, n ? text : "", n));
+	}
 }
 
 void bufpack_bin_head(struct bufpack *p, size_t n)
@@ -187,8 +170,19 @@ void bufpack_bin_head(struct bufpack *p, size_t n)
 
 void bufpack_bin(struct bufpack *p, const void *bytes, size_t n)
 {
-	bufpack_bin_head(p, n);
-	append(p, bytes, n);
+	uint8_t *at;
+
+	if (n > UINT8_MAX) {
+		bufpack_bin_head(p, n);
+		append(p, bytes, n);
+		return;
+	}
+	at = bufpack_open(p, 2 + n);
+	if (!at)
+		return;
+	at[0] = 0xc4;
+	at[1] = (uint8_t)n;
+	bufpack_close(p, n ? encode_bytes(at + 2, bytes, n) : at + 2);
 }
 
 /* By itself, since an array costs its function a guard of the stack. */

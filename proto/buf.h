@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -43,9 +44,34 @@ size_t buf_size_after(const struct buf *b, size_t n);
 /* The room behind: *ret_n bytes may be written there, then buf_commit(). */
 uint8_t *buf_room(struct buf *b, size_t *ret_n);
 void buf_commit(struct buf *b, size_t n);
-must_check int buf_append(struct buf *b, const void *bytes, size_t n);
+static inline void buf_commit_to(struct buf *b, const uint8_t *end)
+{
+	b->tail = (size_t)(end - b->data);
+}
+
+must_check static inline int buf_append(struct buf *b, const void *bytes, size_t n)
+{
+	if (n == 0)
+		return 0;
+	if (n > b->size - b->tail) {
+		int r = buf_reserve(b, n);
+
+		if (r < 0)
+			return r;
+	}
+	buf_commit_to(b, encode_bytes(b->data + b->tail, bytes, n));
+	return 0;
+}
+
 /* Drops n bytes in front. */
-void buf_consume(struct buf *b, size_t n);
+static inline void buf_consume(struct buf *b, size_t n)
+{
+	assert(n <= buf_used(b));
+	b->head += n;
+	if (b->head == b->tail)
+		b->head = b->tail = 0;
+}
+
 /* Drops all bytes, keeps the memory. */
 void buf_clear(struct buf *b);
 /* Drops what was appended after buf_used() was n: undoes a half-written message. */
@@ -89,7 +115,7 @@ must_check static inline uint8_t *bufpack_open(struct bufpack *p, size_t n)
 
 static inline void bufpack_close(struct bufpack *p, const uint8_t *end)
 {
-	p->buf->tail = (size_t)(end - p->buf->data);
+	buf_commit_to(p->buf, end);
 }
 
 void bufpack_text_n(struct bufpack *p, const char *text, size_t n);

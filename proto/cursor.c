@@ -118,12 +118,13 @@ static bool take_integer(struct cursor *c, enum lead_kind other, uint64_t *ret)
 
 bool cursor_long_uint(struct cursor *c, uint64_t *ret)
 {
-	unsigned width;
+	unsigned width = !cursor_at_end(c) && (*c->p & 0xfc) == 0xcc ? 1u << (*c->p & 3) : 0;
 
 	/* uint 8 to uint 64: what packers write */
-	if (cursor_len(c) > sizeof(*ret) && *c->p >= 0xcc && *c->p <= 0xcf) {
-		width = 1u << (*c->p - 0xcc);
-		*ret = lead_number(c->p + 1, sizeof(*ret)) >> (64 - 8 * width);
+	if (width && cursor_len(c) > width) {
+		*ret = cursor_len(c) > sizeof(*ret)
+			       ? lead_number(c->p + 1, sizeof(*ret)) >> (64 - 8 * width)
+			       : lead_number(c->p + 1, width);
 		c->p += 1 + width;
 		return true;
 	}
@@ -253,7 +254,7 @@ bool cursor_step(struct cursor *c)
 	return true;
 }
 
-bool cursor_skip(struct cursor *c, struct cursor *ret_value)
+bool cursor_long_skip(struct cursor *c, struct cursor *ret_value)
 {
 	struct cursor at = *c;
 	struct element e;

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "proto/base.h"
+#include "proto/lead.h"
 #include "proto/text.h"
 
 struct cursor {
@@ -126,7 +127,19 @@ must_check const uint8_t *cursor_fd_index(struct cursor *c);
 /* Steps over one element: a whole scalar, or the head of a container, onto the first one inside. */
 must_check bool cursor_step(struct cursor *c);
 /* Steps over one whole value; *ret_value (may be NULL) becomes a cursor over exactly its bytes. */
-must_check bool cursor_skip(struct cursor *c, struct cursor *ret_value);
+must_check bool cursor_long_skip(struct cursor *c, struct cursor *ret_value);
+must_check static inline bool cursor_skip(struct cursor *c, struct cursor *ret_value)
+{
+	size_t n = cursor_at_end(c) ? 0 : lead_scalar_bytes[*c->p];
+
+	if (n == 0 || n > cursor_len(c))
+		return cursor_long_skip(c, ret_value);
+	if (ret_value)
+		*ret_value = (struct cursor){c->p, c->p + n};
+	c->p += n;
+	return true;
+}
+
 /* How deep the value at the cursor nests: 0 for a scalar, 1 for an array of scalars. At most
  * PROTO_DEPTH + 1. */
 unsigned cursor_depth(const struct cursor *c);

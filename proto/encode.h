@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "proto/base.h"
@@ -34,6 +35,12 @@ static inline uint8_t *encode_map(uint8_t *at, unsigned n)
 static inline uint8_t *encode_nil(uint8_t *at)
 {
 	*at = 0xc0;
+	return at + 1;
+}
+
+static inline uint8_t *encode_bool(uint8_t *at, bool v)
+{
+	*at = v ? 0xc3 : 0xc2;
 	return at + 1;
 }
 
