@@ -8,6 +8,7 @@
  */
 #include "daemon/link_reader.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,10 +25,8 @@
 #include "proto/shm.h"
 
 #define PROGRESS_TEXT_BYTES 256
-/* One worker must not hold the loop. */
-#define PACKETS_PER_EVENT 16
-/* As many as one link can hold unread, and some. */
-#define PACKETS_MOST 1024
+/* So many empty a link, however much it can hold unread. */
+#define RECEIVES_MOST 1024
 
 /* ---- notifications ---- */
 
@@ -184,6 +183,32 @@ static void take_notification(struct worker_link *l, struct rpc *m, struct messa
 		worker_link_break(l, "an unknown notification");
 }
 
+/* ---- packets in memory ---- */
+
+struct incoming_packet {
+	struct fdqueue fds;
+	size_t len;
+	int condition; /* an FDPASS_E_, or 0 */
+	uint8_t bytes[PROTO_PACKET_BYTES];
+};
+
+/* What comes by one call. */
+struct incoming_packets {
+	struct incoming_packet of[FDPASS_PACKETS];
+};
+/* The first bytes of all of them are used at once: no two may share their place in a cache. */
+static_assert(sizeof(struct incoming_packet) % 4096 >= 128, "they begin in different lines");
+
+/* n bytes of the packet that is read are through. */
+static void move_on(struct incoming *in, size_t n)
+{
+	in->pos += n;
+	if (in->pos == in->packets->of[in->at].len) {
+		in->at++;
+		in->pos = 0;
+	}
+}
+
 /* ---- answers ---- */
 
 static void tell_core(struct worker_link *l, const struct answer *a)
@@ -222,50 +247,55 @@ static void take_answer(struct worker_link *l, const struct rpc *m, struct messa
 static bool take_plain_answer(struct worker_link *l)
 {
 	struct incoming *in = &l->in;
+	const struct incoming_packet *p = &in->packets->of[in->at];
 	struct answer a;
 	size_t n;
 
-	if (in->fds.n || l->state == LINK_STARTING)
+	if (p->condition || p->fds.n || l->state == LINK_STARTING)
 		return false;
-	n = answer_read(in->bytes + in->pos, in->len - in->pos, l->slot, &a);
+	n = answer_read(p->bytes + in->pos, p->len - in->pos, l->slot, &a);
 	if (!n)
 		return false;
-	in->pos += n;
+	move_on(in, n);
 	tell_core(l, &a);
 	return true;
 }
 
 /* ---- packets ---- */
 
-/* The fds that the message names, 0 … k-1, are the next k of the packet. */
-static bool take_fds(struct worker_link *l, const struct scan *s, struct message_fds *ret)
+/* The fds that the message names, 0 … k-1, are the next k of the packet; behind its last message none may be left. */
+static bool take_fds(struct fdqueue *q, const struct scan *s, bool is_last, struct message_fds *ret)
 {
 	unsigned n = (unsigned)__builtin_popcountll(s->fd_mask);
 
-	if (n > PROTO_RESULT_FDS || s->fd_mask != (1ull << n) - 1 ||
-		!fdqueue_take(&l->in.fds, ret->fds, n))
+	if (n > PROTO_RESULT_FDS || s->fd_mask != (1ull << n) - 1 || !fdqueue_take(q, ret->fds, n))
 		return false;
 	ret->n = n;
-	/* behind the last message none may be left */
-	return l->in.pos < l->in.len || l->in.fds.n == 0;
+	return !is_last || q->n == 0;
 }
 
 /* NULL, or why it is none that a worker may send. */
 static const char *next_message(struct worker_link *l, struct rpc *ret, struct message_fds *ret_fds)
 {
 	struct incoming *in = &l->in;
-	const uint8_t *bytes = in->bytes + in->pos;
+	struct incoming_packet *p = &in->packets->of[in->at];
+	const uint8_t *bytes = p->bytes + in->pos;
+	size_t left = p->len - in->pos;
 	struct scan s;
 	int r;
 
-	scan_init(&s, in->len - in->pos, PROTO_DEPTH);
-	r = scan_step(&s, bytes, in->len - in->pos);
+	if (p->condition)
+		return "a packet too long, or with too many fds";
+	if (p->len == 0)
+		return "an empty packet, or its end of the link is shut down";
+	scan_init(&s, left, PROTO_DEPTH);
+	r = scan_step(&s, bytes, left);
 	if (r != SCAN_DONE)
 		return r == SCAN_MORE ? "a message that ends early" : scan_strerror(r);
-	in->pos += s.pos;
+	move_on(in, s.pos);
 	if (s.has_value_ext || s.has_future_ext)
 		return "ext types 2 and 3 are the daemon's";
-	if (!take_fds(l, &s, ret_fds))
+	if (!take_fds(&p->fds, &s, in->pos == 0, ret_fds))
 		return "other fds than its messages name";
 	if (rpc_parse(ret, bytes, s.pos) != 0)
 		return "not MessagePack-RPC";
@@ -289,51 +319,73 @@ static void handle_message(struct worker_link *l)
 		closer_close(fds.fds[--fds.n]);
 }
 
-/* Memory for one packet: the shared piece, or, where a link is read inside another's reading, one
- * more. */
+/* Memory for packets: the shared piece, or, where a link is read inside another's reading, one more. */
 static bool take_memory(struct worker_link *l)
 {
 	struct incoming *in = &l->in;
 
-	if (in->bytes)
+	if (in->packets)
 		return true;
-	in->bytes = l->links->spare ? take_ptr(l->links->spare) : malloc(PROTO_PACKET_BYTES);
-	return in->bytes;
+	in->packets = l->links->spare ? take_ptr(l->links->spare) : malloc(sizeof(*in->packets));
+	return in->packets;
 }
 
+/* A link that was broken has fds that no message took. */
 static void give_memory(struct worker_link *l)
 {
 	struct incoming *in = &l->in;
 
-	fdqueue_deinit(&in->fds);
-	in->pos = in->len = 0;
+	for (unsigned i = 0; i < in->n; i++)
+		fdqueue_deinit(&in->packets->of[i].fds);
+	in->n = in->at = 0;
+	in->pos = 0;
 	if (!l->links->spare)
-		l->links->spare = take_ptr(in->bytes);
-	free(take_ptr(in->bytes));
+		l->links->spare = take_ptr(in->packets);
+	free(take_ptr(in->packets));
 }
 
+static unsigned smaller(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* How many to ask for: asking for more than there are costs a look for them, and asking for fewer another call. Jobs
+ * may share packets, so their number alone says too much. */
+static unsigned n_expected(const struct worker_link *l)
+{
+	unsigned n = smaller(l->slot->n_line, 2 * l->in.n_last + 1);
+
+	return n < 1 ? 1 : smaller(n, FDPASS_PACKETS);
+}
+
+/* Whether something came, by one call. */
 static bool receive(struct worker_link *l)
 {
+	struct fdpass_packet packets[FDPASS_PACKETS];
 	struct incoming *in = &l->in;
-	int condition = 0;
-	ssize_t n;
+	unsigned n = n_expected(l);
+	int r;
 
 	if (!take_memory(l))
 		return false;
-	in->pos = in->len = 0;
-	n = fdpass_recv(l->fd, in->bytes, PROTO_PACKET_BYTES, MSG_DONTWAIT, &in->fds, &condition);
-	if (n == -EAGAIN || n == -EINTR)
-		return false;
-	if (n < 0)
-		worker_link_break(l, strerror((int)-n));
-	else if (condition)
-		worker_link_break(l, "a packet too long, or with too many fds");
-	else if (n == 0)
-		worker_link_break(l, "an empty packet, or its end of the link is shut down");
-	else
-		in->len = (size_t)n;
+	for (unsigned i = 0; i < n; i++) {
+		struct incoming_packet *p = &in->packets->of[i];
+
+		fdqueue_init(&p->fds, PROTO_PACKET_FDS);
+		packets[i] = (struct fdpass_packet){p->bytes, sizeof(p->bytes), &p->fds, 0};
+	}
+	r = fdpass_recv_packets(l->fd, packets, n, MSG_DONTWAIT);
+	if (r < 0 && r != -EAGAIN && r != -EINTR)
+		worker_link_break(l, strerror(-r));
+	in->n = in->n_last = r > 0 ? (unsigned)r : 0;
+	in->at = 0;
+	in->pos = 0;
 	in->now_us = clock_now_us();
-	return n > 0 && !condition;
+	for (unsigned i = 0; i < in->n; i++) {
+		in->packets->of[i].len = packets[i].len;
+		in->packets->of[i].condition = packets[i].condition;
+	}
+	return in->n > 0;
 }
 
 /* Also when it is dead: what it sent counts. */
@@ -342,38 +394,26 @@ static bool may_read(const struct worker_link *l)
 	return l->fd >= 0 && !l->is_broken && (l->state == LINK_STARTING || l->was_ready);
 }
 
-/* Until there is no more, or as long as the next packet is wanted. */
-static void run(struct worker_link *l, bool (*is_wanted)(const struct worker_link *, unsigned n))
+static void run(struct worker_link *l, unsigned most)
 {
 	struct incoming *in = &l->in;
-	unsigned n = 0;
 
 	while (may_read(l)) {
-		if (in->pos == in->len && (!is_wanted(l, n++) || !receive(l)))
+		if (in->at == in->n && (most-- == 0 || !receive(l)))
 			break;
 		if (!take_plain_answer(l))
 			handle_message(l);
 	}
-	if (in->bytes)
+	if (in->packets)
 		give_memory(l);
-}
-
-static bool is_wanted_now(const struct worker_link *l, unsigned n)
-{
-	return n == 0 || (n < PACKETS_PER_EVENT && slot_first(l->slot));
-}
-
-static bool is_wanted_always(const struct worker_link *l, unsigned n)
-{
-	return n < PACKETS_MOST;
 }
 
 void link_reader_run(struct worker_link *l)
 {
-	run(l, is_wanted_now);
+	run(l, 1);
 }
 
 void link_reader_drain(struct worker_link *l)
 {
-	run(l, is_wanted_always);
+	run(l, RECEIVES_MOST);
 }

@@ -5,7 +5,7 @@
 
 /* Both may be called again from inside: the inner call goes on where the outer one is. */
 
-/* Reads what is there; what the worker says beside its answers may be left for the next event. */
+/* Reads what one call brings: answers that are due; the rest is left for the next event. */
 void link_reader_run(struct worker_link *l);
 /* Reads all that is there. */
 void link_reader_drain(struct worker_link *l);

@@ -118,7 +118,6 @@ int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit,
 	l->number = all->n_made++;
 	l->slot = s;
 	l->fd = l->twin = l->process.pidfd = l->output.fd = -1;
-	fdqueue_init(&l->in.fds, PROTO_PACKET_FDS);
 	cgroup_init(&l->cgroup, cgroup);
 	TAILQ_INSERT_TAIL(&all->all, l, in_list);
 	all->n++;
@@ -189,8 +188,7 @@ struct worker_link *worker_link_free(struct worker_link *l)
 	l->links->n--;
 	output_deinit(&l->output);
 	cgroup_deinit(&l->cgroup);
-	fdqueue_deinit(&l->in.fds);
-	free(l->in.bytes);
+	free(l->in.packets);
 	fd_close(l->fd);
 	fd_close(l->twin);
 	free(l);

@@ -36,18 +36,20 @@ struct links {
 	struct worker_links dead; /* LINK_DEAD */
 	unsigned n;		  /* in both */
 	unsigned n_made;
-	uint8_t *spare;	 /* a packet's worth of memory, to receive into; NULL: in use */
-	struct buf send; /* head and meta of the packet being sent */
+	struct incoming_packets *spare; /* memory to receive into; NULL: in use */
+	struct buf send;		/* head and meta of the packet being sent */
 };
 
-/* A packet that is being read. Lies in the link, so that whoever is called meanwhile can read on.
+struct incoming_packets;
+
+/* Packets that are being read. Lies in the link, so that whoever is called meanwhile can read on.
  */
 struct incoming {
-	uint8_t *bytes; /* NULL: none */
-	size_t len;
-	size_t pos;	 /* of the next message */
-	uint64_t now_us; /* when it was read */
-	struct fdqueue fds;
+	struct incoming_packets *packets; /* NULL: none */
+	unsigned n, at;			  /* received; the first of them that is not read up */
+	size_t pos;			  /* in that one, of the next message */
+	unsigned n_last;		  /* how many came the last time */
+	uint64_t now_us;		  /* when they were received */
 };
 
 struct worker_link {

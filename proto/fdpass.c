@@ -100,26 +100,59 @@ static int take_fds(struct msghdr *msg, struct fdqueue *q)
 	return FDPASS_E_TOO_MANY;
 }
 
+static struct msghdr message_into(struct iovec *iov, union control *control)
+{
+	return (struct msghdr){
+		.msg_iov = iov,
+		.msg_iovlen = 1,
+		.msg_control = control->bytes,
+		.msg_controllen = CMSG_LEN(PROTO_PACKET_FDS * sizeof(int)),
+	};
+}
+
+/* What came beside the bytes. 0, or an FDPASS_E_. */
+static int take_rest(struct msghdr *msg, struct fdqueue *q)
+{
+	return msg->msg_controllen > 0 || msg->msg_flags & (MSG_CTRUNC | MSG_TRUNC)
+		       ? take_fds(msg, q)
+		       : 0;
+}
+
 ssize_t fdpass_recv(
 	int sock, void *bytes, size_t len, int flags, struct fdqueue *q, int *ret_condition)
 {
 	struct iovec iov = {.iov_base = bytes, .iov_len = len};
 	union control control;
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = CMSG_LEN(PROTO_PACKET_FDS * sizeof(int)),
-	};
+	struct msghdr msg = message_into(&iov, &control);
 	ssize_t n;
 
 	n = recvmsg(sock, &msg, flags | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return -errno;
-	*ret_condition = msg.msg_controllen > 0 || msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)
-				 ? take_fds(&msg, q)
-				 : 0;
+	*ret_condition = take_rest(&msg, q);
 	return n;
+}
+
+int fdpass_recv_packets(int sock, struct fdpass_packet *packets, unsigned n, int flags)
+{
+	union control controls[FDPASS_PACKETS];
+	struct mmsghdr msgs[FDPASS_PACKETS];
+	struct iovec iovs[FDPASS_PACKETS];
+	int n_came;
+
+	assert(n <= FDPASS_PACKETS);
+	for (unsigned i = 0; i < n; i++) {
+		iovs[i] = (struct iovec){packets[i].bytes, packets[i].len};
+		msgs[i].msg_hdr = message_into(&iovs[i], &controls[i]);
+	}
+	n_came = recvmmsg(sock, msgs, n, flags | MSG_CMSG_CLOEXEC, NULL);
+	if (n_came < 0)
+		return -errno;
+	for (int i = 0; i < n_came; i++) {
+		packets[i].len = msgs[i].msg_len;
+		packets[i].condition = take_rest(&msgs[i].msg_hdr, packets[i].q);
+	}
+	return n_came;
 }
 
 ssize_t fdpass_send(

@@ -37,6 +37,19 @@ must_check bool fdqueue_take(struct fdqueue *q, int *fds, unsigned n);
  * len is FDPASS_E_TRUNCATED too. */
 must_check ssize_t fdpass_recv(
 	int sock, void *bytes, size_t len, int flags, struct fdqueue *q, int *ret_condition);
+/* Room for a packet, and what came. */
+struct fdpass_packet {
+	uint8_t *bytes;
+	size_t len; /* of the room; then of the packet */
+	struct fdqueue *q;
+	int condition;
+};
+
+#define FDPASS_PACKETS 16u
+
+/* The same for up to n packets of a SEQPACKET socket by one call, n at most FDPASS_PACKETS. Returns how many came, at
+ * least 1 and if fewer than n there are no more, or -errno. */
+must_check int fdpass_recv_packets(int sock, struct fdpass_packet *packets, unsigned n, int flags);
 /* sendmsg() with MSG_NOSIGNAL and `flags`, n_fds of them attached (0: plain). Bytes sent or -errno.
  * fds stay the caller's. */
 must_check ssize_t fdpass_send(

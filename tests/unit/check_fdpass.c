@@ -322,6 +322,64 @@ START_TEST(a_receive_stops_where_the_next_fds_begin)
 }
 END_TEST
 
+/* Bytes without fds do not end a receive, only fds do: a short one without has left nothing. */
+START_TEST(a_short_receive_without_fds_leaves_nothing)
+{
+	struct pair p = pair_new(SOCK_STREAM, 64);
+	char bytes[10];
+	int condition;
+
+	ck_assert_int_eq(send_fds(&p, "a", NULL, 0), 1);
+	ck_assert_int_eq(send_fds(&p, "b", NULL, 0), 1);
+	ck_assert_int_eq(send_fds(&p, "c", &p.sender, 1), 1);
+	ck_assert_int_eq(send_fds(&p, "d", NULL, 0), 1);
+	ck_assert_int_eq(send_fds(&p, "e", NULL, 0), 1);
+	ck_assert_int_eq(fdpass_recv(p.receiver, bytes, sizeof(bytes), 0, &p.q, &condition), 3);
+	ck_assert_uint_eq(p.q.n, 1);
+	ck_assert_int_eq(fdpass_recv(p.receiver, bytes, sizeof(bytes), 0, &p.q, &condition), 2);
+	ck_assert_uint_eq(p.q.n, 1);
+	ck_assert_int_eq(
+		fdpass_recv(p.receiver, bytes, sizeof(bytes), MSG_DONTWAIT, &p.q, &condition),
+		-EAGAIN);
+	pair_deinit(&p);
+}
+END_TEST
+
+/* Each of several packets has its own fds and its own condition. */
+START_TEST(packets_come_together)
+{
+	struct pair p = pair_new(SOCK_SEQPACKET, 64);
+	struct fdqueue queues[4];
+	uint8_t bytes[4][4];
+	struct fdpass_packet packets[4];
+	const char *sent[] = {"ab", "12345", "", "xyz"};
+
+	for (unsigned i = 0; i < 4; i++) {
+		fdqueue_init(&queues[i], 64);
+		packets[i] = (struct fdpass_packet){bytes[i], 4, &queues[i], -1};
+		ck_assert_int_eq(
+			send_fds(&p, sent[i], &p.sender, i != 0), (ssize_t)strlen(sent[i]));
+	}
+	ck_assert_int_eq(fdpass_recv_packets(p.receiver, packets, 3, MSG_DONTWAIT), 3);
+	ck_assert_uint_eq(packets[0].len, 2);
+	ck_assert_mem_eq(bytes[0], "ab", 2);
+	ck_assert_int_eq(packets[0].condition, 0);
+	ck_assert_uint_eq(queues[0].n, 0);
+	ck_assert_int_eq(packets[1].condition, FDPASS_E_TRUNCATED);
+	ck_assert_uint_eq(queues[1].n, 0);
+	ck_assert_uint_eq(packets[2].len, 0);
+	ck_assert_uint_eq(queues[2].n, 1);
+	packets[0].len = 4;
+	ck_assert_int_eq(fdpass_recv_packets(p.receiver, packets, 4, MSG_DONTWAIT), 1);
+	ck_assert_uint_eq(packets[0].len, 3);
+	ck_assert_uint_eq(queues[0].n, 1);
+	ck_assert_int_eq(fdpass_recv_packets(p.receiver, packets, 4, MSG_DONTWAIT), -EAGAIN);
+	for (unsigned i = 0; i < 4; i++)
+		fdqueue_deinit(&queues[i]);
+	pair_deinit(&p);
+}
+END_TEST
+
 START_TEST(a_packet_longer_than_the_room_is_truncated)
 {
 	struct pair p = pair_new(SOCK_SEQPACKET, 64);
@@ -378,5 +436,6 @@ SUITE_MAIN("fdpass", fds_arrive_in_order_and_close_on_exec, a_whole_packet_of_fd
 	a_queue_of_no_fds_takes_none, padding_admits_no_65th_fd, a_flood_of_fds_is_truncated,
 	near_the_limit_of_open_files_a_part_is_closed,
 	at_the_limit_of_open_files_the_byte_arrives_alone, fds_in_flight_run_into_the_senders_limit,
-	a_receive_stops_where_the_next_fds_begin, a_packet_longer_than_the_room_is_truncated,
+	a_receive_stops_where_the_next_fds_begin, a_short_receive_without_fds_leaves_nothing,
+	packets_come_together, a_packet_longer_than_the_room_is_truncated,
 	control_messages_of_other_kinds_are_passed_over, errors_and_the_end_are_told_apart)
