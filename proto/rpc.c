@@ -34,13 +34,12 @@ static bool parse(struct rpc *m, struct cursor *c)
 	if (!cursor_array(c, &n) || !cursor_uint(c, &type) || type > RPC_NOTIFICATION)
 		return false;
 	m->type = (enum rpc_type)type;
-	if (m->type == RPC_NOTIFICATION)
-		return n == 3 && parse_call(m, c);
-	if (n != 4 || !parse_msgid(m, c))
+	if (n != (m->type == RPC_NOTIFICATION ? 3 : 4) ||
+		(m->type != RPC_NOTIFICATION && !parse_msgid(m, c)))
 		return false;
-	if (m->type == RPC_REQUEST)
-		return parse_call(m, c);
-	return cursor_skip(c, &m->error) && parse_result(m, c);
+	if (m->type == RPC_ANSWER)
+		return cursor_skip(c, &m->error) && parse_result(m, c);
+	return parse_call(m, c);
 }
 
 int rpc_parse(struct rpc *ret, const uint8_t *bytes, size_t len)
