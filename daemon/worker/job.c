@@ -14,7 +14,8 @@
 
 void job_init(struct poold_job *job, struct link *link, const char *pool, uint64_t cache_bytes)
 {
-	*job = (struct poold_job){.link = link, .pool = pool};
+	job->link = link;
+	job->pool = pool;
 	cache_init(&job->cache, cache_bytes);
 	result_init(&job->result);
 }

@@ -74,6 +74,7 @@ struct poold_job {
 	struct result result;
 };
 
+/* In memory that is all zeros. */
 void job_init(struct poold_job *job, struct link *link, const char *pool, uint64_t cache_bytes);
 void job_deinit(struct poold_job *job);
 /* 0, a JOB_E_ (the job may still be answered), or -EPROTO: the packet is broken. */

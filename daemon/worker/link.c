@@ -70,6 +70,24 @@ void link_deinit(struct link *l)
 	buf_deinit(&l->out);
 }
 
+static void packet_forget(struct packet *p)
+{
+	fdqueue_init(&p->fds, PROTO_PACKET_FDS);
+	p->len = 0;
+	p->pos = 0;
+}
+
+void link_renew(struct link *l, int fd)
+{
+	l->fd = fd;
+	l->has_early = false;
+	l->n_cancelled = 0;
+	l->n_out_fds = 0;
+	buf_clear(&l->out);
+	packet_forget(&l->packet);
+	packet_forget(&l->early);
+}
+
 /* 1, 0 at the end of file, -errno. */
 static int packet_receive(struct packet *p, int fd, int flags)
 {

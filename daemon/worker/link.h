@@ -38,6 +38,8 @@ struct link {
 
 must_check int link_init(struct link *l, int fd);
 void link_deinit(struct link *l);
+/* In a forked process: the same memory for another link. Its fds stay open, if there are any. */
+void link_renew(struct link *l, int fd);
 
 /* Blocks for the next packet. 1, 0 at the end of file, -errno; -EPROTO if it is no packet of ours.
  * Fds that the last packet's messages did not take are closed. */

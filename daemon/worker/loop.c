@@ -28,23 +28,23 @@ struct loop {
 	uint64_t now_us; /* the end of the run before, if nothing but packing came after it; or 0 */
 };
 
-static int send_ready(struct link *link, const struct poold_module *module)
+static int send_ready(struct loop *loop)
 {
 	struct bufpack p;
 	int r;
 
-	bufpack_init(&p, &link->out);
+	bufpack_init(&p, &loop->link->out);
 	rpc_pack_notification(&p, "ready");
 	bufpack_array(&p, 1);
 	bufpack_map(&p, 3);
 	bufpack_text(&p, "protocol");
 	bufpack_uint(&p, PROTO_VERSION);
 	bufpack_text(&p, "rss_kib");
-	bufpack_uint(&p, meter_rss_kib());
+	bufpack_uint(&p, meter_begin(&loop->base));
 	bufpack_text(&p, "functions");
-	modules_pack_functions(&p, module);
+	modules_pack_functions(&p, loop->module);
 	r = bufpack_error(&p);
-	return r < 0 ? r : link_flush(link, 0);
+	return r < 0 ? r : link_flush(loop->link, 0);
 }
 
 static int pack_answer(struct poold_job *job)
@@ -275,13 +275,15 @@ static void wait_for_packet(struct loop *loop)
 int loop_run(struct link *link, const struct poold_module *module, const char *pool,
 	uint64_t cache_bytes)
 {
-	/* static: two of its parts are large, and there is one loop in a process */
+	/* static: two of its parts are large, and there is one loop in a process, which writes to as few
+	 * of their pages as it can */
 	static struct loop loop;
 	int r;
 
-	loop = (struct loop){.link = link, .module = module};
+	loop.link = link;
+	loop.module = module;
 	job_init(&loop.job, link, pool, cache_bytes);
-	r = send_ready(link, module);
+	r = send_ready(&loop);
 	while (r == 0) {
 		wait_for_packet(&loop);
 		r = link_receive(link);

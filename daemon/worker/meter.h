@@ -27,6 +27,8 @@ static inline uint64_t meter_timeval_us(const struct timeval *tv)
 {
 	return (uint64_t)tv->tv_sec * 1000000u + (uint64_t)tv->tv_usec;
 }
+/* Before the first one: what this process has in memory, 0: not known. */
+uint64_t meter_begin(struct meter_base *base);
 /* Before and after a run; now_us is the time as just read. */
 void meter_start(struct meter *m, struct meter_base *base, uint64_t now_us);
 void meter_stop(struct meter *m, struct meter_base *base, uint64_t now_us);

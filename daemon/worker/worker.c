@@ -3,7 +3,11 @@
  * Answers that wait to be sent when a function crashes or calls exit() are of jobs that ended well,
  * and the daemon blames the first job that is not answered. So they are sent on the way out: from
  * exit(), and from a handler on its own stack for the signals of a crash, which then come again
- * with their default effect. */
+ * with their default effect.
+ *
+ * A page that is written for the first time after the fork costs a microsecond and more, and so does each stretch of
+ * code that was not used in this process yet: what all workers do alike is done once, in the zygote, and they
+ * go on with its link's memory. */
 #include "daemon/worker/worker.h"
 
 #include <errno.h>
@@ -23,14 +27,14 @@
 #define LINK_FD		  3
 #define CRASH_STACK_BYTES (64u * 1024u)
 
-static struct link worker_link;
+static struct link *worker_link;
 static pid_t worker_pid;
 
 /* A function may fork; its children are not this worker. */
 static void flush_at_end(void)
 {
 	if (getpid() == worker_pid)
-		link_flush_dying(&worker_link);
+		link_flush_dying(worker_link);
 }
 
 static void flush_at_crash(int signo)
@@ -55,6 +59,13 @@ static int catch_crashes(void)
 			return -errno;
 	}
 	return atexit(flush_at_end) == 0 ? 0 : -ENOMEM;
+}
+
+int worker_prepare(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGPIPE, SIG_IGN);
+	return catch_crashes();
 }
 
 /* The link keeps close-on-exec: a command or a module's child has no business with it. */
@@ -89,13 +100,7 @@ static int set_up(const struct worker_config *c, pid_t forker, const int *fds)
 		r = place_fds(fds[WORKER_FD_LINK], fds[WORKER_FD_OUTPUT]);
 	if (r == 0)
 		enter_cgroup(c, fds);
-	if (r == 0)
-		r = bell_init();
-	if (r == 0)
-		r = catch_crashes();
-	if (r == 0)
-		r = link_init(&worker_link, LINK_FD);
-	return r;
+	return r < 0 ? r : bell_init();
 }
 
 static int fail(const struct worker_config *c, const char *what, int r)
@@ -108,24 +113,25 @@ static int run(const struct worker_config *c)
 {
 	int r;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	signal(SIGPIPE, SIG_IGN);
 	r = c->module->init ? c->module->init() : 0;
 	if (r < 0)
 		return fail(c, "init failed", r);
-	r = loop_run(&worker_link, c->module, c->pool, c->cache_bytes);
+	r = loop_run(worker_link, c->module, c->pool, c->cache_bytes);
 	if (c->module->fini)
 		c->module->fini();
 	return r < 0 ? fail(c, "link", r) : EXIT_SUCCESS;
 }
 
-void worker_main(const struct worker_config *c, pid_t forker, const int fds[WORKER_FDS])
+void worker_main(
+	const struct worker_config *c, struct link *link, pid_t forker, const int fds[WORKER_FDS])
 {
 	int r;
 
+	link_renew(link, LINK_FD);
+	worker_link = link;
 	worker_pid = getpid();
 	r = set_up(c, forker, fds);
 	r = r < 0 ? fail(c, "start", r) : run(c);
-	link_deinit(&worker_link);
+	link_deinit(worker_link);
 	exit(r);
 }

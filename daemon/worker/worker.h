@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/worker/link.h"
 #include "daemon/worker/poold-module.h"
 
 struct worker_config {
@@ -31,7 +32,9 @@ enum {
 	WORKER_FDS,
 };
 
-/* In the forked process; forker is the process that forked it. The fds are taken over. Does not
- * return. */
-void worker_main(const struct worker_config *c, pid_t forker, const int fds[WORKER_FDS])
-	__attribute__((noreturn));
+/* In the zygote, when its module is loaded: what its workers inherit. */
+must_check int worker_prepare(void);
+/* In the forked process; forker is the process that forked it. The fds are taken over, and so is the
+ * memory of the link, with nothing in it. Does not return. */
+void worker_main(const struct worker_config *c, struct link *link, pid_t forker,
+	const int fds[WORKER_FDS]) __attribute__((noreturn));

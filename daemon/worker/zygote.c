@@ -136,8 +136,10 @@ static int handle_setup(const struct message *m)
 		snprintf(message, sizeof(message), "The parameters of setup are [map]");
 	else
 		r = set_up(&params, &code, message);
-	if (r == 0)
-		return answer_functions(m->rpc.msgid);
+	if (r == 0) {
+		r = worker_prepare();
+		return r < 0 ? r : answer_functions(m->rpc.msgid);
+	}
 	fprintf(stderr, "poold-worker: %s\n", message);
 	r = answer_error(m->rpc.msgid, code, message);
 	return r < 0 ? r : -ECANCELED;
@@ -152,7 +154,7 @@ static void __attribute__((noreturn)) be_the_middle(int *fds, bool is_in_cgroup)
 		fds[WORKER_FD_PROCS] = fd_close(fds[WORKER_FD_PROCS]);
 	pid = fork();
 	if (pid == 0)
-		worker_main(&zygote.config, self, fds);
+		worker_main(&zygote.config, &zygote.link, self, fds);
 	zygote.birth->pid = pid;
 	zygote.birth->error = pid < 0 ? errno : 0;
 	_exit(0);
