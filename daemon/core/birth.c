@@ -101,7 +101,6 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	f->ttl_us = s->ttl_us;
 	f->submitted_us = now_us;
 	f->timer.owner = CORE_TIMER_FUTURE;
-	TAILQ_INIT(&f->waiters);
 	future_table_add(&c->table, f);
 	TAILQ_INSERT_TAIL(&c->all, f, in_all);
 	TAILQ_INSERT_TAIL(account_futures(f->account), f, in_uid);

@@ -44,18 +44,26 @@ int core_keep(struct future *f, uint32_t bytes, struct refusal *ret_refusal)
 	if (r)
 		return r;
 	f->kept_bytes += bytes;
-	f->texts_bytes += is_unfinished_job(f) ? bytes : 0;
+	f->texts_bytes += bytes; /* or later_bytes */
 	return 0;
 }
 
-void core_unkeep(struct future *f, uint32_t bytes)
+/* What counts as the job's goes first. */
+static void hold_less(struct future *f, uint32_t bytes)
 {
 	uint32_t of_job = bytes < f->texts_bytes ? bytes : f->texts_bytes;
 	struct amounts held = {.n = {[ACCOUNT_BYTES] = of_job}};
 
-	edges_lend_less(f, bytes);
 	account_job_over(f->account, &held);
-	account_give_one(f->account, ACCOUNT_BYTES, bytes);
 	f->texts_bytes -= of_job;
+}
+
+void core_unkeep(struct future *f, uint32_t bytes)
+{
+	if (is_unfinished_job(f))
+		hold_less(f, bytes);
+	else
+		edges_lend_less(f, bytes);
+	account_give_one(f->account, ACCOUNT_BYTES, bytes);
 	f->kept_bytes -= bytes;
 }

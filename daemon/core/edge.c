@@ -41,14 +41,14 @@ static void settle_later(struct core *c, struct future *f)
 static struct amounts lent_by(const struct future *on)
 {
 	return (struct amounts){
-		.n = {[ACCOUNT_BYTES] = on->end.lent_bytes, [ACCOUNT_FDS] = on->kept_fds}};
+		.n = {[ACCOUNT_BYTES] = future_lent_bytes(on), [ACCOUNT_FDS] = on->kept_fds}};
 }
 
 static void lend(struct future *on)
 {
 	struct amounts lent;
 
-	on->end.lent_bytes = on->kept_bytes;
+	on->later_bytes = 0;
 	lent = lent_by(on);
 	account_hold(on->account, &lent);
 }
@@ -77,12 +77,12 @@ static void end_use(struct edge *e)
 
 void edges_lend_less(struct future *f, uint64_t bytes)
 {
-	struct amounts less = {
-		.n = {[ACCOUNT_BYTES] = bytes < f->end.lent_bytes ? bytes : f->end.lent_bytes}};
+	uint64_t lent = future_lent_bytes(f);
+	struct amounts less = {.n = {[ACCOUNT_BYTES] = bytes < lent ? bytes : lent}};
 
 	if (!f->n_users || !future_state_is_final(f->state))
 		return;
-	f->end.lent_bytes -= less.n[ACCOUNT_BYTES];
+	f->later_bytes -= (uint32_t)(bytes - less.n[ACCOUNT_BYTES]);
 	account_job_over(f->account, &less);
 }
 

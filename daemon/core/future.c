@@ -48,7 +48,7 @@ struct waiter *future_next_watcher(const struct future *f, struct waiter *w)
 {
 	if (!f->is_watched)
 		return NULL;
-	w = w ? TAILQ_NEXT(w, in_future) : TAILQ_FIRST(&f->waiters);
+	w = w ? w->next : f->waiters;
 	return w && w->is_watching ? w : NULL;
 }
 

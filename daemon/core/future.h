@@ -84,14 +84,12 @@ enum cancel_mode {
 /* Somebody who wants to know the end. Embedded by the shell; told once, then out of the list. One
  * that watches is told of every other state before it, and stands before those that do not. */
 struct waiter {
-	TAILQ_ENTRY(waiter) in_future;
-	struct future *future; /* that it waits for, or did last; NULL */
+	struct waiter *prev, *next; /* in the ring of its future */
+	struct future *future;	    /* that it waits for, or did last; NULL */
 	bool is_waiting;
 	bool is_watching;
 	bool is_await; /* the embedder's: what kind it is */
 };
-
-TAILQ_HEAD(waiters, waiter);
 
 /* Bytes by the way they went. */
 struct moved {
@@ -131,7 +129,6 @@ struct ending {
 	uint64_t finished_us;
 	uint64_t seq;	       /* order of completion */
 	uint64_t copied_bytes; /* of the value and of output, by the daemon, for clients */
-	uint64_t lent_bytes;   /* with users: of kept_bytes, what counts as jobs' */
 };
 
 struct future {
@@ -144,7 +141,7 @@ struct future {
 	struct terms *terms;	 /* NULL: an ordinary job, or an object */
 	struct tags *tags;	 /* NULL: neither group nor key */
 	struct edge *dependents; /* who waits for its end; a ring */
-	struct waiters waiters;
+	struct waiter *waiters;	 /* the first one; a ring as utlist.h has it */
 
 	enum future_state state : 8;
 	enum future_failure failure : 8;
@@ -190,7 +187,10 @@ struct future {
 	uint64_t kept_bytes;  /* charged as long as the record: texts, value */
 	uint16_t input_fds;
 	uint16_t kept_fds;
-	uint32_t texts_bytes; /* of kept_bytes: what counts as the job's, until its end */
+	union {
+		uint32_t texts_bytes; /* of kept_bytes, what counts as the job's, until its end */
+		uint32_t later_bytes; /* final, with users: of them, what does not as jobs' */
+	};
 
 	uint64_t timeout_us; /* 0: none */
 	uint64_t grace_us;
@@ -243,6 +243,11 @@ static inline uint64_t future_finished_us(const struct future *f)
 static inline struct lane *future_lane(const struct future *f)
 {
 	return future_state_is_final(f->state) ? NULL : f->lane;
+}
+/* Of one that is final and has users: of kept_bytes, what counts as jobs'. */
+static inline uint64_t future_lent_bytes(const struct future *f)
+{
+	return f->kept_bytes - f->later_bytes;
 }
 /* What it was given, as it came. */
 static inline struct moved future_in(const struct future *f)

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "daemon/core/attempt.h"
 #include "daemon/core/edge.h"
@@ -97,7 +98,7 @@ static void forget_one(struct core *c, struct future *f)
 {
 	struct amounts held;
 
-	assert(TAILQ_EMPTY(&f->waiters));
+	assert(!f->waiters);
 	c->n_timers--;
 	future_table_remove(&c->table, f);
 	TAILQ_REMOVE(&c->all, f, in_all);
@@ -244,7 +245,7 @@ static void tell_waiters(struct core *c, struct future *f)
 	struct waiter *w;
 
 	core_pin(f);
-	while ((w = TAILQ_FIRST(&f->waiters))) {
+	while ((w = f->waiters)) {
 		core_unwait(c, w);
 		c->ops->tell(c->shell, w, f);
 	}
@@ -285,7 +286,7 @@ void core_wait(struct core *c, struct future *f, struct waiter *w)
 		return;
 	}
 	w->is_waiting = true;
-	TAILQ_INSERT_TAIL(&f->waiters, w, in_future);
+	DL_APPEND(f->waiters, w);
 }
 
 void core_watch(struct core *c, struct future *f, struct waiter *w)
@@ -298,7 +299,7 @@ void core_watch(struct core *c, struct future *f, struct waiter *w)
 	w->is_waiting = true;
 	w->is_watching = true;
 	f->is_watched = true;
-	TAILQ_INSERT_HEAD(&f->waiters, w, in_future);
+	DL_PREPEND(f->waiters, w);
 }
 
 void core_unwait(struct core *c, struct waiter *w)
@@ -307,10 +308,10 @@ void core_unwait(struct core *c, struct waiter *w)
 
 	if (!w->is_waiting)
 		return;
-	TAILQ_REMOVE(&f->waiters, w, in_future);
+	DL_DELETE(f->waiters, w);
 	w->is_waiting = false;
 	if (w->is_watching)
-		f->is_watched = TAILQ_FIRST(&f->waiters) && TAILQ_FIRST(&f->waiters)->is_watching;
+		f->is_watched = f->waiters && f->waiters->is_watching;
 	w->is_watching = false;
 	forget_if_over(c, f);
 }

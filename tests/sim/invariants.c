@@ -131,7 +131,7 @@ static bool has_right_place(const struct future *f)
 		return future_lane(f) && f->run->slot && f->ending != ENDING_NONE &&
 		       !is_in_inbox(f);
 	default:
-		return !f->run->slot && TAILQ_EMPTY(&f->waiters) &&
+		return !f->run->slot && !f->waiters &&
 		       ((f->state != FUTURE_DONE && !f->is_input_lent) || !f->input);
 	}
 }

@@ -138,13 +138,13 @@ struct amounts ledger_held(struct world *w, const struct future *f, const struct
 			on->named_in == w->n_ledgers)
 			continue;
 		on->named_in = w->n_ledgers;
-		bytes += e->on->end.lent_bytes;
+		bytes += future_lent_bytes(e->on);
 		fds += future_value(e->on) ? future_value(e->on)->fds : 0;
-		if (e->on->end.lent_bytes > e->on->kept_bytes ||
-			e->on->end.lent_bytes <
+		if (future_lent_bytes(e->on) > e->on->kept_bytes ||
+			future_lent_bytes(e->on) <
 				(future_value(e->on) ? future_value(e->on)->bytes : 0))
 			world_fail(w, "%llu bytes are counted of future %llu",
-				(ull)e->on->end.lent_bytes, (ull)e->on->id);
+				(ull)future_lent_bytes(e->on), (ull)e->on->id);
 	}
 	return (struct amounts){.n = {[ACCOUNT_BYTES] = bytes, [ACCOUNT_FDS] = fds}};
 }
