@@ -208,7 +208,7 @@ static int fill_future(struct order *o, struct future *f, struct cursor value, c
 	in = payload_moved(*into);
 	future_set_in(f, &in);
 	f->is_each = o->spec.each;
-	e = extra_new(&o->spec, &f->extra);
+	e = extra_size(&o->spec) ? extra_new(&o->spec, &f->extra) : 0;
 	return e || !n_fds ? e : note_own_streams(f, roles, n_fds);
 }
 

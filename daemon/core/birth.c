@@ -72,6 +72,7 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 {
 	uint64_t kept_bytes = kept_bytes_of(s);
 	struct amounts want = amounts_of(s, kept_bytes);
+	struct futures *of_uid = account_futures(s->account);
 	struct future *f;
 	int r;
 
@@ -103,7 +104,7 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	f->timer.owner = CORE_TIMER_FUTURE;
 	future_table_add(&c->table, f);
 	TAILQ_INSERT_TAIL(&c->all, f, in_all);
-	TAILQ_INSERT_TAIL(account_futures(f->account), f, in_uid);
+	TAILQ_INSERT_TAIL(of_uid, f, in_uid);
 	*ret = f;
 	return 0;
 }
@@ -129,7 +130,7 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	struct future *f;
 	int r;
 
-	r = core_find_known(c, s, ret);
+	r = s->tags.key ? core_find_known(c, s, ret) : 0;
 	if (r)
 		return r;
 	if (pool_is_closed(p) || pool_is_broken(p))
@@ -157,7 +158,8 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 		return r;
 	}
 	f->input = s->input;
-	edges_tie(c, f, s->wishes.after);
+	if (f->terms)
+		edges_tie(c, f, s->wishes.after);
 	attempt_first(c, f, now_us);
 	p->n_submitted++;
 	*ret = f;
@@ -178,7 +180,7 @@ int core_put(struct core *c, const struct submission *s, uint64_t now_us, struct
 	struct future *f;
 	int r;
 
-	r = core_find_known(c, s, ret);
+	r = s->tags.key ? core_find_known(c, s, ret) : 0;
 	if (r)
 		return r;
 	r = birth(c, s, now_us, &f, ret_refusal);

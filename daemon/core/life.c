@@ -96,13 +96,14 @@ static struct amounts drop_input(struct core *c, struct future *f)
 
 static void forget_one(struct core *c, struct future *f)
 {
+	struct futures *of_uid = account_futures(f->account);
 	struct amounts held;
 
 	assert(!f->waiters);
 	c->n_timers--;
 	future_table_remove(&c->table, f);
 	TAILQ_REMOVE(&c->all, f, in_all);
-	TAILQ_REMOVE(account_futures(f->account), f, in_uid);
+	TAILQ_REMOVE(of_uid, f, in_uid);
 	held = drop_input(c, f);
 	future_give_run(c, f);
 	attempt_forget_all(c, f);
