@@ -105,7 +105,7 @@ static int map_populated(int fd, size_t n, void **ret)
 static int copy_pieces(int fd, const struct iovec *iov, size_t n_iov, size_t n)
 {
 	uint8_t *at;
-	void *p;
+	void *p = NULL;
 	int r;
 
 	r = map_populated(fd, n, &p);
