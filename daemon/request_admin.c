@@ -207,7 +207,7 @@ static size_t count_functions(const struct pool *pool)
 	return pool->n_functions;
 }
 
-static void pack_function(struct bufpack *p, const struct function *fn)
+static void pack_function(struct bufpack *p, struct function *fn)
 {
 	char address[PROTO_ADDRESS_BYTES + 1];
 
@@ -221,7 +221,7 @@ static void pack_function(struct bufpack *p, const struct function *fn)
 		bufpack_text(p, "pure");
 	bufpack_field_uint(p, "done", fn->n_done);
 	bufpack_field_uint(p, "failed", fn->n_failed);
-	bufpack_field_seconds(p, "mean_run", (fn->mean_run_ns + 999) / 1000);
+	bufpack_field_seconds(p, "mean_run", (function_mean_run_ns(fn) + 999) / 1000);
 	bufpack_field_uint(p, "bytes_in", fn->cost.in.inline_bytes + fn->cost.in.memfd_bytes);
 	bufpack_field_uint(p, "bytes_out", fn->cost.out.inline_bytes + fn->cost.out.memfd_bytes);
 	cost_pack_fields(p, &fn->cost, fn->n_done + fn->n_failed);
@@ -232,7 +232,7 @@ static void pack_function(struct bufpack *p, const struct function *fn)
 
 static void pack_functions(struct request *r, struct bufpack *p, struct pool *pool)
 {
-	for (const struct function *fn = pool->functions; fn; fn = fn->next)
+	for (struct function *fn = pool->functions; fn; fn = fn->next)
 		if (!fn->is_gone)
 			pack_function(p, fn);
 }
@@ -304,7 +304,7 @@ static size_t count_advice(const struct pool *p)
 {
 	size_t n = 0;
 
-	for (const struct function *fn = p->functions; fn; fn = fn->next)
+	for (struct function *fn = p->functions; fn; fn = fn->next)
 		n += fn->is_gone ? 0 : cost_count_advice(fn);
 	return n;
 }
@@ -319,7 +319,7 @@ static void pack_advice(struct request *r, struct bufpack *p, struct pool *only)
 		n += count_advice(pool);
 	bufpack_array(p, n);
 	for (pool = first_pool(r, only); pool; pool = next_pool(pool, only))
-		for (const struct function *fn = pool->functions; fn; fn = fn->next)
+		for (struct function *fn = pool->functions; fn; fn = fn->next)
 			if (!fn->is_gone)
 				cost_pack_advice(p, fn);
 }

@@ -374,28 +374,26 @@ int account_check_result(
 	return r;
 }
 
-bool account_is_half_free(const struct account *a, const struct amounts *want)
-{
-	const struct accounts *all = a->all;
-
-	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++)
-		if (want->n[k] &&
-			(exceeds(a->used.n[k], want->n[k], all->limits.uid.n[k] / 2) ||
-				exceeds(all->used.n[k], want->n[k], all->limits.all.n[k] / 2)))
-			return false;
-	return true;
-}
-
+/* As often as it fits into one part of what they may, of so many equal ones. */
 static uint64_t times(const struct amounts *used, const struct amounts *want,
-	const struct amounts *max, uint64_t most)
+	const struct amounts *max, unsigned parts, uint64_t most)
 {
 	for (int k = 0; k < _ACCOUNT_AMOUNTS_MAX; k++) {
-		uint64_t free = max->n[k] > used->n[k] ? max->n[k] - used->n[k] : 0;
+		uint64_t may = max->n[k] / parts;
+		uint64_t free = may > used->n[k] ? may - used->n[k] : 0;
 
 		if (want->n[k] && free / want->n[k] < most)
 			most = free / want->n[k];
 	}
 	return most;
+}
+
+unsigned account_n_in_half(const struct account *a, const struct amounts *want, unsigned most)
+{
+	const struct accounts *all = a->all;
+	uint64_t n = times(&a->used, want, &all->limits.uid, 2, most);
+
+	return (unsigned)times(&all->used, want, &all->limits.all, 2, n);
 }
 
 unsigned account_n_results(const struct account *a, const struct amounts *want, unsigned most)
@@ -404,33 +402,41 @@ unsigned account_n_results(const struct account *a, const struct amounts *want, 
 
 	if (account_check_result(a, want, NULL) != 0)
 		return 0;
-	n = times(&a->used, want, &a->all->limits.uid, most);
+	n = times(&a->used, want, &a->all->limits.uid, 1, most);
 	return n ? (unsigned)n : 1;
 }
 
 unsigned accounts_n_results(const struct accounts *all, const struct amounts *want, unsigned most)
 {
-	return (unsigned)times(&all->used, want, &all->limits.all, most);
+	return (unsigned)times(&all->used, want, &all->limits.all, 1, most);
 }
 
-void account_take_result(struct account *a, const struct amounts *want)
+void account_keep_result(struct account *a, uint64_t bytes, uint64_t fds)
+{
+	a->used.n[ACCOUNT_BYTES] += bytes;
+	a->used.n[ACCOUNT_FDS] += fds;
+	a->all->used.n[ACCOUNT_BYTES] += bytes;
+	a->all->used.n[ACCOUNT_FDS] += fds;
+}
+
+void account_take_result(struct account *a, uint64_t bytes, uint64_t fds)
 {
 	a->n_results++;
 	a->all->n_results++;
-	take(a, want);
+	account_keep_result(a, bytes, fds);
 }
 
-void account_give_result(struct account *a, const struct amounts *back)
+void account_give_result(struct account *a, uint64_t bytes, uint64_t fds)
 {
-	assert(a->n_results > 0);
+	assert(a->n_results > 0 && a->used.n[ACCOUNT_BYTES] >= bytes &&
+		a->used.n[ACCOUNT_FDS] >= fds);
+	account_stir(a);
 	a->n_results--;
 	a->all->n_results--;
-	account_give(a, back);
-}
-
-void account_keep_result(struct account *a, const struct amounts *want)
-{
-	take(a, want);
+	a->used.n[ACCOUNT_BYTES] -= bytes;
+	a->used.n[ACCOUNT_FDS] -= fds;
+	a->all->used.n[ACCOUNT_BYTES] -= bytes;
+	a->all->used.n[ACCOUNT_FDS] -= fds;
 }
 
 void account_job_over(struct account *a, const struct amounts *held)

@@ -135,13 +135,13 @@ __attribute__((warn_unused_result)) int account_check_result(
  * do. */
 unsigned account_n_results(const struct account *a, const struct amounts *want, unsigned most);
 unsigned accounts_n_results(const struct accounts *all, const struct amounts *want, unsigned most);
-/* With this beside what they hold, both the uid and all together leave half of what they may. */
-bool account_is_half_free(const struct account *a, const struct amounts *want);
-/* Takes it, after that was asked; gives it back. */
-void account_take_result(struct account *a, const struct amounts *want);
-void account_give_result(struct account *a, const struct amounts *back);
+/* How many times, up to `most`, so that both the uid and all together leave half of what they may. */
+unsigned account_n_in_half(const struct account *a, const struct amounts *want, unsigned most);
+/* Takes the room for a result, after that was asked; gives it back. */
+void account_take_result(struct account *a, uint64_t bytes, uint64_t fds);
+void account_give_result(struct account *a, uint64_t bytes, uint64_t fds);
 /* Takes what replaces a room that was given back just now, and fits into it. */
-void account_keep_result(struct account *a, const struct amounts *want);
+void account_keep_result(struct account *a, uint64_t bytes, uint64_t fds);
 /* The job is over: what it held counts no longer as such. Nothing is given back by this. */
 void account_job_over(struct account *a, const struct amounts *held);
 /* The same for one kind. */

@@ -128,16 +128,12 @@ static unsigned share_of(const struct slot *s, bool is_second)
 	return n < POOL_PACK_JOBS ? (unsigned)n : POOL_PACK_JOBS;
 }
 
-/* The next one, if nothing but a worker is missing to start it. */
+/* The next one, if no clock ends it. */
 static struct future *next_to_start(const struct pool *p, uint64_t now_us)
 {
-	struct amounts want = reservation_of(p);
 	struct future *f = queue_first(&p->queue);
 
-	return f && account_check_result(f->account, &want, NULL) == 0 &&
-			       terms_due(f, now_us) == FUTURE_CLOCK_NONE
-		       ? f
-		       : NULL;
+	return f && (!f->terms || terms_due(f, now_us) == FUTURE_CLOCK_NONE) ? f : NULL;
 }
 
 /* Hands f over, and what goes with it. False: f ended in place of starting. */

@@ -98,6 +98,10 @@ void heap_set(struct heap *h, struct heap_node *node, uint64_t key, uint64_t ord
 
 	node->key = key;
 	node->order = order;
+	if (node->pos && h->n == 1) {
+		h->entries[0] = e;
+		return;
+	}
 	if (node->pos) {
 		place(h, node->pos - 1, e);
 		return;

@@ -206,11 +206,11 @@ bool core_find_expired(const struct core *c, uint64_t id, uint32_t *ret_uid)
 
 /* ---- the end of one ---- */
 
-static void keep_value(struct future *f, struct payload *value, const struct amounts *taken)
+static void keep_value(struct future *f, struct payload *value, uint64_t bytes, uint16_t fds)
 {
 	f->end.value = value;
-	f->kept_bytes += taken->n[ACCOUNT_BYTES];
-	f->kept_fds = (uint16_t)(f->kept_fds + taken->n[ACCOUNT_FDS]);
+	f->kept_bytes += bytes;
+	f->kept_fds = (uint16_t)(f->kept_fds + fds);
 }
 
 int life_set_value(
@@ -223,7 +223,7 @@ int life_set_value(
 		return 0;
 	r = account_take(f->account, &want, NULL);
 	if (r == 0)
-		keep_value(f, value, &want);
+		keep_value(f, value, bytes, fds);
 	else
 		c->ops->drop_payload(c->shell, value);
 	return r;
@@ -232,12 +232,10 @@ int life_set_value(
 int life_set_result(
 	struct core *c, struct future *f, struct payload *value, uint64_t bytes, uint16_t fds)
 {
-	struct amounts want = {.n = {[ACCOUNT_BYTES] = bytes, [ACCOUNT_FDS] = fds}};
-
 	if (!value || bytes > f->run->result_bytes || fds > f->pool->config.max_result_fds)
 		return life_set_value(c, f, value, bytes, fds);
-	account_keep_result(f->account, &want);
-	keep_value(f, value, &want);
+	account_keep_result(f->account, bytes, fds);
+	keep_value(f, value, bytes, fds);
 	return 0;
 }
 

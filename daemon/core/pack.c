@@ -19,14 +19,19 @@
 
 /* Rooms for results that are taken long before there is one are to keep nobody from the rest of his
  * account. */
+static bool reaches(const struct slot *s, unsigned n, uint64_t wait_ns, struct function *fn)
+{
+	bool is_alone = n <= 1 && !function_is_long(fn);
+
+	return n <= s->pool->config.ahead_max && (is_alone || wait_ns <= POOL_AHEAD_US * 1000);
+}
+
 bool pack_reaches(const struct slot *s, unsigned n, uint64_t ahead_ns, const struct future *f)
 {
 	struct amounts want = reservation_of(s->pool);
-	uint64_t wait_ns = heap_after(ahead_ns, function_wait_ns(f->function));
-	bool is_alone = n <= 1 && !function_is_long(f->function);
 
-	return n <= s->pool->config.ahead_max && (is_alone || wait_ns <= POOL_AHEAD_US * 1000) &&
-	       (n <= POOL_AHEAD_LEAST || account_is_half_free(f->account, &want));
+	return reaches(s, n, heap_after(ahead_ns, function_wait_ns(f->function)), f->function) &&
+	       (n <= POOL_AHEAD_LEAST || account_n_in_half(f->account, &want, 1) > 0);
 }
 
 /* May others be in its packet? */
@@ -42,6 +47,34 @@ void pack_begin(struct pack *k, struct slot *s, unsigned most)
 	k->most = most < POOL_PACK_JOBS ? most : POOL_PACK_JOBS;
 	k->run_ns = k->wait_ns = 0;
 	k->bytes = 0;
+	k->account = NULL;
+	k->function = NULL;
+}
+
+/* The jobs of a packet are nearly always one owner's, and of one function. */
+static void look_at_function(struct pack *k, struct function *fn)
+{
+	if (k->function == fn)
+		return;
+	k->function = fn;
+	k->each_run_ns = function_run_ns(fn);
+	k->each_wait_ns = function_wait_ns(fn);
+	k->each_charge_us = (function_mean_run_ns(fn) + 999) / 1000;
+}
+
+static void look_at_account(struct pack *k, const struct account *a)
+{
+	const struct pool *p = k->slot->pool;
+	struct amounts want;
+	unsigned n;
+
+	if (k->account == a)
+		return;
+	k->account = a;
+	want = reservation_of(p);
+	n = account_n_results(a, &want, POOL_PACK_JOBS);
+	k->n_fit = k->n + accounts_n_results(&p->core->accounts, &want, n);
+	k->n_in_half = k->n + account_n_in_half(a, &want, POOL_PACK_JOBS);
 }
 
 int pack_add(struct pack *k, struct future *f)
@@ -52,27 +85,34 @@ int pack_add(struct pack *k, struct future *f)
 		return -ENOMEM;
 	if (!may_share(f))
 		k->most = 1;
+	look_at_function(k, f->function);
 	reservation_take(f);
 	run = f->run;
 	run->msgid = k->slot->next_msgid + k->n;
 	run->place = k->n & (POOL_PACK_JOBS - 1);
 	run->attempt = f->terms ? (uint16_t)(f->terms->n_ended + 1) : 1;
-	run->wait_ns = (uint32_t)function_wait_ns(f->function);
+	run->wait_ns = (uint32_t)k->each_wait_ns;
 	k->wait_ns += run->wait_ns;
-	k->run_ns = heap_after(k->run_ns, function_run_ns(f->function));
+	k->run_ns = heap_after(k->run_ns, k->each_run_ns);
 	k->bytes += f->in_inline_bytes;
 	k->jobs[k->n] = f;
-	k->marks[k->n++] = queue_pop(&f->pool->queue, f, (f->function->mean_run_ns + 999) / 1000);
+	k->marks[k->n++] = queue_pop(&f->pool->queue, f, k->each_charge_us);
 	return 0;
 }
 
-bool pack_has_room(const struct pack *k, const struct future *f)
+bool pack_has_room(struct pack *k, const struct future *f)
 {
 	const struct slot *s = k->slot;
+	unsigned n = s->n_line + k->n;
 
-	return k->n < k->most && may_share(f) && k->bytes + f->in_inline_bytes <= POOL_PACK_BYTES &&
-	       heap_after(k->run_ns, function_run_ns(f->function)) <= POOL_PACK_US * 1000 &&
-	       pack_reaches(s, s->n_line + k->n, s->ahead_ns + k->wait_ns, f);
+	if (k->n >= k->most || !may_share(f))
+		return false;
+	look_at_function(k, f->function);
+	look_at_account(k, f->account);
+	return k->n < k->n_fit && k->bytes + f->in_inline_bytes <= POOL_PACK_BYTES &&
+	       heap_after(k->run_ns, k->each_run_ns) <= POOL_PACK_US * 1000 &&
+	       reaches(s, n, heap_after(s->ahead_ns + k->wait_ns, k->each_wait_ns), f->function) &&
+	       (n <= POOL_AHEAD_LEAST || k->n < k->n_in_half);
 }
 
 int pack_send(struct pack *k, uint64_t now_us)

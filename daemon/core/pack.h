@@ -11,6 +11,14 @@ struct pack {
 	uint64_t run_ns;
 	uint64_t wait_ns;
 	uint64_t bytes;
+	/* Looked at last, and what that came to: */
+	const struct account *account;
+	struct function *function;
+	unsigned n_fit;	    /* as many jobs have room for their results, with those before */
+	unsigned n_in_half; /* and leave half of what the account may hold */
+	uint64_t each_run_ns;
+	uint64_t each_wait_ns;
+	uint64_t each_charge_us;
 	struct future *jobs[POOL_PACK_JOBS];
 	struct queue_mark marks[POOL_PACK_JOBS];
 };
@@ -23,8 +31,8 @@ void pack_begin(struct pack *k, struct slot *s, unsigned most);
 /* f, which is next in the queue and has room for its result, leaves the queue for it. -ENOMEM: it
  * stays there. */
 __attribute__((warn_unused_result)) int pack_add(struct pack *k, struct future *f);
-/* May f, for which the same holds, come too? */
-bool pack_has_room(const struct pack *k, const struct future *f);
+/* May f, which is next then, come too? */
+bool pack_has_room(struct pack *k, const struct future *f);
 /* Hands it over. Else all of it is back in the queue where it stood, with a CORE_E_ or -errno (-ENOMEM:
  * it is empty). */
 __attribute__((warn_unused_result)) int pack_send(struct pack *k, uint64_t now_us);

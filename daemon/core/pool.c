@@ -275,24 +275,49 @@ void pool_set_failed(struct pool *p, const char *reason)
 	pool_set_reason(p, reason);
 }
 
-uint64_t function_run_ns(const struct function *fn)
+static void take_means(struct function *fn)
 {
-	return fn->mean_run_ns ? fn->mean_run_ns : POOL_AHEAD_US * 1000;
+	if (!fn->is_stale)
+		return;
+	fn->is_stale = false;
+	fn->mean_run_ns = cost_mean_run_ns(&fn->cost);
+	fn->soon_ns = cost_soon_ns(&fn->cost);
 }
 
-uint64_t function_wait_ns(const struct function *fn)
+uint64_t function_mean_run_ns(struct function *fn)
 {
-	return fn->soon_ns ? fn->soon_ns : POOL_AHEAD_US * 1000;
+	take_means(fn);
+	return fn->mean_run_ns;
 }
 
-bool function_is_long(const struct function *fn)
+uint64_t function_soon_ns(struct function *fn)
 {
-	return fn->soon_ns > POOL_SOON_US * 1000 * 3 / 4;
+	take_means(fn);
+	return fn->soon_ns;
 }
 
-uint64_t function_late_us(const struct function *fn)
+uint64_t function_run_ns(struct function *fn)
 {
-	uint64_t twice_us = fn->soon_ns * 2 / 1000;
+	uint64_t ns = function_mean_run_ns(fn);
+
+	return ns ? ns : POOL_AHEAD_US * 1000;
+}
+
+uint64_t function_wait_ns(struct function *fn)
+{
+	uint64_t ns = function_soon_ns(fn);
+
+	return ns ? ns : POOL_AHEAD_US * 1000;
+}
+
+bool function_is_long(struct function *fn)
+{
+	return function_soon_ns(fn) > POOL_SOON_US * 1000 * 3 / 4;
+}
+
+uint64_t function_late_us(struct function *fn)
+{
+	uint64_t twice_us = function_soon_ns(fn) * 2 / 1000;
 
 	return twice_us > POOL_AHEAD_US ? twice_us : POOL_AHEAD_US;
 }
@@ -313,8 +338,7 @@ void function_learn_run(struct function *fn, const struct future *f)
 	if (!f->run->started_us)
 		return;
 	cost_learn_run(&fn->cost, &t);
-	fn->mean_run_ns = cost_mean_run_ns(&fn->cost);
-	fn->soon_ns = cost_soon_ns(&fn->cost);
+	fn->is_stale = true;
 }
 
 void function_learn(struct function *fn, const struct future *f)

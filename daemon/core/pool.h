@@ -68,7 +68,8 @@ struct function {
 	struct pool *pool;
 	bool is_pure;
 	bool is_gone;
-	uint64_t mean_run_ns; /* of the last thousands; 0: no history */
+	bool is_stale;	      /* it ran since the means were taken */
+	uint64_t mean_run_ns; /* of the last thousands, by function_mean_run_ns(); 0: no history */
 	uint64_t soon_ns;     /* likewise, of each no more than POOL_SOON_US */
 	uint64_t n_done;
 	uint64_t n_failed; /* in whatever way */
@@ -218,12 +219,15 @@ void pool_take_functions(struct pool *p, struct pool *from);
 /* How long a job of this function is expected to run; and how long to keep others waiting that can be
  * taken back. Without history: as long as what may be handed over ahead of need, so that there is one
  * of it. */
-uint64_t function_run_ns(const struct function *fn);
-uint64_t function_wait_ns(const struct function *fn);
+uint64_t function_run_ns(struct function *fn);
+uint64_t function_wait_ns(struct function *fn);
+/* The means themselves. They are taken when somebody asks. */
+uint64_t function_mean_run_ns(struct function *fn);
+uint64_t function_soon_ns(struct function *fn);
 /* Its jobs nearly always keep others waiting too long. */
-bool function_is_long(const struct function *fn);
+bool function_is_long(struct function *fn);
 /* What runs longer than twice as long as expected, and than POOL_AHEAD_US, runs late. */
-uint64_t function_late_us(const struct function *fn);
+uint64_t function_late_us(struct function *fn);
 /* Learns from the end of a job, and of its last run. */
 void function_learn(struct function *fn, const struct future *f);
 /* Learns from a run that is not the end. */

@@ -64,20 +64,17 @@ struct amounts reservation_beside(const struct pool *p)
 
 void reservation_take(struct future *f)
 {
-	struct amounts want = reservation_of(f->pool);
+	const struct pool_config *config = &f->pool->config;
 
-	account_take_result(f->account, &want);
-	f->run->result_bytes = want.n[ACCOUNT_BYTES];
+	account_take_result(f->account, config->max_result_bytes, config->max_result_fds);
+	f->run->result_bytes = config->max_result_bytes;
 	f->is_reserved = true;
 }
 
 /* The pool's max_result may be another one by now. */
 void reservation_give(struct future *f)
 {
-	struct amounts back = reservation_of(f->pool);
-
 	assert(f->is_reserved);
-	back.n[ACCOUNT_BYTES] = f->run->result_bytes;
-	account_give_result(f->account, &back);
+	account_give_result(f->account, f->run->result_bytes, f->pool->config.max_result_fds);
 	f->is_reserved = false;
 }

@@ -214,7 +214,7 @@ static void charge(struct world *w, const struct future *f)
 	if (shares->now_us < s->time_us)
 		shares->now_us = s->time_us;
 	r->is_charged = true;
-	r->charge_us = (f->function->mean_run_ns + 999) / 1000;
+	r->charge_us = (function_mean_run_ns(f->function) + 999) / 1000;
 	s->time_us += r->charge_us;
 	memset(shares->overtaken[future_uid(f)], 0, sizeof(shares->overtaken[0]));
 }

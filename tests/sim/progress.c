@@ -104,9 +104,11 @@ static void check_stuck(struct world *w, const struct slot *s, uint64_t now_us, 
 }
 
 /* Twice what it is expected to take. */
-static uint64_t late_us(const struct function *fn)
+static uint64_t late_us(struct function *fn)
 {
-	return fn->soon_ns <= POOL_AHEAD_US * 500 ? POOL_AHEAD_US : fn->soon_ns / 500;
+	uint64_t ns = function_soon_ns(fn);
+
+	return ns <= POOL_AHEAD_US * 500 ? POOL_AHEAD_US : ns / 500;
 }
 
 static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us, uint64_t next_us)
@@ -154,7 +156,7 @@ static void check_shared(
 	for (unsigned i = 0; i < n; i++) {
 		const struct record *r = world_record(w, jobs[i]->id);
 
-		ns += or_most(jobs[i]->function->mean_run_ns);
+		ns += or_most(function_mean_run_ns(jobs[i]->function));
 		bytes += jobs[i]->in_inline_bytes;
 		if (!jobs[i]->function->is_pure || r->input_fds || edges_next_input(jobs[i], NULL))
 			world_fail(w, "%llu shares a packet", (ull)r->id);
@@ -178,7 +180,7 @@ void check_pack(struct world *w, const struct slot *s, struct future *const *job
 	if (n > 1)
 		check_shared(w, s, jobs, n);
 	for (unsigned i = 0; i < n; i++) {
-		uint64_t wait_ns = or_most(jobs[i]->function->soon_ns);
+		uint64_t wait_ns = or_most(function_soon_ns(jobs[i]->function));
 
 		world_record(w, jobs[i]->id)->wait_ns = wait_ns;
 		ns += jobs[i] != first ? wait_ns : 0;
@@ -192,7 +194,7 @@ void check_pack(struct world *w, const struct slot *s, struct future *const *job
 			       n_ahead > s->pool->config.ahead_max))
 		world_fail(w, "%llu is one of %u that wait %llu ns for each other",
 			(ull)jobs[0]->id, n_ahead, (ull)ns);
-	if (n_ahead && first != jobs[0] && first->function->soon_ns > POOL_SOON_US * 750)
+	if (n_ahead && first != jobs[0] && function_soon_ns(first->function) > POOL_SOON_US * 750)
 		world_fail(w, "%llu goes behind a job that will take long", (ull)jobs[0]->id);
 }
 

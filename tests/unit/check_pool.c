@@ -185,7 +185,7 @@ START_TEST(what_never_ran_teaches_nothing)
 	fn = pool_find_function(p, "f", 1);
 	function_learn(fn, &f);
 	ck_assert_uint_eq(fn->n_failed, 1);
-	ck_assert_uint_eq(fn->mean_run_ns, 0);
+	ck_assert_uint_eq(function_mean_run_ns(fn), 0);
 	ck_assert_uint_eq(fn->cost.total.queued_us, 0);
 }
 END_TEST

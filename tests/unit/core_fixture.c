@@ -142,6 +142,7 @@ void bury(struct fake_worker *w)
 
 void learn(struct function *fn, uint64_t run_ns)
 {
+	fn->is_stale = false;
 	fn->mean_run_ns = run_ns;
 	fn->soon_ns = run_ns < POOL_SOON_US * 1000 ? run_ns : POOL_SOON_US * 1000;
 }
