@@ -81,7 +81,7 @@ int cl_call_dispatch(poold *p, struct cl_message *m, int *ret_cb)
 		break;
 	case RPC_NOTIFICATION:
 		if (text_equal(m->rpc.method, m->rpc.method_len, "final"))
-			r = cl_future_final(p, m, ret_cb);
+			r = cl_final_take(p, m, ret_cb);
 		else if (text_equal(m->rpc.method, m->rpc.method_len, "event"))
 			r = cl_watch_event(p, m, ret_cb);
 		else if (text_equal(m->rpc.method, m->rpc.method_len, "fatal"))

@@ -345,7 +345,10 @@ void cl_future_settle(poold_future *f, poold_state state, int *ret_cb);
 /* The error answer to what it was made with. */
 must_check int cl_future_refuse(poold_future *f, struct cl_message *m, int *ret_cb);
 /* The notification `final`. */
-must_check int cl_future_final(poold *p, struct cl_message *m, int *ret_cb);
+must_check int cl_final_take(poold *p, struct cl_message *m, int *ret_cb);
+/* The same, if bytes of the stream begin with one of the usual form: with *ret_len > 0, its length. */
+must_check int cl_final_take_usual(
+	poold *p, const uint8_t *bytes, size_t len, int *ret_cb, size_t *ret_len);
 /* Runs the callbacks that are due; 1 if there were some. */
 int cl_future_run_due(poold *p, int *ret_cb);
 /* Everybody who waits becomes POOLD_DISCONNECTED; callbacks are due. */

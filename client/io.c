@@ -184,6 +184,22 @@ static int handle_message(poold *p, const uint8_t *bytes, size_t len, int *ret_c
 	return r;
 }
 
+/* A whole message of the form that most have. 1 if there was one, 0, or < 0. */
+static int take_usual(poold *p, int *ret_cb)
+{
+	size_t len = buf_used(&p->in) < p->max_in ? buf_used(&p->in) : p->max_in;
+	int r;
+
+	/* a message has begun */
+	if (p->scan.pos > 0 || p->scan.depth > 0)
+		return 0;
+	r = cl_final_take_usual(p, buf_head(&p->in), len, ret_cb, &len);
+	if (r < 0)
+		return cl_fail(p, r, "no room for what the daemon sent: %s", strerrordesc_np(-r));
+	buf_consume(&p->in, len);
+	return len > 0;
+}
+
 /* Handles what is complete in `in`. 1, or < 0 if the connection ends. */
 static int handle_input(poold *p, int *ret_cb)
 {
@@ -195,6 +211,11 @@ static int handle_input(poold *p, int *ret_cb)
 			p->is_in_ready = true;
 			return 1;
 		}
+		r = take_usual(p, ret_cb);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			continue;
 		r = scan_step(&p->scan, buf_head(&p->in), buf_used(&p->in));
 		if (r == SCAN_MORE)
 			return 1;
