@@ -21,7 +21,7 @@ enum pool_state {
  * as long as it takes to start it, and its worker is not to wait for the next one besides. */
 #define POOL_SOON_US 1000
 /* One packet for a worker: jobs, their inputs, and what they are expected to take together. */
-#define POOL_PACK_JOBS	16
+#define POOL_PACK_JOBS	32
 #define POOL_PACK_BYTES (64 * 1024)
 #define POOL_PACK_US	100
 /* So many jobs go ahead of need whatever room for their results takes of an account; more do only

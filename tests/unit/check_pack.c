@@ -1,7 +1,7 @@
 /* Several pure jobs in one packet: who shares it, who bears a death, and how one of them is ended. */
 #include "tests/unit/core_fixture.h"
 
-#define MANY 24
+#define MANY (POOL_PACK_JOBS + 8)
 
 static struct future *jobs[MANY];
 static struct fake_worker *w;
