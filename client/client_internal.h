@@ -346,7 +346,8 @@ void cl_future_settle(poold_future *f, poold_state state, int *ret_cb);
 must_check int cl_future_refuse(poold_future *f, struct cl_message *m, int *ret_cb);
 /* The notification `final`. */
 must_check int cl_final_take(poold *p, struct cl_message *m, int *ret_cb);
-/* The same, if bytes of the stream begin with one of the usual form: with *ret_len > 0, its length. */
+/* The same, if bytes of the stream begin with one of the usual form: with *ret_len > 0, its length.
+ */
 must_check int cl_final_take_usual(
 	poold *p, const uint8_t *bytes, size_t len, int *ret_cb, size_t *ret_len);
 /* Runs the callbacks that are due; 1 if there were some. */
@@ -356,7 +357,8 @@ void cl_future_lose_all(poold *p);
 /* The handle goes: cuts the links. */
 void cl_future_orphan_all(poold *p);
 void cl_future_free_spares(poold *p);
-/* *ret stands on the value of that key, if what there is (result or details) is a map that has it. */
+/* *ret stands on the value of that key, if what there is (result or details) is a map that has it.
+ */
 must_check bool cl_future_find_detail(const poold_future *f, const char *key, struct cursor *ret);
 /* POOLD_DISCONNECTED, with an ID: waits again. */
 must_check int cl_future_resume(poold_future *f);

@@ -1,5 +1,6 @@
-/* The input of a function of handler exec: the map {argv, shell, env, env_clear, cwd, stdin, stdout,
- * stderr, ctty, umask, nice, limits}. What is set is kept encoded, so that a submit only puts the pieces together. */
+/* The input of a function of handler exec: the map {argv, shell, env, env_clear, cwd, stdin,
+ * stdout, stderr, ctty, umask, nice, limits}. What is set is kept encoded, so that a submit only
+ * puts the pieces together. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
-/* The notification `final`: [ID, state, value or nil, error or nil, timing]. Nearly all are of one form,
- * poold's own for a job that is done, with a value that names no fds: such a one is checked and read at
- * one look. Any other, from whatever daemon, goes through scan and the parser of messages; both ways
- * lead to the same end. */
+/* The notification `final`: [ID, state, value or nil, error or nil, timing]. Nearly all are of one
+ * form, poold's own for a job that is done, with a value that names no fds: such a one is checked
+ * and read at one look. Any other, from whatever daemon, goes through scan and the parser of
+ * messages; both ways lead to the same end. */
 #include <errno.h>
 #include <string.h>
 
@@ -133,7 +133,8 @@ static bool parse_final(const struct rpc *rpc, struct end *ret)
 	       parse_timing(&c, ret);
 }
 
-/* An element that holds no others and names no fd; its bytes are as they are, so they are checked by that. */
+/* An element that holds no others and names no fd; its bytes are as they are, so they are checked
+ * by that. */
 static bool take_plain(struct cursor *c, struct cursor *ret)
 {
 	enum cursor_type type = cursor_peek(c);

@@ -26,8 +26,8 @@
 #define IDS_MAX 4096u
 
 /* What a handle keeps of the memory of futures for the next ones: malloc() has no fast way for the
- * thousands that a busy handle has at once. With sanitizers none, so that they see who uses one that
- * is gone. */
+ * thousands that a busy handle has at once. With sanitizers none, so that they see who uses one
+ * that is gone. */
 #define SPARES_MAX 4096u
 #ifdef WITH_SANITIZERS
 #define KEEPS_SPARES false

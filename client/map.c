@@ -1,12 +1,13 @@
-/* Items gather in a chunk; a full one is handed in as a job. At most `window` chunks are there at a time, whose
- * results were not all taken: then the caller has to take some first.
+/* Items gather in a chunk; a full one is handed in as a job. At most `window` chunks are there at a
+ * time, whose results were not all taken: then the caller has to take some first.
  *
  *	gathering ──► parked ──► out ──► over ──► current
  *	                 ▲        │        (given item by item)
  *	                 └────────┘ no room in the daemon; or: not run
  *
- * How many items make a chunk follows what was seen: as many as run for TARGET_US, if the caller did not say; and never
- * more than those whose results find room in one answer. So the first chunks are small. */
+ * How many items make a chunk follows what was seen: as many as run for TARGET_US, if the caller
+ * did not say; and never more than those whose results find room in one answer. So the first chunks
+ * are small. */
 #include <errno.h>
 #include <string.h>
 

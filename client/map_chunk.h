@@ -31,7 +31,8 @@ void cl_chunk_free(struct cl_chunk *c);
  * poold_submit(). */
 must_check int cl_chunk_add(
 	struct cl_chunk *c, poold *p, const poold_input *input, unsigned max_depth);
-/* The items from that one on, as a chunk of their own in *ret_rest; NULL: there are none. -ENOMEM. */
+/* The items from that one on, as a chunk of their own in *ret_rest; NULL: there are none. -ENOMEM.
+ */
 must_check int cl_chunk_split(
 	struct cl_chunk *c, const poold *p, uint32_t item, struct cl_chunk **ret_rest);
 /* The last item, whose encoding begins at `at`, as a chunk of its own. NULL: no memory. */

@@ -1,7 +1,7 @@
-/* Chains, as many as there may be nodes. Keys are counters (msgids, IDs), so neighbours have chains that
- * are neighbours: who comes next lies in the cache line that was read before, and most chains have
- * one node. What is above CL_RUN_BITS of a key scatters these runs, since the IDs of one client among
- * many can have a stride. */
+/* Chains, as many as there may be nodes. Keys are counters (msgids, IDs), so neighbours have chains
+ * that are neighbours: who comes next lies in the cache line that was read before, and most chains
+ * have one node. What is above CL_RUN_BITS of a key scatters these runs, since the IDs of one
+ * client among many can have a stride. */
 #include "client/table.h"
 
 #include <errno.h>

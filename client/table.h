@@ -84,5 +84,6 @@ static inline struct cl_node *cl_table_take(struct cl_table *t, uint64_t key)
 
 /* It stands there. */
 void cl_table_remove(struct cl_table *t, struct cl_node *node);
-/* Any one, which is taken out; NULL if there is none. From `*at` on, 0 at first: to take out all. */
+/* Any one, which is taken out; NULL if there is none. From `*at` on, 0 at first: to take out all.
+ */
 struct cl_node *cl_table_take_any(struct cl_table *t, size_t *at);

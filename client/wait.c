@@ -69,7 +69,8 @@ static bool is_settled(const void *arg)
 	return cl_future_is_settled(arg);
 }
 
-/* Of one that is POOLD_DISCONNECTED; without an ID it stays so, whatever the connection does now. */
+/* Of one that is POOLD_DISCONNECTED; without an ID it stays so, whatever the connection does now.
+ */
 static int lost_error_of(const poold_future *f)
 {
 	int r = f->handle ? cl_check_open(f->handle) : -ENOTCONN;

@@ -1,6 +1,6 @@
-/* A watch is told by its number, which comes with the answer; the daemon sends events behind it. One
- * that is freed before has nobody to call, and is taken back when the number is known. Futures that
- * are added before wait for the number too. */
+/* A watch is told by its number, which comes with the answer; the daemon sends events behind it.
+ * One that is freed before has nobody to call, and is taken back when the number is known. Futures
+ * that are added before wait for the number too. */
 #include <errno.h>
 #include <string.h>
 

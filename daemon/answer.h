@@ -16,9 +16,9 @@ struct message_fds {
 	unsigned n;
 };
 
-/* m came from the worker of slot s, in whose cgroup the kernel killed for lack of memory (was_oom); scan accepted it and found neither ext 2 nor ext 3. May take the
- * fds. 0 and what the core wants to know; ANSWER_E_PROTOCOL; -errno: it is right, but cannot be
- * kept. */
+/* m came from the worker of slot s, in whose cgroup the kernel killed for lack of memory (was_oom);
+ * scan accepted it and found neither ext 2 nor ext 3. May take the fds. 0 and what the core wants
+ * to know; ANSWER_E_PROTOCOL; -errno: it is right, but cannot be kept. */
 must_check int answer_parse(const struct rpc *m, struct message_fds *fds, const struct slot *s,
 	bool was_oom, struct answer *ret, const char **ret_reason);
 

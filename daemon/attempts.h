@@ -13,5 +13,6 @@ void attempts_pack(struct bufpack *p, const struct future *f);
 void attempts_pack_deaths(struct bufpack *p, const struct future *f);
 /* Runs so far. */
 unsigned attempts_count(const struct future *f);
-/* The run whose output there is, or will be: the one that is under way, comes next, or was the last. */
+/* The run whose output there is, or will be: the one that is under way, comes next, or was the
+ * last. */
 unsigned attempts_current(const struct future *f);

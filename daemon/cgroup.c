@@ -6,11 +6,11 @@
  *	DELEGATED/pool.NAME/wN          a worker
  *	DELEGATED/pool.NAME/wN/job      its command and all that descends from it
  *
- * A tree that is killed by cgroup.kill dies whole, whatever its members did to their sessions, parents
- * and users, and however fast they fork.
+ * A tree that is killed by cgroup.kill dies whole, whatever its members did to their sessions,
+ * parents and users, and however fast they fork.
  *
- * Only a group that was delegated is touched: the service manager marks it by an attribute. One that
- * merely can be written to (root can write to all) belongs to somebody else.
+ * Only a group that was delegated is touched: the service manager marks it by an attribute. One
+ * that merely can be written to (root can write to all) belongs to somebody else.
  */
 #include "daemon/cgroup.h"
 
@@ -167,8 +167,8 @@ void cgroups_deinit(struct cgroups *g)
 
 /* ---- a pool's ---- */
 
-/* Of a daemon that was killed, where no service manager cleans up behind it. What is busy until it has
- * died stays, empty. */
+/* Of a daemon that was killed, where no service manager cleans up behind it. What is busy until it
+ * has died stays, empty. */
 void cgroup_pool_clear(const struct cgroup_pool *p)
 {
 	int pool = p->dir, fd = pool >= 0 ? open_dir(pool, ".") : -1;

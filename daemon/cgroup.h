@@ -1,6 +1,6 @@
-/* Control groups (version 2) below the one that was delegated to the daemon: one for each pool, below
- * it one for each worker, and in that one for the worker's command. Without delegation there are
- * none, and everything goes on without them. */
+/* Control groups (version 2) below the one that was delegated to the daemon: one for each pool,
+ * below it one for each worker, and in that one for the worker's command. Without delegation there
+ * are none, and everything goes on without them. */
 #pragma once
 
 #include <stdbool.h>
@@ -36,7 +36,8 @@ struct cgroup {
 /* path: NULL: what the service manager delegated. wants_memory: some pool has a limit. */
 void cgroups_init(struct cgroups *g, const char *path, bool wants_memory);
 void cgroups_deinit(struct cgroups *g);
-/* The directory of a pool's, made if it is not there. user: who its processes run as, NULL: as the daemon. */
+/* The directory of a pool's, made if it is not there. user: who its processes run as, NULL: as the
+ * daemon. */
 void cgroups_open_pool(
 	const struct cgroups *g, const char *pool, const char *user, struct cgroup_pool *ret);
 /* Kills and removes what an earlier daemon left in it. */

@@ -1,6 +1,6 @@
-/* The two clocks run at the same rate, so their difference changes only when the clock is set or the machine slept.
- * Whatever else a look finds is the time between two readings: such a difference must not move the times of a future
- * from one answer to the next.
+/* The two clocks run at the same rate, so their difference changes only when the clock is set or
+ * the machine slept. Whatever else a look finds is the time between two readings: such a difference
+ * must not move the times of a future from one answer to the next.
  */
 #include "daemon/clock.h"
 

@@ -24,5 +24,6 @@ static inline uint64_t clock_tick_us(void)
 	return clock_us(CLOCK_MONOTONIC_COARSE);
 }
 
-/* A monotonic time as µs since 1970: the same whenever it is asked for, until somebody sets the clock. */
+/* A monotonic time as µs since 1970: the same whenever it is asked for, until somebody sets the
+ * clock. */
 uint64_t clock_unix_us(uint64_t at_us);

@@ -1,14 +1,14 @@
-/* The one thread beside the loop's. It begins with the first large memfd, knows nothing but numbers of
- * fds, and touches no other memory of the daemon. What it has not closed yet is of no account any more;
- * when that becomes much, the loop closes for itself, and so waits.
+/* The one thread beside the loop's. It begins with the first large memfd, knows nothing but numbers
+ * of fds, and touches no other memory of the daemon. What it has not closed yet is of no account
+ * any more; when that becomes much, the loop closes for itself, and so waits.
  *
  * Files that clients gave commands are closed here too.
  *
- * Nobody can tell which reference is the last: one memfd may go with thousands of jobs. To wake the thread
- * for each would cost more than most closes, so it naps before it closes a batch. By then the answers are on their
- * way that the pages would have kept waiting, and the sender, who may have lost its processor between sending an fd and
- * closing its own, has closed it: else the last reference is the sender's, who frees all pages before it looks for
- * the answer.
+ * Nobody can tell which reference is the last: one memfd may go with thousands of jobs. To wake the
+ * thread for each would cost more than most closes, so it naps before it closes a batch. By then
+ * the answers are on their way that the pages would have kept waiting, and the sender, who may have
+ * lost its processor between sending an fd and closing its own, has closed it: else the last
+ * reference is the sender's, who frees all pages before it looks for the answer.
  */
 #include "daemon/closer.h"
 
@@ -150,8 +150,8 @@ static bool has_unread(int fd)
 	return ioctl(fd, SIOCINQ, &unread) < 0 || unread > 0;
 }
 
-/* One that lingers (SO_LINGER) waits in close() until its peer has all, for as long as its owner says. Whether it
- * does can change at any time; those of this host alone never do. */
+/* One that lingers (SO_LINGER) waits in close() until its peer has all, for as long as its owner
+ * says. Whether it does can change at any time; those of this host alone never do. */
 static bool socket_may_take_long(int fd)
 {
 	socklen_t size = sizeof(int);
@@ -161,8 +161,8 @@ static bool socket_may_take_long(int fd)
 	       has_unread(fd);
 }
 
-/* A file system that is no memory may have to write first, or be a process of the client's own that never
- * answers: so it is not even asked for the size. */
+/* A file system that is no memory may have to write first, or be a process of the client's own that
+ * never answers: so it is not even asked for the size. */
 static bool may_take_long(int fd)
 {
 	struct statx st;

@@ -134,8 +134,9 @@ struct config_override {
 	bool is_verbose; /* log at debug level */
 };
 
-/* 0; 1 with errors added, which are the caller's to clear; -ENOMEM. Without any file: pool `default`, handler exec, one worker
- * per CPU, on the per-user socket (root: /run/poold/poold.sock). */
+/* 0; 1 with errors added, which are the caller's to clear; -ENOMEM. Without any file: pool
+ * `default`, handler exec, one worker per CPU, on the per-user socket (root:
+ * /run/poold/poold.sock). */
 must_check int config_load(
 	const struct config_override *o, struct config **ret, struct config_errors *errors);
 struct config *config_free(struct config *c);

@@ -1,5 +1,5 @@
-/* Configurations are compared key by key, by the table of keys: what a file says in other words is no
- * difference. A key of a pool that is not named here has its effect by other processes; a key of
+/* Configurations are compared key by key, by the table of keys: what a file says in other words is
+ * no difference. A key of a pool that is not named here has its effect by other processes; a key of
  * [daemon], by a restart: a new key that nobody thought of is late, but never a lie.
  */
 #include "daemon/config_diff.h"

@@ -1,5 +1,5 @@
-/* What is wrong with a configuration: collected while it is read and checked, so that one look tells
- * all of it. A key that was refused, or that might be what was misspelt, is known as such
+/* What is wrong with a configuration: collected while it is read and checked, so that one look
+ * tells all of it. A key that was refused, or that might be what was misspelt, is known as such
  * (config_origin, config_parse_pool), and what would only follow from it is not told besides. */
 #include <errno.h>
 #include <stdarg.h>

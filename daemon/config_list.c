@@ -1,5 +1,5 @@
-/* Values of keys that are lists: an environment, to which each line adds one, and who may submit, of
- * whom each line names all. */
+/* Values of keys that are lists: an environment, to which each line adds one, and who may submit,
+ * of whom each line names all. */
 #include "daemon/config_list.h"
 
 #include <errno.h>

@@ -8,16 +8,18 @@
  * room, so a slow reader holds no more than that. Everything is written once a turn, in
  * conns_flush().
  *
- * Requests of one uid have a share of each turn, by the time that they take; what comes when it is used
- * up is handled in the next ones.
+ * Requests of one uid have a share of each turn, by the time that they take; what comes when it is
+ * used up is handled in the next ones.
  *
- * Events are edge-triggered: so nothing has to be changed in the kernel when a client is paused, and the edge of
- * writability tells when a peer read fds or hung up. libevent does not mix both kinds on one fd.
+ * Events are edge-triggered: so nothing has to be changed in the kernel when a client is paused,
+ * and the edge of writability tells when a peer read fds or hung up. libevent does not mix both
+ * kinds on one fd.
  *
- * A receive that brought less than it had room for has emptied the socket, so there is no second one to be told so.
- * What it does not tell is that the peer is gone, which the same edge may have been for. libevent says so
- * of a peer that closed its side, but not of one that went with answers unread (EPOLLERR): of that tells the next
- * send, or, if nothing is to be sent in this turn, a look.
+ * A receive that brought less than it had room for has emptied the socket, so there is no second
+ * one to be told so. What it does not tell is that the peer is gone, which the same edge may have
+ * been for. libevent says so of a peer that closed its side, but not of one that went with answers
+ * unread (EPOLLERR): of that tells the next send, or, if nothing is to be sent in this turn, a
+ * look.
  *
  * Nothing is freed where it happens: a closed connection stays until conns_sweep().
  */
@@ -170,8 +172,8 @@ static uint64_t spend(struct conn *c, uint64_t since_us)
 	return now_us;
 }
 
-/* Handles the complete messages that lie in the inbox. The clock is looked at when the system's tick, which costs
- * less to read, has moved. */
+/* Handles the complete messages that lie in the inbox. The clock is looked at when the system's
+ * tick, which costs less to read, has moved. */
 static void process(struct conn *c)
 {
 	uint64_t now_us = clock_now_us(), tick_us = clock_tick_us();
@@ -244,8 +246,9 @@ static bool read_and_process(struct conn *c)
 	return r == 0 && !c->is_unsure;
 }
 
-/* Reads until there is no more, since readability is told by its edge only. A client that has more to say than
- * READS_A_TURN, or whose requests took its uid's share of the turn, goes on in the next turn, after the others. */
+/* Reads until there is no more, since readability is told by its edge only. A client that has more
+ * to say than READS_A_TURN, or whose requests took its uid's share of the turn, goes on in the next
+ * turn, after the others. */
 static void read_on(struct conn *c)
 {
 	int left = READS_A_TURN;
@@ -306,7 +309,8 @@ static void listen_for_write(struct conn *c, bool is_wanted)
 		event_del(c->on_writable);
 }
 
-/* Somebody who took an answer just now is there; and whoever goes later is told of by an edge of its own. */
+/* Somebody who took an answer just now is there; and whoever goes later is told of by an edge of
+ * its own. */
 static void make_sure(struct conn *c, bool has_taken)
 {
 	if (c->is_unsure && !has_taken && is_hung_up(c)) {

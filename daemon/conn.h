@@ -138,8 +138,8 @@ void conn_close(struct conn *c, const char *reason);
 
 /* May a line of this kind go to the log? */
 bool conns_may_log(struct conns *cs, enum conns_line line);
-/* Have the requests of this uid some of their share of the turn left? So one that sends many that are costly
- * (a `list` over a million futures) keeps others waiting for a moment only. */
+/* Have the requests of this uid some of their share of the turn left? So one that sends many that
+ * are costly (a `list` over a million futures) keeps others waiting for a moment only. */
 bool conns_have_time(const struct conns *cs, uid_t uid);
 /* This much of it is gone. */
 void conns_spend(struct conns *cs, uid_t uid, uint64_t us);
@@ -147,8 +147,8 @@ void conns_spend(struct conns *cs, uid_t uid, uint64_t us);
 /* Consumes fd; it has no account and reads nothing yet. -ENOMEM. */
 must_check int conn_new(struct conns *cs, int fd, struct conn **ret);
 struct conn *conn_free(struct conn *c);
-/* A closed one that lingers: the peer finds the end behind what was sent, and nothing is kept for it
- * but the count of its fds. */
+/* A closed one that lingers: the peer finds the end behind what was sent, and nothing is kept for
+ * it but the count of its fds. */
 void conn_silence(struct conn *c);
 /* Writes what is owed, as far as the socket takes it. */
 void conn_flush(struct conn *c);

@@ -3,9 +3,9 @@
  * A peer is what the kernel says it is at connect: uid, gid and supplementary groups. One that
  * exceeds a limit is told so in a `fatal` before its socket is closed.
  *
- * fds that a peer has not read stay in flight, and count against the daemon, for as long as the peer
- * keeps its socket. So a closed connection lingers until they are read or the peer is gone, and
- * remains one of those that its uid may have: who reconnects gets no second share of them.
+ * fds that a peer has not read stay in flight, and count against the daemon, for as long as the
+ * peer keeps its socket. So a closed connection lingers until they are read or the peer is gone,
+ * and remains one of those that its uid may have: who reconnects gets no second share of them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +17,8 @@
 #include "daemon/conn.h"
 #include "daemon/log.h"
 
-/* What requests of one uid may take of a turn: once of those that were held back, once of new ones. The
- * last one may take longer. */
+/* What requests of one uid may take of a turn: once of those that were held back, once of new ones.
+ * The last one may take longer. */
 #define SHARE_US 5000
 /* How soon to look again whether fds were read, while somebody waits for that. */
 #define LOOK_US 5000

@@ -1,5 +1,5 @@
-/* Advice says what was seen, with figures, then what would help; what the figures cannot prove, such
- * as that values of one size are one value, it says as a condition.
+/* Advice says what was seen, with figures, then what would help; what the figures cannot prove,
+ * such as that values of one size are one value, it says as a condition.
  */
 #include "daemon/cost_pack.h"
 

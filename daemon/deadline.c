@@ -1,6 +1,6 @@
-/* Most turns move the next deadline by a little, and nearly always later: jobs end before their clocks
- * do. So the timer is set only when it would ring too late. One that rings too early costs a turn in
- * which nothing is due, and there is at most one of these for each time that it was set.
+/* Most turns move the next deadline by a little, and nearly always later: jobs end before their
+ * clocks do. So the timer is set only when it would ring too late. One that rings too early costs a
+ * turn in which nothing is due, and there is at most one of these for each time that it was set.
  */
 #include "daemon/deadline.h"
 

@@ -1,5 +1,5 @@
-/* The loop's next deadline, to the microsecond: libevent's own timers would cost a call of the kernel in
- * each turn, or wait in milliseconds. */
+/* The loop's next deadline, to the microsecond: libevent's own timers would cost a call of the
+ * kernel in each turn, or wait in milliseconds. */
 #pragma once
 
 #include <event2/event.h>
@@ -19,5 +19,6 @@ struct deadline {
 must_check int deadline_init(struct deadline *d, struct event_base *base);
 /* Also of none. */
 void deadline_deinit(struct deadline *d);
-/* The loop wakes up at this time at the latest; perhaps earlier, at one that was asked for before. */
+/* The loop wakes up at this time at the latest; perhaps earlier, at one that was asked for before.
+ */
 void deadline_set(struct deadline *d, uint64_t at_us);

@@ -29,8 +29,8 @@ struct future_extra {
 	char texts[];
 };
 
-/* Bytes that extra_new() would charge for these texts, and for being attached; 0: nothing to keep, no
- * extra needed. */
+/* Bytes that extra_new() would charge for these texts, and for being attached; 0: nothing to keep,
+ * no extra needed. */
 size_t extra_size(const struct jobspec *spec);
 /* Copies the texts. *ret = NULL if there are none. -ENOMEM. */
 must_check int extra_new(const struct jobspec *spec, struct future_extra **ret);
@@ -51,7 +51,8 @@ void extra_next_run(struct future *f);
 void extra_set_output(struct future *f, enum extra_stream stream, int fd);
 /* How much there is of it so far. */
 uint64_t extra_output_bytes(const struct future *f, int stream);
-/* Nothing tells when output grows: who waits for more looks at these times, all at the same ones. */
+/* Nothing tells when output grows: who waits for more looks at these times, all at the same ones.
+ */
 static inline uint64_t extra_next_look(uint64_t now_us)
 {
 	return now_us - now_us % EXTRA_LOOK_US + EXTRA_LOOK_US;

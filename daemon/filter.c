@@ -1,6 +1,6 @@
-/* Groups have an index in the core; pool, state and label are looked at future by future. The time that
- * takes comes off the share that requests of one uid have of a turn, and no request is about more
- * futures than a list of IDs may have.
+/* Groups have an index in the core; pool, state and label are looked at future by future. The time
+ * that takes comes off the share that requests of one uid have of a turn, and no request is about
+ * more futures than a list of IDs may have.
  */
 #include "daemon/filter.h"
 
@@ -107,8 +107,8 @@ static const struct option target_options[] = {
 
 #define FINAL_STATES (~0u << FUTURE_DONE)
 
-/* Where to begin. Who cancels a million by request after request need not go through the same final ones
- * each time: what is final stays so. */
+/* Where to begin. Who cancels a million by request after request need not go through the same final
+ * ones each time: what is final stays so. */
 static struct future *first_of(struct request *r, const struct filter *fl)
 {
 	const struct core *core = &r->server->core;

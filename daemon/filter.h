@@ -35,7 +35,7 @@ struct future *filter_newest(
 struct future *filter_newer(const struct filter *fl, struct future *f);
 struct future *filter_older(const struct filter *fl, struct future *f);
 
-/* As request_ids(), or a filter: the IDs of the requester's own futures that match. More than a list
- * may have: the oldest ones if a part will do, else it is refused. */
+/* As request_ids(), or a filter: the IDs of the requester's own futures that match. More than a
+ * list may have: the oldest ones if a part will do, else it is refused. */
 must_check bool filter_or_ids(struct request *r, enum request_order order, bool will_part_do,
 	uint64_t **ret, size_t *ret_n);

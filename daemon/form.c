@@ -1,6 +1,7 @@
-/* What is kept is compared byte by byte with what comes, so the same bytes mean the same, whoever sends them:
- * options unless they point into the message or have the request wait; a function as long as no pool comes
- * or goes and it is there itself. Whether a client may use the pool is asked each time.
+/* What is kept is compared byte by byte with what comes, so the same bytes mean the same, whoever
+ * sends them: options unless they point into the message or have the request wait; a function as
+ * long as no pool comes or goes and it is there itself. Whether a client may use the pool is asked
+ * each time.
  */
 #include "daemon/form.h"
 

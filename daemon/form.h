@@ -1,5 +1,5 @@
-/* The form of a submit: all of it but the value. Who submits many sends the same one again and again, so what
- * the last ones came to is kept. */
+/* The form of a submit: all of it but the value. Who submits many sends the same one again and
+ * again, so what the last ones came to is kept. */
 #pragma once
 
 #include "daemon/core/core.h"
@@ -29,8 +29,8 @@ must_check bool form_take_function(struct order *o);
 /* It was read, and began there. */
 void form_keep_function(const struct order *o, const uint8_t *begin);
 
-/* The next parameter is the last one, and of options that were read before: takes it. False: it has to be
- * read. */
+/* The next parameter is the last one, and of options that were read before: takes it. False: it has
+ * to be read. */
 must_check bool form_take_options(struct order *o, uint32_t allowed);
 /* They were read, and began there. */
 void form_keep_options(const struct order *o, const uint8_t *begin);

@@ -68,8 +68,8 @@ static int refused(const struct refusal *why, struct inbox_fault *ret_fault)
 		(unsigned long long)why->value, (unsigned long long)why->max);
 }
 
-/* The first FREE_BYTES are the connection's: so that one whose uid has no bytes left can still be told
- * to release some. */
+/* The first FREE_BYTES are the connection's: so that one whose uid has no bytes left can still be
+ * told to release some. */
 static int charge(struct inbox *i, size_t size, struct inbox_fault *ret_fault)
 {
 	struct refusal why;

@@ -1,12 +1,13 @@
-/* Values in shared memory that runs brought to workers, which may keep them: shared memory lives as long as anybody has
- * it mapped, so they are told when there is no use for it any more. */
+/* Values in shared memory that runs brought to workers, which may keep them: shared memory lives as
+ * long as anybody has it mapped, so they are told when there is no use for it any more. */
 #pragma once
 
 #include "daemon/worker_link.h"
 
 /* f was handed over to l. */
 void lending_note(const struct worker_link *l, const struct future *f);
-/* p is about to go. A worker that does not hear of it, since its inbox is full, lets go after a while. */
+/* p is about to go. A worker that does not hear of it, since its inbox is full, lets go after a
+ * while. */
 void lending_end(struct links *all, const struct payload *p);
 
 /* What was told to a worker that had not received it yet. */

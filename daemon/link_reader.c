@@ -144,10 +144,10 @@ static void take_output(struct worker_link *l, struct rpc *m, struct message_fds
 	final_hook_news(f, NEWS_OUTPUT);
 }
 
-/* The command has its client's own files. Kept here they would keep readers waiting for the end of a
- * pipe that the command has closed; they go, unless there may be another run. What still lies in the
- * inbox could be this job, whatever its worker says, and come back: then they stay until the job's
- * end. */
+/* The command has its client's own files. Kept here they would keep readers waiting for the end of
+ * a pipe that the command has closed; they go, unless there may be another run. What still lies in
+ * the inbox could be this job, whatever its worker says, and come back: then they stay until the
+ * job's end. */
 static void take_taken(struct worker_link *l, struct rpc *m)
 {
 	struct future *f;
@@ -263,7 +263,8 @@ static bool take_plain_answer(struct worker_link *l)
 
 /* ---- packets ---- */
 
-/* The fds that the message names, 0 … k-1, are the next k of the packet; behind its last message none may be left. */
+/* The fds that the message names, 0 … k-1, are the next k of the packet; behind its last message
+ * none may be left. */
 static bool take_fds(struct fdqueue *q, const struct scan *s, bool is_last, struct message_fds *ret)
 {
 	unsigned n = (unsigned)__builtin_popcountll(s->fd_mask);
@@ -319,7 +320,8 @@ static void handle_message(struct worker_link *l)
 		closer_close(fds.fds[--fds.n]);
 }
 
-/* Memory for packets: the shared piece, or, where a link is read inside another's reading, one more. */
+/* Memory for packets: the shared piece, or, where a link is read inside another's reading, one
+ * more. */
 static bool take_memory(struct worker_link *l)
 {
 	struct incoming *in = &l->in;
@@ -349,8 +351,8 @@ static unsigned smaller(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* How many to ask for: asking for more than there are costs a look for them, and asking for fewer another call. Jobs
- * may share packets, so their number alone says too much. */
+/* How many to ask for: asking for more than there are costs a look for them, and asking for fewer
+ * another call. Jobs may share packets, so their number alone says too much. */
 static unsigned n_expected(const struct worker_link *l)
 {
 	unsigned n = smaller(l->slot->n_line, 2 * l->in.n_last + 1);

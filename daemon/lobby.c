@@ -4,9 +4,10 @@
  *	  │                                │            └──► waits
  *	  └──► answered: it leaves         └──► its time is over
  *
- * Who is tried, and who has waited enough, is the core's to say (core/admission.h). A visit keeps the message as
- * it came, with its fds, charged to an account of its own; to try again is to handle the message
- * once more, so whatever has changed meanwhile counts. It is a pending of its connection, and goes with it.
+ * Who is tried, and who has waited enough, is the core's to say (core/admission.h). A visit keeps
+ * the message as it came, with its fds, charged to an account of its own; to try again is to handle
+ * the message once more, so whatever has changed meanwhile counts. It is a pending of its
+ * connection, and goes with it.
  */
 #include "daemon/lobby.h"
 
@@ -66,8 +67,8 @@ static const struct pending_ops visit_ops = {.free = visit_free};
 
 /* ---- the handlers' side ---- */
 
-/* What stands for fds in a message is rewritten while it is handled, so those that have some are kept
- * before. */
+/* What stands for fds in a message is rewritten while it is handled, so those that have some are
+ * kept before. */
 void lobby_enter(struct request *r, uint64_t within_us)
 {
 	struct visit *v;

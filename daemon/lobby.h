@@ -3,7 +3,8 @@
 
 #include "daemon/request.h"
 
-/* r may wait so long, if it is refused for want of room. It cannot fail: without memory it does not wait. */
+/* r may wait so long, if it is refused for want of room. It cannot fail: without memory it does not
+ * wait. */
 void lobby_enter(struct request *r, uint64_t within_us);
 /* r, which stands there, was refused, and whatever it took is given back. more: what it would have
  * wanted of that limit after that, at least. It has no answer yet. */

@@ -1,6 +1,7 @@
-/* Outside of its own user namespace a process has IDs that this one may not know. The kernel then tells
- * the overflow ID in their place (65534 as a rule), for all of them. An account of that ID would be shared by
- * strangers: who has it is refused, unless the namespace knows everybody. There 65534 is a user like others.
+/* Outside of its own user namespace a process has IDs that this one may not know. The kernel then
+ * tells the overflow ID in their place (65534 as a rule), for all of them. An account of that ID
+ * would be shared by strangers: who has it is refused, unless the namespace knows everybody. There
+ * 65534 is a user like others.
  */
 #include "daemon/namespace.h"
 

@@ -1,5 +1,5 @@
-/* An unknown key is refused by its name, a wrong value by the key's: a misspelt time-out must not be
- * silence.
+/* An unknown key is refused by its name, a wrong value by the key's: a misspelt time-out must not
+ * be silence.
  */
 #include "daemon/option.h"
 

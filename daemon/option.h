@@ -15,8 +15,8 @@ struct option {
 		key, reader, offsetof(type, member)                                                \
 	}
 
-/* The next parameter, if there is one, is nil or a map of these options (32 at most), each once. False: it was
- * refused, and some of `into` may be set. */
+/* The next parameter, if there is one, is nil or a map of these options (32 at most), each once.
+ * False: it was refused, and some of `into` may be set. */
 must_check bool option_read(
 	struct request *r, const struct option *options, size_t n_options, void *into);
 /* For readers: "option KEY: WANTED is wanted". Returns false. */

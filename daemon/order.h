@@ -24,9 +24,9 @@ struct order {
 
 void order_deinit(struct order *o);
 
-/* A future with the order's value, which is a part of the message, or the one that has the order's key. The
- * values of a message are handed in one after the other, each once. NULL: refused, and nothing is
- * left. */
+/* A future with the order's value, which is a part of the message, or the one that has the order's
+ * key. The values of a message are handed in one after the other, each once. NULL: refused, and
+ * nothing is left. */
 struct future *order_make(struct order *o);
 /* A job with the input, function, owner and options of f, which is final and has its input. NULL:
  * refused, and nothing is left. */

@@ -1,7 +1,7 @@
-/* Chunks in order of sending. Small answers share a chunk; a piece of a memfd is a chunk that pins the
- * future it belongs to and is read, 64 KiB at a time, only when the socket has room: a client that
- * does not read costs no memory for it. A message that carries fds starts a chunk of its own, since
- * its fds must go with the sendmsg() whose first byte is its own.
+/* Chunks in order of sending. Small answers share a chunk; a piece of a memfd is a chunk that pins
+ * the future it belongs to and is read, 64 KiB at a time, only when the socket has room: a client
+ * that does not read costs no memory for it. A message that carries fds starts a chunk of its own,
+ * since its fds must go with the sendmsg() whose first byte is its own.
  *
  * What is charged is the memory of the chunks, not the bytes in use: else many small messages
  * between memfds would hold far more than they are charged for.
@@ -188,8 +188,8 @@ void outbox_undo(struct outbox *o)
 	uncharge(o);
 }
 
-/* The kernel tells of writability just before it gives back the last byte of a buffer that was read:
- * at that edge, the last one, 1 is left. One that nobody read counts some hundreds. */
+/* The kernel tells of writability just before it gives back the last byte of a buffer that was
+ * read: at that edge, the last one, 1 is left. One that nobody read counts some hundreds. */
 #define UNREAD_NOTHING 1
 
 bool outbox_look(struct outbox *o, int sock)
@@ -201,7 +201,8 @@ bool outbox_look(struct outbox *o, int sock)
 	return o->unread_fds > 0;
 }
 
-/* May the fds of the next message go? If so they are charged; if not, the peer has to read first. */
+/* May the fds of the next message go? If so they are charged; if not, the peer has to read first.
+ */
 static bool fds_have_room(struct outbox *o, int sock, unsigned n)
 {
 	if (outbox_look(o, sock) && o->unread_fds + n > PROTO_UNREAD_FDS)

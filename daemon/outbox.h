@@ -36,10 +36,9 @@ void outbox_deinit(struct outbox *o);
 /* What was not sent never will be; what was is still counted. */
 void outbox_drop(struct outbox *o);
 
-/* A message is begun, added to, and ended by the next begin; one that is a single outbox_bytes() needs
- * no begin. -ENOMEM, OUTBOX_E_QUOTA: nothing
- * changed. Futures named here are pinned until their part is sent, so what it holds stays charged
- * to their owner.
+/* A message is begun, added to, and ended by the next begin; one that is a single outbox_bytes()
+ * needs no begin. -ENOMEM, OUTBOX_E_QUOTA: nothing changed. Futures named here are pinned until
+ * their part is sent, so what it holds stays charged to their owner.
  *
  * With a carrier: the fds of its value travel with the message's first byte; n bytes in memory will
  * follow. */

@@ -15,8 +15,8 @@ struct slab;
 
 /* Embedded by requests; owned by its connection from pending_add() on. */
 struct pending_ops {
-	/* It is ready and there is room: write it to the connection, after which it is freed. One that
-	 * lasts is not; it is written again when it is ready again, and removes itself. */
+	/* It is ready and there is room: write it to the connection, after which it is freed. One
+	 * that lasts is not; it is written again when it is ready again, and removes itself. */
 	void (*write)(struct pending *p);
 	/* Its time is over: make it ready, or set another time. Only of one that has a timer. */
 	void (*on_time)(struct pending *p, uint64_t now_us);

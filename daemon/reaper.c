@@ -2,10 +2,10 @@
  * so whatever child is not known is a stranger: it is killed when a worker dies, before that
  * worker's jobs get their final states, and reaped.
  *
- * The list of children is the kernel's own (/proc/thread-self/children: this thread is the process's first, to which
- * orphans fall, and the only one that starts others).
- * It may miss one while others die, so strangers count as gone only when a look finds none. A pid
- * of a child is safe to use until that child is reaped, and nobody else reaps.
+ * The list of children is the kernel's own (/proc/thread-self/children: this thread is the
+ * process's first, to which orphans fall, and the only one that starts others). It may miss one
+ * while others die, so strangers count as gone only when a look finds none. A pid of a child is
+ * safe to use until that child is reaped, and nobody else reaps.
  */
 #include "daemon/reaper.h"
 
@@ -251,7 +251,8 @@ int reaper_init(struct reaper *r, struct event_base *base)
 		LIST_INIT(&r->known[i]);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return -errno;
-	/* children that this process was born with (of a shell that became it) are nobody's orphans */
+	/* children that this process was born with (of a shell that became it) are nobody's orphans
+	 */
 	reaper_give_up(r);
 	r->sigchld = evsignal_new(base, SIGCHLD, on_sigchld, r);
 	if (!r->sigchld || event_add(r->sigchld, NULL) < 0) {

@@ -5,9 +5,9 @@
  *	          prepares while the daemon serves as ever
  *	commit    when all of them are ready: nothing in it can fail
  *
- * Whatever goes wrong before the last step ends it; what was prepared is given up. A wish that comes
- * while one is under way is for the next one: its files may have been written since. All wishes
- * that wait share that one.
+ * Whatever goes wrong before the last step ends it; what was prepared is given up. A wish that
+ * comes while one is under way is for the next one: its files may have been written since. All
+ * wishes that wait share that one.
  */
 #include "daemon/reload.h"
 

@@ -31,8 +31,8 @@ struct request {
 int request_on_message(void *userdata, struct conn *c, const uint8_t *bytes,
 	const struct scan *scan, const int *fds, unsigned n_fds, uint64_t now_us);
 
-/* The same once more, with all but the parameters filled in. Closes the fds that nobody took. Positive:
- * the bytes are no MessagePack-RPC. */
+/* The same once more, with all but the parameters filled in. Closes the fds that nobody took.
+ * Positive: the bytes are no MessagePack-RPC. */
 int request_run(struct request *r);
 
 /* Handlers: exactly one answer each, now or by a pending. */

@@ -1,4 +1,5 @@
-/* cancel, release, signal: ending futures, forgetting them, telling commands what their authors agreed on. */
+/* cancel, release, signal: ending futures, forgetting them, telling commands what their authors
+ * agreed on. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* info, list: what is known of futures.
  *
- * A list may have to go through a million futures to find none. It looks at LOOKS_A_TURN of them, and if that is
- * not all it becomes a pending that goes on in the next turns, in its uid's share of them. What it has found
- * so far, and where it stands, is pinned, so the lists that it goes through hold; what does not match
- * any more when it is through is left out.
+ * A list may have to go through a million futures to find none. It looks at LOOKS_A_TURN of them,
+ * and if that is not all it becomes a pending that goes on in the next turns, in its uid's share of
+ * them. What it has found so far, and where it stands, is pinned, so the lists that it goes through
+ * hold; what does not match any more when it is through is left out.
  */
 #include <errno.h>
 #include <math.h>
@@ -106,7 +106,8 @@ static struct future *list_prev(const struct list_filter *l, struct future *f)
 	return l->all_owners ? TAILQ_PREV(f, futures, in_all) : filter_older(&l->futures, f);
 }
 
-/* The newest that may match: a page begins where the last one ended, if that future is still there. */
+/* The newest that may match: a page begins where the last one ended, if that future is still there.
+ */
 static struct future *list_begin(struct request *r, const struct list_filter *l)
 {
 	struct core *core = &r->server->core;

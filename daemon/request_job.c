@@ -135,8 +135,8 @@ static bool can_each(struct order *o)
 	return false;
 }
 
-/* With option `each` the value is an array, as far as one can see: that of another future the worker
- * looks at. The option comes behind the value. */
+/* With option `each` the value is an array, as far as one can see: that of another future the
+ * worker looks at. The option comes behind the value. */
 static bool is_fit_for_each(struct order *o)
 {
 	struct cursor value = o->value.value;

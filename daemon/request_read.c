@@ -2,8 +2,8 @@
  *
  * A result is read as its MessagePack encoding with each ext 1 as bin 32, so a client without fds
  * gets a value of any size in pieces. A stream is the memfd that the worker's output grows into;
- * nothing tells when a memfd grows, so while somebody waits for more it is looked at every EXTRA_LOOK_US,
- * and at the end of the job.
+ * nothing tells when a memfd grows, so while somebody waits for more it is looked at every
+ * EXTRA_LOOK_US, and at the end of the job.
  */
 #include <errno.h>
 #include <stdlib.h>

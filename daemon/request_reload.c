@@ -1,5 +1,5 @@
-/* The method reload. Its answer is written down when it is decided, since the connection may take it
- * later than the outcome lasts.
+/* The method reload. Its answer is written down when it is decided, since the connection may take
+ * it later than the outcome lasts.
  */
 #include <errno.h>
 #include <stdlib.h>

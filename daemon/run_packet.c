@@ -16,8 +16,8 @@
 /* With the heads of the map. */
 #define VALUES_BYTES (PROTO_VALUES_BYTES + 64u * PROTO_JOB_VALUES)
 
-/* Msgid and ID are written in full width, so that of runs which differ in nothing else one is copied
- * from the other. */
+/* Msgid and ID are written in full width, so that of runs which differ in nothing else one is
+ * copied from the other. */
 #define MSGID_AT 2u /* behind the heads of the message and its type */
 #define ID_AT	 4u /* behind the map's head and the key */
 

@@ -1,11 +1,11 @@
-/* A value's own indexes count from 0; in a packet they stand behind those of the input and of the values
- * before it. The bytes of a small encoding are copied in any case, so the copy is changed. One in a memfd
- * is shared by all who use it: if it names fds, which few do, it gets a copy too.
+/* A value's own indexes count from 0; in a packet they stand behind those of the input and of the
+ * values before it. The bytes of a small encoding are copied in any case, so the copy is changed.
+ * One in a memfd is shared by all who use it: if it names fds, which few do, it gets a copy too.
  *
- * Such copies are charged to nobody. The values are, where they are kept. A copy is made for a job that is
- * handed over and goes when its worker is through with it, or when that one's cache of values has no more
- * room: so what bounds them is the number of workers and `ahead`. A job that had to wait for room for them
- * could wait for ever, since its own inputs hold the room.
+ * Such copies are charged to nobody. The values are, where they are kept. A copy is made for a job
+ * that is handed over and goes when its worker is through with it, or when that one's cache of
+ * values has no more room: so what bounds them is the number of workers and `ahead`. A job that had
+ * to wait for room for them could wait for ever, since its own inputs hold the room.
  */
 #include "daemon/run_values.h"
 

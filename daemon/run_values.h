@@ -32,9 +32,10 @@ static inline void run_fds_init(struct run_fds *fds)
 }
 void run_fds_deinit(struct run_fds *fds);
 
-/* Packs the map `values`, n of them, into memory of its own; the indexes in it go on behind the fds that are there.
- * 0, -errno. */
+/* Packs the map `values`, n of them, into memory of its own; the indexes in it go on behind the fds
+ * that are there. 0, -errno. */
 must_check int run_values_pack(
 	struct buf *b, const struct future *f, uint32_t n, struct run_fds *fds);
-/* In place of the map, which then lies in a memfd: packs the ext 3 that stands for it. 0, -errno. */
+/* In place of the map, which then lies in a memfd: packs the ext 3 that stands for it. 0, -errno.
+ */
 must_check int run_values_spill(struct bufpack *p, const struct buf *values, struct run_fds *fds);

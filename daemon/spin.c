@@ -1,12 +1,14 @@
-/* A spin pays if what comes next comes soon: a worker's answer to a short job, the next call of a client that
- * makes one after the other. It costs a CPU meanwhile, which on a busy machine may be the one that the worker or the
- * client needs; then it is in vain, and worse than a sleep. Neither can be known before, but as it was it will be.
+/* A spin pays if what comes next comes soon: a worker's answer to a short job, the next call of a
+ * client that makes one after the other. It costs a CPU meanwhile, which on a busy machine may be
+ * the one that the worker or the client needs; then it is in vain, and worse than a sleep. Neither
+ * can be known before, but as it was it will be.
  *
  *	off ──► on	several sleeps in a row were short
  *	on ──► off	more than one spin of nine was in vain: the next time it takes twice as many sleeps
  *
- * So a machine where it never pays loses some spins in ten thousand waits, and an idle daemon, which sleeps long,
- * none. A sleep is short up to twice the time of a spin, since waking up is a part of it.
+ * So a machine where it never pays loses some spins in ten thousand waits, and an idle daemon,
+ * which sleeps long, none. A sleep is short up to twice the time of a spin, since waking up is a
+ * part of it.
  */
 #include "daemon/spin.h"
 

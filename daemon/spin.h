@@ -20,9 +20,10 @@ void spin_init(struct spin *s);
 /* What came of a wait: a sleep of so long, while it was off; a spin that was in vain or not. */
 void spin_note_sleep(struct spin *s, uint64_t took_us, uint64_t most_us);
 void spin_note_spin(struct spin *s, bool was_in_vain);
-/* Whether a wait may begin with a spin while so many workers run jobs: only if there is a CPU that none of them needs. */
+/* Whether a wait may begin with a spin while so many workers run jobs: only if there is a CPU that
+ * none of them needs. */
 bool spin_may_be(const struct spin *s, unsigned n_running, uint64_t most_us);
-/* Waits for events and handles them: perhaps spins, at most so long (0: never), then sleeps. 0, or -1: the loop
- * failed. */
+/* Waits for events and handles them: perhaps spins, at most so long (0: never), then sleeps. 0, or
+ * -1: the loop failed. */
 must_check int spin_wait(
 	struct spin *s, struct event_base *base, unsigned n_running, uint64_t most_us);

@@ -1,7 +1,7 @@
-/* A client's own file is looked at, never read, written, moved in or mapped. Nothing is asked that its
- * file system would have to answer: one of the client's own could take for ever, and the daemon with
- * it. So the type comes from what the kernel knows already, and a position is nobody's business here
- * (lseek() waits for a read that is under way).
+/* A client's own file is looked at, never read, written, moved in or mapped. Nothing is asked that
+ * its file system would have to answer: one of the client's own could take for ever, and the daemon
+ * with it. So the type comes from what the kernel knows already, and a position is nobody's
+ * business here (lseek() waits for a read that is under way).
  */
 #include "daemon/stdio.h"
 

@@ -14,8 +14,8 @@ enum stop_mode {
 };
 
 const char *stop_mode_name(enum stop_mode m);
-/* Begins to stop, or goes on in more haste; what is under way in as much haste or more goes on as it
- * was, but for the time. within_us: jobs may run so long; HEAP_NEVER: as configured, which is
+/* Begins to stop, or goes on in more haste; what is under way in as much haste or more goes on as
+ * it was, but for the time. within_us: jobs may run so long; HEAP_NEVER: as configured, which is
  * without an end for STOP_FINISH. */
 void stop_begin(struct server *s, enum stop_mode mode, uint64_t within_us, uint64_t now_us);
 /* SIGTERM, SIGINT: as STOP_TERM. Each one more is a step on: what runs is rung; it is killed. */

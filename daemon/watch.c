@@ -10,11 +10,11 @@
  *	final     is told last, from the future itself, which the entry pins until then
  *
  * What a watcher with no room misses is counted and told as `dropped`. A watch of futures that are
- * not there yet (of a group, of all) takes them when they are made; if its uid's quota does not hold
- * another entry, the connection is over, since a final would be missing.
+ * not there yet (of a group, of all) takes them when they are made; if its uid's quota does not
+ * hold another entry, the connection is over, since a final would be missing.
  *
- * The answer to a request goes to the outbox at once and events when it is flushed, so an answer that
- * tells a number precedes everything about it.
+ * The answer to a request goes to the outbox at once and events when it is flushed, so an answer
+ * that tells a number precedes everything about it.
  */
 #include "daemon/watch.h"
 

@@ -4,8 +4,9 @@
  *	                 └──────────┴──► broken ──────┘
  *
  * and from every state to dead, since a worker may die whenever it likes. Its death is told by its
- * pidfd and by nothing else: the daemon holds a duplicate of the worker's end, so there is no end of
- * file. The duplicate shares its flags with the worker, so every call says MSG_DONTWAIT for itself.
+ * pidfd and by nothing else: the daemon holds a duplicate of the worker's end, so there is no end
+ * of file. The duplicate shares its flags with the worker, so every call says MSG_DONTWAIT for
+ * itself.
  *
  * Being dead is noticed in a callback; the rest of the death path (worker_link_bury) waits until
  * the orphans of its tree are gone.

@@ -88,8 +88,8 @@ int links_init(
 /* Frees the links that are left; their processes are reaped. */
 void links_deinit(struct links *all);
 
-/* A link for the slot's next worker: LINK_FORKING. cgroup: the pool's. The worker's end is its twin; *ret_output, the
- * end of its output pipe, is the caller's. */
+/* A link for the slot's next worker: LINK_FORKING. cgroup: the pool's. The worker's end is its
+ * twin; *ret_output, the end of its output pipe, is the caller's. */
 must_check int worker_link_new(struct links *all, struct slot *s, struct log_limit *limit,
 	const struct cgroup_pool *cgroup, struct worker_link **ret, int *ret_output);
 /* Takes NULL, returns NULL. Not inside its own events. */

@@ -17,9 +17,9 @@ struct zygotes;
 /* For core_init(), whose `shell` becomes the workers when they are made. */
 extern const struct core_ops workers_ops;
 
-/* config is borrowed until zygotes_use(). Makes this process a child subreaper, adds the pools to the
- * core, starts their zygotes. The pools are settled (ready or failed) some turns of the loop later:
- * workers_are_settled(). */
+/* config is borrowed until zygotes_use(). Makes this process a child subreaper, adds the pools to
+ * the core, starts their zygotes. The pools are settled (ready or failed) some turns of the loop
+ * later: workers_are_settled(). */
 must_check int workers_new(struct event_base *base, const struct config *config, struct core *core,
 	struct workers **ret);
 /* Kills and reaps every process that is left, without waiting for jobs. */

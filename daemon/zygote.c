@@ -4,9 +4,9 @@
  *	  ▲        │         │
  *	  └────────┴─────────┘
  *
- * From down and setup it may go as well. down is a pause: the first start has none, later ones wait longer and longer, until one of them
- * stays ready for a while. A set-up that answers with an error will do so again: the pool has
- * failed. One that just dies is tried SETUPS_MAX times.
+ * From down and setup it may go as well. down is a pause: the first start has none, later ones wait
+ * longer and longer, until one of them stays ready for a while. A set-up that answers with an error
+ * will do so again: the pool has failed. One that just dies is tried SETUPS_MAX times.
  *
  * The fork requests under way when it dies come to nothing; what it may have forked without telling
  * is a stranger, and dealt with before those slots hear of it.
@@ -328,7 +328,8 @@ void zygote_dismiss(struct zygote *z)
 		zygote_set_state(z, ZYGOTE_GONE);
 		break;
 	case ZYGOTE_SETUP:
-		/* A preload that takes long looks at nothing meanwhile, and nobody needs its end. */
+		/* A preload that takes long looks at nothing meanwhile, and nobody needs its end.
+		 */
 		process_signal(&z->process, SIGKILL);
 		/* fall through */
 	case ZYGOTE_READY:

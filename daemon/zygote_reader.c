@@ -1,6 +1,6 @@
-/* A zygote only answers: `setup` with its functions or the reason why there are none, `fork` with a process ID. The
- * process is the daemon's child already, since the zygote waited for the middle one; whether it really is, and a new
- * one, the kernel and the reaper are asked.
+/* A zygote only answers: `setup` with its functions or the reason why there are none, `fork` with a
+ * process ID. The process is the daemon's child already, since the zygote waited for the middle
+ * one; whether it really is, and a new one, the kernel and the reaper are asked.
  */
 #include "daemon/zygote_reader.h"
 

@@ -108,8 +108,9 @@ uint8_t *buf_take(struct buf *b, size_t *ret_n)
 }
 
 /* ---- MessagePack --------------------------------------------------------------------------------
- * What most messages are made of is written in place (encode.h). The rest is msgpack-c's encoder, from
- * the template that it is made of: its packer calls back for each lead byte, length and body. */
+ * What most messages are made of is written in place (encode.h). The rest is msgpack-c's encoder,
+ * from the template that it is made of: its packer calls back for each lead byte, length and body.
+ */
 
 static inline int append(struct bufpack *p, const void *bytes, size_t n)
 {

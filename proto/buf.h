@@ -102,8 +102,8 @@ must_check static inline int bufpack_error(const struct bufpack *p)
 /* bufpack_open()'s rare half. */
 must_check int bufpack_grow(struct bufpack *p, size_t n);
 
-/* Room for n bytes, for encode_*(); what was written of them ends at bufpack_close(). NULL: there is
- * none, now or since an earlier failure. */
+/* Room for n bytes, for encode_*(); what was written of them ends at bufpack_close(). NULL: there
+ * is none, now or since an earlier failure. */
 must_check static inline uint8_t *bufpack_open(struct bufpack *p, size_t n)
 {
 	struct buf *b = p->buf;

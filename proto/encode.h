@@ -1,6 +1,6 @@
-/* MessagePack written where there is room for it: each writes one thing at `at` and returns where the
- * next goes. For what is written for every job, where asking for room piece by piece costs more than
- * the pieces; bufpack_open() asks for a whole sequence. All else goes by bufpack_*.
+/* MessagePack written where there is room for it: each writes one thing at `at` and returns where
+ * the next goes. For what is written for every job, where asking for room piece by piece costs more
+ * than the pieces; bufpack_open() asks for a whole sequence. All else goes by bufpack_*.
  */
 #pragma once
 

@@ -47,8 +47,8 @@ struct fdpass_packet {
 
 #define FDPASS_PACKETS 16u
 
-/* The same for up to n packets of a SEQPACKET socket by one call, n at most FDPASS_PACKETS. Returns how many came, at
- * least 1 and if fewer than n there are no more, or -errno. */
+/* The same for up to n packets of a SEQPACKET socket by one call, n at most FDPASS_PACKETS. Returns
+ * how many came, at least 1 and if fewer than n there are no more, or -errno. */
 must_check int fdpass_recv_packets(int sock, struct fdpass_packet *packets, unsigned n, int flags);
 /* sendmsg() with MSG_NOSIGNAL and `flags`, n_fds of them attached (0: plain). Bytes sent or -errno.
  * fds stay the caller's. */

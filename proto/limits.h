@@ -64,7 +64,8 @@
 #define PROTO_EXT_VALUE                                                                            \
 	3 /* uint8 index: a passed memfd that holds the value's encoding; daemon to worker only */
 
-/* A client's signal goes to the worker as this one, with a value that says for which job and which. */
+/* A client's signal goes to the worker as this one, with a value that says for which job and which.
+ */
 #define PROTO_SIGNO_MAX		    64
 #define PROTO_PASS_SIGNO	    SIGRTMIN
 #define PROTO_PASS_VALUE(id, signo) ((uintptr_t)(id) << 7 | (uintptr_t)(signo))

@@ -194,8 +194,8 @@ static __attribute__((noinline)) int walk(struct scan *s, const uint8_t *bytes, 
 	return r;
 }
 
-/* A message that lies in these bytes whole, and breaks no rule whatever stands in what. False: it may be any
- * other. Each element takes a byte, so the sum of what is owed is bounded by them. */
+/* A message that lies in these bytes whole, and breaks no rule whatever stands in what. False: it
+ * may be any other. Each element takes a byte, so the sum of what is owed is bounded by them. */
 static bool take_whole(struct scan *s, const uint8_t *bytes, size_t len)
 {
 	size_t end = len < s->max_bytes ? len : s->max_bytes, pos = 0;

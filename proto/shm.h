@@ -27,8 +27,9 @@ must_check int shm_from_bytes(const char *name, const void *bytes, size_t n);
 /* The same in pieces, together at most SSIZE_MAX. */
 must_check int shm_from_iov(const char *name, const struct iovec *iov, size_t n_iov);
 /* A sealed memfd with the content of a file from its current offset to its end, copied in the
- * kernel (copy_file_range, sendfile, or read where neither works: pipes). A file that is such a memfd, and stands at its
- * beginning, is shared instead. Returns the fd or -errno; -EFBIG over max. *ret_len: its size. */
+ * kernel (copy_file_range, sendfile, or read where neither works: pipes). A file that is such a
+ * memfd, and stands at its beginning, is shared instead. Returns the fd or -errno; -EFBIG over max.
+ * *ret_len: its size. */
 must_check int shm_from_file(const char *name, int file, size_t max, size_t *ret_len);
 /* Seals write, grow, shrink, seal. -EBUSY while somebody has it mapped writable. */
 must_check int shm_seal(int fd);
@@ -38,7 +39,8 @@ must_check int shm_check(int fd, size_t max, size_t *ret_len);
 /* Maps a sealed memfd for reading (private: kernels before 6.7 refuse shared). n = 0 maps nothing
  * and gives a valid pointer. Undo with shm_unmap(). */
 must_check int shm_map(int fd, size_t n, const void **ret);
-/* Maps a memfd that is not sealed yet for writing; with huge pages where there are any. Children do not inherit it. */
+/* Maps a memfd that is not sealed yet for writing; with huge pages where there are any. Children do
+ * not inherit it. */
 must_check int shm_map_write(int fd, size_t n, void **ret);
 void shm_unmap(const void *p, size_t n);
 /* A short sentence for an SHM_E_. */

@@ -86,8 +86,8 @@ static enum huge huge_pages(void)
 	return is;
 }
 
-/* n bytes to write to. Populated, which kernels before 5.14 cannot: for want of memory this fails, where a copy would be
- * ended by a signal. */
+/* n bytes to write to. Populated, which kernels before 5.14 cannot: for want of memory this fails,
+ * where a copy would be ended by a signal. */
 static int map_populated(int fd, size_t n, void **ret)
 {
 	int r;
@@ -209,8 +209,8 @@ static int wait_readable(int file)
 	return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
 }
 
-/* Copies to the end of the file, behind the len bytes that are there. Its size is no guide: it can change meanwhile,
- * and files of /proc have none. */
+/* Copies to the end of the file, behind the len bytes that are there. Its size is no guide: it can
+ * change meanwhile, and files of /proc have none. */
 static int copy_all(int to, int file, size_t len, size_t max, size_t *ret_len)
 {
 	enum copy how = COPY_RANGE;

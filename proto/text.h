@@ -26,6 +26,6 @@ bool text_is_plain(const char *text, size_t len);
  * escaped; what does not fit into out[size] is cut and ends in "...". Always terminated; size ≥ 4.
  * Returns out. */
 const char *text_escape(char *out, size_t size, const char *text, size_t len);
-/* Makes a text plain in place: a control character becomes a space, a byte that is no UTF-8 a question
- * mark. */
+/* Makes a text plain in place: a control character becomes a space, a byte that is no UTF-8 a
+ * question mark. */
 void text_clean(char *text, size_t len);

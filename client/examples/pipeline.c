@@ -1,10 +1,10 @@
-/* Three commands, each of which reads what the one before it wrote: all are submitted at once, each runs when
- * its input is there, and only the last line comes back here.
+/* Three commands, each of which reads what the one before it wrote: all are submitted at once, each
+ * runs when its input is there, and only the last line comes back here.
  *
  *	./pipeline 'seq 1000' 'sort -r' 'head -n 1'
  *
- * takes any number of stages. If one fails, those behind it are aborted, and the last names where that
- * began. */
+ * takes any number of stages. If one fails, those behind it are aborted, and the last names where
+ * that began. */
 #include <errno.h>
 #include <stdio.h>
 

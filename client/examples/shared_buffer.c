@@ -1,9 +1,10 @@
-/* One table, made where it stays, is the input of many jobs: nothing of it is copied, however large it is.
+/* One table, made where it stays, is the input of many jobs: nothing of it is copied, however large
+ * it is.
  *
  *	./shared_buffer 256 md5 sha1 sha256 sha512
  *
- * builds 256 MiB of numbered lines and has several checksums of them computed at once. Needs a pool "digest" with the
- * module digest. */
+ * builds 256 MiB of numbered lines and has several checksums of them computed at once. Needs a pool
+ * "digest" with the module digest. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,8 @@ static int make_table(poold_buffer **ret, size_t bytes)
 	return 0;
 }
 
-/* The first submit seals the table: from then on nobody can change it, and it can be sent again and again. */
+/* The first submit seals the table: from then on nobody can change it, and it can be sent again and
+ * again. */
 static int submit(poold *p, const char *name, poold_buffer *table, poold_set *set)
 {
 	poold_options options = POOLD_OPTIONS_INIT;

@@ -1,5 +1,5 @@
-/* A table is put once and asked many times: it is built where it stays, nothing of it is ever copied,
- * and what a worker decodes of it is decoded once in that worker.
+/* A table is put once and asked many times: it is built where it stays, nothing of it is ever
+ * copied, and what a worker decodes of it is decoded once in that worker.
  *
  *	./table 256 1000
  *

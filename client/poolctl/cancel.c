@@ -1,5 +1,5 @@
-/* cancel: by IDs in one request; by a filter in as many as it takes, since the daemon acts on at most
- * PROTO_IDS_MAX futures for one. */
+/* cancel: by IDs in one request; by a filter in as many as it takes, since the daemon acts on at
+ * most PROTO_IDS_MAX futures for one. */
 #include <errno.h>
 #include <string.h>
 

@@ -9,8 +9,8 @@
 #include "client/poolctl/opt.h"
 #include "proto/base.h"
 
-/* For an answer that the daemon need not wait for: one that takes longer hangs. $POOLD_TIMEOUT is in
- * its place. */
+/* For an answer that the daemon need not wait for: one that takes longer hangs. $POOLD_TIMEOUT is
+ * in its place. */
 #define CTL_PATIENCE_US 30000000u
 
 struct ctl {
@@ -54,8 +54,8 @@ must_check int ctl_hello(struct ctl *ctl, json_t **ret);
 /* Is it the user's own daemon? Only that one gets working directory and environment. 0 or the exit
  * code. */
 must_check int ctl_is_own(struct ctl *ctl, bool *ret);
-/* A call to the library returned r: says so, be it that the connection is lost, that the daemon does
- * not answer (-ETIMEDOUT), or that a signal came (-EINTR). Returns the exit code. */
+/* A call to the library returned r: says so, be it that the connection is lost, that the daemon
+ * does not answer (-ETIMEDOUT), or that a signal came (-EINTR). Returns the exit code. */
 int ctl_call_failed(struct ctl *ctl, int r);
 /* The daemon answered with an error: says which. Returns the exit code. */
 int ctl_refused(struct ctl *ctl, poold_reply *reply);

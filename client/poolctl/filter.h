@@ -40,8 +40,8 @@ must_check int targets_parse(struct ctl *ctl, const struct filter *f, bool only_
 void targets_deinit(struct targets *t);
 /* As the parameter of a request; NULL without memory. */
 must_check json_t *targets_json(const struct targets *t);
-/* Beside a filter, on a terminal and without --yes, asks how many may be meant: "Cancel them?". 0, or
- * the exit code after a no. */
+/* Beside a filter, on a terminal and without --yes, asks how many may be meant: "Cancel them?". 0,
+ * or the exit code after a no. */
 must_check int targets_confirm(
 	struct ctl *ctl, const struct filter *f, const struct targets *t, const char *verb);
 /* A filter becomes the IDs of those that match now. 0 or the exit code. */

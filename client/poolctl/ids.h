@@ -18,8 +18,8 @@ must_check int ids_parse(
 void ids_deinit(struct ids *ids);
 /* How many different ones. */
 size_t ids_distinct(struct ids *ids);
-/* Sends a request `[ID, param]` for each, consuming param. All are tried; the first failure decides the exit
- * code. */
+/* Sends a request `[ID, param]` for each, consuming param. All are tried; the first failure decides
+ * the exit code. */
 must_check int ids_ask_each(
 	struct ctl *ctl, const char *method, const struct ids *ids, json_t *param);
 /* As a JSON array; NULL without memory. */

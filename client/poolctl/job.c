@@ -48,8 +48,8 @@ static bool is_to_end(int signo)
 	return signo && signo != SIGTSTP;
 }
 
-/* 1: its ID, or a refusal, is known. 0: not in time. Where signals are caught, one is owed to the job, if it
- * is known soon enough, and ends the wait else. */
+/* 1: its ID, or a refusal, is known. 0: not in time. Where signals are caught, one is owed to the
+ * job, if it is known soon enough, and ends the wait else. */
 static int wait_id(struct ctl *ctl, poold_future *f)
 {
 	uint64_t until_us = loop_until(ctl->patience_us);
@@ -74,8 +74,8 @@ static int wait_id(struct ctl *ctl, poold_future *f)
 	return is_to_end(ctl->owed_signo) ? -EINTR : 0;
 }
 
-/* Admission may take its time, and so may sending a large input; but a daemon that does not answer a ping
- * either hangs. */
+/* Admission may take its time, and so may sending a large input; but a daemon that does not answer
+ * a ping either hangs. */
 static int await_id(struct ctl *ctl, poold_future *f)
 {
 	int r;

@@ -12,8 +12,8 @@ static inline void future_freep(poold_future **f)
 /* poold_submit(), or poold_put() if function is NULL, as soon as there is room. 0 or -errno. */
 must_check int job_submit(struct ctl *ctl, const char *function, const struct input *in,
 	const poold_options *options, poold_future **ret);
-/* Connects, hands in and waits for the ID; in is used up. 0, or the exit code after saying why it was
- * refused. */
+/* Connects, hands in and waits for the ID; in is used up. 0, or the exit code after saying why it
+ * was refused. */
 must_check int job_hand_in(struct ctl *ctl, const char *function, struct input *in,
 	const poold_options *options, poold_future **ret);
 /* Waits until it is settled, the time until_us comes (and job_ask() says no), or a signal

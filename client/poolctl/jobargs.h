@@ -121,7 +121,8 @@ must_check int input_take_future(struct ctl *ctl, const struct inputargs *a, str
 /* What a command is; argv ends with NULL. 0 or the exit code. */
 must_check int input_of_command(struct ctl *ctl, const struct commandargs *c,
 	const struct stdio *io, char *const *argv, struct input *ret);
-/* A file to read, or (-) what poolctl reads itself: the fd, or -errno. No directory: nothing can be read of one. */
+/* A file to read, or (-) what poolctl reads itself: the fd, or -errno. No directory: nothing can be
+ * read of one. */
 must_check int input_open(const char *path);
 /* The content of a file, or one text. 0 or -errno. */
 must_check int input_file(struct input *ret, const char *path);

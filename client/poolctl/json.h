@@ -19,6 +19,6 @@ must_check json_t *json_from_value(const struct value *v);
 must_check json_t *json_from_bytes(const void *bytes, size_t len);
 /* Errors are the bufpack's. */
 void json_pack_value(struct bufpack *p, const json_t *value);
-/* Unix seconds below this key of a map become an RFC 3339 text, and below key_ns an integer. What is
- * no map, or has no such time, stays as it is. 0 or -ENOMEM. */
+/* Unix seconds below this key of a map become an RFC 3339 text, and below key_ns an integer. What
+ * is no map, or has no such time, stays as it is. 0 or -ENOMEM. */
 must_check int json_stamp_time(json_t *map, const char *key, const char *key_ns);

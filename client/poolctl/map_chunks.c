@@ -130,8 +130,8 @@ static int tell(struct chunks *c, const poold_map_item *part)
 	return r;
 }
 
-/* All that are there. Who waits for more arguments, or has no more, hands in what gathered. How many, or -errno;
- * -ENOENT: nothing is under way. */
+/* All that are there. Who waits for more arguments, or has no more, hands in what gathered. How
+ * many, or -errno; -ENOENT: nothing is under way. */
 static int print_ended(struct chunks *c)
 {
 	poold_map_item part = {.size = sizeof(part)};

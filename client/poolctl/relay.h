@@ -1,5 +1,5 @@
-/* Bytes between a file that a command cannot have and a pipe that it can: a process of its own copies
- * them, so that nobody waits for anybody. */
+/* Bytes between a file that a command cannot have and a pipe that it can: a process of its own
+ * copies them, so that nobody waits for anybody. */
 #pragma once
 
 #include <sys/types.h>

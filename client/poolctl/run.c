@@ -1,6 +1,6 @@
-/* run: the command has poolctl's own standard fds; how it ended comes as its future. Where the output
- * is to be poold's to keep, it is followed by two reads that always wait at the daemon, and the job is
- * over when all three are. */
+/* run: the command has poolctl's own standard fds; how it ended comes as its future. Where the
+ * output is to be poold's to keep, it is followed by two reads that always wait at the daemon, and
+ * the job is over when all three are. */
 #include <errno.h>
 #include <signal.h>
 
@@ -51,7 +51,8 @@ static bool is_over(const struct running *run)
 	       run->streams[1].over;
 }
 
-/* The first signal asks the job to end, the second one does not ask, the third one is for poolctl. */
+/* The first signal asks the job to end, the second one does not ask, the third one is for poolctl.
+ */
 static int pass_signal_on(struct running *run)
 {
 	if (++run->n_signals > 2)

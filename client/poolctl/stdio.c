@@ -1,6 +1,6 @@
-/* The command has the files themselves, so its bytes pass neither poold nor poolctl, and a pipe breaks
- * and ends for it as in a shell. What poold does not pass on (a socket, /dev/full) goes through a pipe
- * and a process that copies.
+/* The command has the files themselves, so its bytes pass neither poold nor poolctl, and a pipe
+ * breaks and ends for it as in a shell. What poold does not pass on (a socket, /dev/full) goes
+ * through a pipe and a process that copies.
  */
 #include "client/poolctl/stdio.h"
 
@@ -62,7 +62,8 @@ void stdio_deinit(struct stdio *io)
 	}
 }
 
-/* A file that is read twice, or a pipe long after, is not what it was when the job was handed in. */
+/* A file that is read twice, or a pipe long after, is not what it was when the job was handed in.
+ */
 static bool is_to_be_copied(int fd, bool is_late, bool is_twice)
 {
 	switch (kind_of(fd, O_WRONLY)) {

@@ -32,8 +32,8 @@ void stdio_deinit(struct stdio *io);
 must_check int stdio_open_input(struct stdio *io, const char *path, bool is_late, bool is_twice);
 /* 0 or the exit code. */
 must_check int stdio_open_output(struct ctl *ctl, struct stdio *io, const struct stdioargs *a);
-/* poolctl's own ones, as far as they are none yet; what a command cannot have is relayed. Output only
- * if the command is to have it. 0 or -errno. */
+/* poolctl's own ones, as far as they are none yet; what a command cannot have is relayed. Output
+ * only if the command is to have it. 0 or -errno. */
 must_check int stdio_pass_own(struct stdio *io, bool with_output, bool is_twice);
 /* A terminal of its own. 0 or the exit code. */
 must_check int stdio_open_terminal(struct ctl *ctl, struct stdio *io);

@@ -1,7 +1,8 @@
-/* The command's session is not ours, so the terminal where we sit cannot be its controlling one. What
- * needs that (job control, /dev/tty, signals by keys) gets a pty, and a process that carries the
- * bytes: keys go there as they are, so ^C and ^Z mean the command and not us. The kernel tells the
- * command of a new size when we set it. The command is over when nobody has its end open any more.
+/* The command's session is not ours, so the terminal where we sit cannot be its controlling one.
+ * What needs that (job control, /dev/tty, signals by keys) gets a pty, and a process that carries
+ * the bytes: keys go there as they are, so ^C and ^Z mean the command and not us. The kernel tells
+ * the command of a new size when we set it. The command is over when nobody has its end open any
+ * more.
  */
 #include "client/poolctl/terminal.h"
 

@@ -15,6 +15,6 @@ void terminal_save(void);
 void terminal_restore(void);
 
 /* A new terminal, of the size and with the settings of standard input, which must be a terminal. A
- * process of its own copies between the two, and makes standard input raw meanwhile; *ret_end is the
- * command's end. The process, which relay_finish() awaits, or -errno. */
+ * process of its own copies between the two, and makes standard input raw meanwhile; *ret_end is
+ * the command's end. The process, which relay_finish() awaits, or -errno. */
 must_check pid_t terminal_open(int *ret_end);

@@ -30,8 +30,8 @@ must_check int view_table(
 /* The same, and what is longer than a line of so many characters is cut in the last column. */
 must_check int view_table_within(
 	const json_t *maps, const struct view_field *fields, size_t n, bool legend, size_t width);
-/* Makes of a map that the daemon gave what poolctl promises: times as RFC 3339 texts and again in ns,
- * an error as {code, message, details}. */
+/* Makes of a map that the daemon gave what poolctl promises: times as RFC 3339 texts and again in
+ * ns, an error as {code, message, details}. */
 must_check int view_tidy_all(const json_t *maps);
 /* Tidied first: a document, or a line per scalar, its path in front. */
 must_check int view_map(json_t *map, bool json);

@@ -247,7 +247,8 @@ void account_give(struct account *a, const struct amounts *back)
 	subtract(&a->all->used, back);
 }
 
-/* Does it leave room for `result` even beside all that is used? Then it does beside what jobs hold. */
+/* Does it leave room for `result` even beside all that is used? Then it does beside what jobs hold.
+ */
 static bool leaves_plenty(
 	const struct account *a, const struct amounts *want, const struct amounts *result)
 {

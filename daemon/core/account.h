@@ -135,7 +135,8 @@ __attribute__((warn_unused_result)) int account_check_result(
  * do. */
 unsigned account_n_results(const struct account *a, const struct amounts *want, unsigned most);
 unsigned accounts_n_results(const struct accounts *all, const struct amounts *want, unsigned most);
-/* How many times, up to `most`, so that both the uid and all together leave half of what they may. */
+/* How many times, up to `most`, so that both the uid and all together leave half of what they may.
+ */
 unsigned account_n_in_half(const struct account *a, const struct amounts *want, unsigned most);
 /* Takes the room for a result, after that was asked; gives it back. */
 void account_take_result(struct account *a, uint64_t bytes, uint64_t fds);

@@ -17,7 +17,8 @@
  * and is refused as soon as there is none. To count what goes by time takes a walk along his
  * futures, so that is not done again before a while has passed that is long beside the walk.
  *
- * Nothing is called from here: the shell asks for verdicts (admission_next()) at the end of its turn.
+ * Nothing is called from here: the shell asks for verdicts (admission_next()) at the end of its
+ * turn.
  */
 #include "daemon/core/admission.h"
 
@@ -43,7 +44,8 @@ void admission_queue_init(struct admission_queue *q)
 	TAILQ_INIT(&q->list);
 }
 
-/* ---- what was refused --------------------------------------------------------------------------- */
+/* ---- what was refused ---------------------------------------------------------------------------
+ */
 
 static const struct amounts *max_of(const struct core *c, const struct refusal *why)
 {
@@ -91,7 +93,8 @@ static void note_refusal(
 		q->is_seen = false;
 }
 
-/* ---- coming and going --------------------------------------------------------------------------- */
+/* ---- coming and going ---------------------------------------------------------------------------
+ */
 
 static void give_parked(struct admission *a)
 {
@@ -207,7 +210,8 @@ void admission_due(struct core *c, struct admission *a)
 	TAILQ_INSERT_TAIL(&c->admissions.due, a, in_due);
 }
 
-/* ---- hope --------------------------------------------------------------------------------------- */
+/* ---- hope ---------------------------------------------------------------------------------------
+ */
 
 /* Pinned ones stay: for a client that reads slowly, or for a job that is kept itself. */
 static bool goes_by_itself(const struct future *f, uint64_t until_us)
@@ -255,7 +259,8 @@ static bool has_hope(const struct core *c, const struct admission *a)
 	return wanted <= others || goes_in_time(a, wanted - others);
 }
 
-/* ---- verdicts ----------------------------------------------------------------------------------- */
+/* ---- verdicts -----------------------------------------------------------------------------------
+ */
 
 static uint64_t n_gives_for(const struct core *c, const struct admission *a)
 {

@@ -55,9 +55,9 @@ static inline bool admissions_are_none(const struct admissions *all)
 	return TAILQ_EMPTY(&all->all);
 }
 
-/* From now on a waits, behind those of its account, since it was refused, and whatever it had taken was
- * given back. more: what it would have wanted of that limit after the refusal, at least. 0;
- * an ACCOUNT_E_ with *ret_refusal: there will never be room, or too many wait; -ENOMEM. */
+/* From now on a waits, behind those of its account, since it was refused, and whatever it had taken
+ * was given back. more: what it would have wanted of that limit after the refusal, at least. 0; an
+ * ACCOUNT_E_ with *ret_refusal: there will never be room, or too many wait; -ENOMEM. */
 __attribute__((warn_unused_result)) int admission_wait(struct core *c, struct admission *a,
 	const struct refusal *why, uint64_t more, struct refusal *ret_refusal);
 /* It was tried, and refused again: it stays where it is. */

@@ -296,8 +296,8 @@ struct answer {
 /* 0, or CORE_E_PROTOCOL: nobody waits for this answer; the shell kills the worker. */
 __attribute__((warn_unused_result)) int core_answered(
 	struct slot *s, const struct answer *a, uint64_t now_us);
-/* A packet came back from the inbox, whose first run has this number. CORE_E_PROTOCOL if that was not
- * in the line. */
+/* A packet came back from the inbox, whose first run has this number. CORE_E_PROTOCOL if that was
+ * not in the line. */
 __attribute__((warn_unused_result)) int core_taken_back(struct slot *s, uint32_t msgid);
 /* How a worker ended. */
 struct worker_end {

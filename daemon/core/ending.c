@@ -36,8 +36,8 @@ void ending_finish(struct future *f, uint64_t now_us)
 	attempt_over(f->pool->core, f, &end, now_us);
 }
 
-/* One that shares the packet of the first has not started, and will not: its worker keeps the `cancel`
- * until its turn comes. From then on it has its grace. */
+/* One that shares the packet of the first has not started, and will not: its worker keeps the
+ * `cancel` until its turn comes. From then on it has its grace. */
 static void ring(struct slot *s, struct future *f, uint64_t now_us)
 {
 	struct core *c = s->pool->core;
@@ -156,7 +156,8 @@ int core_signal(struct core *c, struct future *f, int signo, uint64_t now_us)
 /* ---- the end of the daemon ----------------------------------------------------------------------
  */
 
-/* Those behind it that share its packet: a kill gives them back, else they are told not to start. */
+/* Those behind it that share its packet: a kill gives them back, else they are told not to start.
+ */
 static struct future *first_to_stop(const struct slot *s, enum cancel_mode mode)
 {
 	struct future *f = slot_first(s);

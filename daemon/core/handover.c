@@ -113,9 +113,9 @@ static struct slot *slot_for_ahead(struct pool *p, const struct future *f, uint6
 	return NULL;
 }
 
-/* So many jobs of what waits, that others who can take some have as many. A worker's first job comes
- * alone, and where one death is too much no other job is to be near it. What waits may have no room for
- * results; so who had nothing in the first round gets one in the second. */
+/* So many jobs of what waits, that others who can take some have as many. A worker's first job
+ * comes alone, and where one death is too much no other job is to be near it. What waits may have
+ * no room for results; so who had nothing in the first round gets one in the second. */
 static unsigned share_of(const struct slot *s, bool is_second)
 {
 	const struct pool *p = s->pool;

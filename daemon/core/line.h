@@ -16,7 +16,8 @@ static inline bool line_is_one_packet(const struct future *a, const struct futur
 }
 /* Something may lie in its inbox, behind the first of its line. */
 bool line_has_more(const struct slot *s);
-/* f never started, though its worker may have received it: it stands in the queue where it stood. */
+/* f never started, though its worker may have received it: it stands in the queue where it stood.
+ */
 void line_put_back(struct future *f);
 /* Takes the worker's inbox back into the queue. */
 void line_take_back(struct slot *s, uint64_t now_us);

@@ -1,5 +1,5 @@
-/* What a worker is given in one packet: one job, or several that are short and pure. Inside the core
- * only. */
+/* What a worker is given in one packet: one job, or several that are short and pure. Inside the
+ * core only. */
 #pragma once
 
 #include "daemon/core/core.h"
@@ -23,7 +23,8 @@ struct pack {
 	struct queue_mark marks[POOL_PACK_JOBS];
 };
 
-/* f may stand behind so many jobs of this worker that keep it waiting so long, without the running one.
+/* f may stand behind so many jobs of this worker that keep it waiting so long, without the running
+ * one.
  */
 bool pack_reaches(const struct slot *s, unsigned n, uint64_t ahead_ns, const struct future *f);
 /* An empty one, of at most so many jobs. */
@@ -33,6 +34,6 @@ void pack_begin(struct pack *k, struct slot *s, unsigned most);
 __attribute__((warn_unused_result)) int pack_add(struct pack *k, struct future *f);
 /* May f, which is next then, come too? */
 bool pack_has_room(struct pack *k, const struct future *f);
-/* Hands it over. Else all of it is back in the queue where it stood, with a CORE_E_ or -errno (-ENOMEM:
- * it is empty). */
+/* Hands it over. Else all of it is back in the queue where it stood, with a CORE_E_ or -errno
+ * (-ENOMEM: it is empty). */
 __attribute__((warn_unused_result)) int pack_send(struct pack *k, uint64_t now_us);

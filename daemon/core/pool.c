@@ -5,10 +5,11 @@
  * and from every state with a worker to empty, when that worker dies.
  *
  * What a job is expected to take is the mean of its function's last runs, some thousands of them: a
- * mean, since the wait of whoever stands behind jobs is the sum of what they take; of so many, since
- * one run in a hundred that takes ten thousand times as long as the others must not be forgotten
- * before the next one like it. That counts for what shares a packet. What only lies in the inbox is taken
- * back from behind a job that runs late, so no run keeps it waiting longer than that.
+ * mean, since the wait of whoever stands behind jobs is the sum of what they take; of so many,
+ * since one run in a hundred that takes ten thousand times as long as the others must not be
+ * forgotten before the next one like it. That counts for what shares a packet. What only lies in
+ * the inbox is taken back from behind a job that runs late, so no run keeps it waiting longer than
+ * that.
  */
 #include "daemon/core/pool.h"
 

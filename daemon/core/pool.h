@@ -216,9 +216,9 @@ static inline bool pool_is_closed(const struct pool *p)
 }
 /* p has the functions of `from`, which loses them; others of p are gone. */
 void pool_take_functions(struct pool *p, struct pool *from);
-/* How long a job of this function is expected to run; and how long to keep others waiting that can be
- * taken back. Without history: as long as what may be handed over ahead of need, so that there is one
- * of it. */
+/* How long a job of this function is expected to run; and how long to keep others waiting that can
+ * be taken back. Without history: as long as what may be handed over ahead of need, so that there
+ * is one of it. */
 uint64_t function_run_ns(struct function *fn);
 uint64_t function_wait_ns(struct function *fn);
 /* The means themselves. They are taken when somebody asks. */

@@ -2,8 +2,8 @@
  *
  * Two numbers are compared, every turn: how many workers are wanted (want_of), and how many there
  * are that stay. Static pools want a fixed number; dynamic ones as many as are busy or waited for,
- * and some spare ones; ondemand is dynamic without spare ones. A pool with workers on standby wants so
- * many more: no more jobs run with them, but the next job need not wait when a worker has died.
+ * and some spare ones; ondemand is dynamic without spare ones. A pool with workers on standby wants
+ * so many more: no more jobs run with them, but the next job need not wait when a worker has died.
  *
  * Replacement is warm. A worker that served long enough (max_jobs, max_age, max_rss, a renewal)
  * retires: it no longer counts as one that stays, so a successor is forked, but it serves on until

@@ -1,8 +1,8 @@
 /* What a job needs is taken and given back some hundred thousand times a second, and there may be a
- * million of it: so a piece has no head of its own, and which block it lies in is told by its address.
- * What was given back last is handed out first. Of blocks that nobody uses a bounded number is kept:
- * behind a burst of a million jobs the rest goes back to malloc(). Who takes a piece has charged it
- * before, as with malloc(); pieces that lie here are nobody's.
+ * million of it: so a piece has no head of its own, and which block it lies in is told by its
+ * address. What was given back last is handed out first. Of blocks that nobody uses a bounded
+ * number is kept: behind a burst of a million jobs the rest goes back to malloc(). Who takes a
+ * piece has charged it before, as with malloc(); pieces that lie here are nobody's.
  *
  * With sanitizers there are no blocks, so that they see who uses a piece that he gave back.
  */

@@ -102,8 +102,8 @@ static void lose(struct slot *s, struct future *f, uint64_t now_us)
 	attempt_over(c, f, &end, now_us);
 }
 
-/* Of a packet the first one that is not answered bears it. The others go back silently, and share no
- * packet again: another one of them may be what its worker died of. */
+/* Of a packet the first one that is not answered bears it. The others go back silently, and share
+ * no packet again: another one of them may be what its worker died of. */
 static void lose_line(struct slot *s, uint64_t now_us)
 {
 	uint32_t packet = 0;

@@ -17,7 +17,8 @@ bool bell_rang(void);
  * time is over, -EINTR (bell or another signal), -errno. */
 must_check int bell_poll(struct pollfd *fds, unsigned n_fds, uint64_t timeout_us);
 
-/* From now on signals that a client sends to the job are noted, in place of killing this process. */
+/* From now on signals that a client sends to the job are noted, in place of killing this process.
+ */
 must_check int bell_pass_signals(void);
 /* Those for this job since the last call, bit signo - 1; those for others are forgotten. */
 uint64_t bell_passed(uint64_t id);

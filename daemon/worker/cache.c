@@ -1,8 +1,9 @@
-/* A list in the order of use: few are kept, so looking through it costs less than anything else that is
- * done with them. What a run uses stands at its front and is safe until the run is over.
+/* A list in the order of use: few are kept, so looking through it costs less than anything else
+ * that is done with them. What a run uses stands at its front and is safe until the run is over.
  *
- * Shared memory lives as long as somebody has it mapped, and that a value is no more is told once, to workers that
- * have room in their inbox: so there is a limit in bytes, and what nobody asked for goes after a while.
+ * Shared memory lives as long as somebody has it mapped, and that a value is no more is told once,
+ * to workers that have room in their inbox: so there is a limit in bytes, and what nobody asked for
+ * goes after a while.
  */
 #include "daemon/worker/cache.h"
 

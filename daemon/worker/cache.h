@@ -1,6 +1,6 @@
-/* What a worker keeps of other futures' values from one run to the next: mappings of shared memory, and
- * what a module made of a value. IDs are never used again and values never change, so nothing here is
- * ever out of date. */
+/* What a worker keeps of other futures' values from one run to the next: mappings of shared memory,
+ * and what a module made of a value. IDs are never used again and values never change, so nothing
+ * here is ever out of date. */
 #pragma once
 
 #include <stdbool.h>

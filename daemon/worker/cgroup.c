@@ -1,5 +1,5 @@
-/* There are kernels (6.18 is one) that kill what is born into a group with CLONE_INTO_CGROUP if that
- * group was killed more often than the group of the parent. So each is killed once. */
+/* There are kernels (6.18 is one) that kill what is born into a group with CLONE_INTO_CGROUP if
+ * that group was killed more often than the group of the parent. So each is killed once. */
 #include "daemon/worker/cgroup.h"
 
 #include <fcntl.h>

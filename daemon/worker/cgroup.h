@@ -5,8 +5,8 @@
 
 #include <sys/types.h>
 
-/* A fork() whose child is born in the group above this one. Nothing of the C library knows of it: the
- * child may fork() and _exit(). -1: it cannot. */
+/* A fork() whose child is born in the group above this one. Nothing of the C library knows of it:
+ * the child may fork() and _exit(). -1: it cannot. */
 pid_t cgroup_fork_above(int job);
 /* Joins one, by its file cgroup.procs, which is closed. That takes milliseconds. */
 bool cgroup_join(int procs);

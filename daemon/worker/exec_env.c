@@ -96,7 +96,8 @@ static bool map_names(struct cursor c, const char *name, size_t len)
 	return false;
 }
 
-/* The pool's variables that the job neither replaces nor takes away (by `away`, if that is a map). */
+/* The pool's variables that the job neither replaces nor takes away (by `away`, if that is a map).
+ */
 static void add_pool(struct exec_strings *s, char *const *envp, struct cursor away)
 {
 	size_t n = (size_t)(exec_strings_here(s) - envp);

@@ -165,8 +165,8 @@ in_child static int be_child(void *arg)
 	_exit(EXIT_NOT_STARTED);
 }
 
-/* What parent and child have in common. Shared memory, although all of it is shared as it is: so it also works where
- * a tool makes a plain fork() of it (valgrind). */
+/* What parent and child have in common. Shared memory, although all of it is shared as it is: so it
+ * also works where a tool makes a plain fork() of it (valgrind). */
 struct common {
 	struct exec_failure failure;
 	char stack[STACK_BYTES] __attribute__((aligned(64)));
@@ -189,8 +189,8 @@ static struct common *get_common(void)
 }
 
 /* Into the command's control group, at birth: joining it later costs milliseconds. clone() has no
- * bit left to ask for that, and the C library no function for clone3(), which returns twice: in the child on
- * an empty stack, so what comes next there is the call of be_child(). */
+ * bit left to ask for that, and the C library no function for clone3(), which returns twice: in the
+ * child on an empty stack, so what comes next there is the call of be_child(). */
 #ifdef __x86_64__
 #define INTO_FLAGS (CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_INTO_CGROUP)
 

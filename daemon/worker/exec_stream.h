@@ -27,6 +27,6 @@ must_check int exec_stream_read(struct exec_stream *s, struct poold_job *job, si
 /* Keeps a text of the worker's own. A client's own file gets it if there is room at once. */
 must_check int exec_stream_add(
 	struct exec_stream *s, struct poold_job *job, const char *text, size_t max);
-/* Packs the bytes as bin if they are few, else as an ext 1 of the result for the sealed memfd; nil if
- * they went to a client's own file. */
+/* Packs the bytes as bin if they are few, else as an ext 1 of the result for the sealed memfd; nil
+ * if they went to a client's own file. */
 must_check int exec_stream_pack(struct exec_stream *s, struct bufpack *p, struct poold_job *job);

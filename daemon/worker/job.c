@@ -1,5 +1,5 @@
-/* What comes in with a run, and the functions of poold-module.h that show it. Where the bytes of a value
- * lie is values.c's matter. */
+/* What comes in with a run, and the functions of poold-module.h that show it. Where the bytes of a
+ * value lie is values.c's matter. */
 #include "daemon/worker/job.h"
 
 #include <errno.h>

@@ -44,7 +44,8 @@ void link_renew(struct link *l, int fd);
 /* Blocks for the next packet. 1, 0 at the end of file, -errno; -EPROTO if it is no packet of ours.
  * Fds that the last packet's messages did not take are closed. */
 must_check int link_receive(struct link *l);
-/* Does this error say that the daemon closed its end? As good as the end of file: it wants no more. */
+/* Does this error say that the daemon closed its end? As good as the end of file: it wants no more.
+ */
 bool link_is_closed(int r);
 /* The packet's next message: 1, 0 behind the last, -EPROTO. */
 must_check int link_next(struct link *l, struct message *ret);

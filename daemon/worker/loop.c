@@ -98,7 +98,8 @@ static bool resolve_element(struct poold_job *job)
 	       values_resolve(job, element, &job->input) == 0;
 }
 
-/* Each element is the input of one run of the function; no call of the kernel between two of them. */
+/* Each element is the input of one run of the function; no call of the kernel between two of them.
+ */
 static void run_elements(struct poold_job *job, const struct poold_function *f)
 {
 	struct cursor all = job->input;
@@ -275,8 +276,8 @@ static void wait_for_packet(struct loop *loop)
 int loop_run(struct link *link, const struct poold_module *module, const char *pool,
 	uint64_t cache_bytes)
 {
-	/* static: two of its parts are large, and there is one loop in a process, which writes to as few
-	 * of their pages as it can */
+	/* static: two of its parts are large, and there is one loop in a process, which writes to
+	 * as few of their pages as it can */
 	static struct loop loop;
 	int r;
 

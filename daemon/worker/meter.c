@@ -10,8 +10,8 @@
 #include "proto/base.h"
 
 #define LONG_RUN_US 200u
-/* Short runs leave little behind, and to ask takes as long as some of them: one in so many asks for the size of
- * memory. */
+/* Short runs leave little behind, and to ask takes as long as some of them: one in so many asks for
+ * the size of memory. */
 #define RSS_EVERY 256u
 
 uint64_t meter_now_us(void)
@@ -22,8 +22,8 @@ uint64_t meter_now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
 
-/* The second number of the file, in pages. By hand: each stretch of the C library that a worker enters
- * first here is a page fault more at its start. */
+/* The second number of the file, in pages. By hand: each stretch of the C library that a worker
+ * enters first here is a page fault more at its start. */
 uint64_t meter_rss_kib(void)
 {
 	static uint64_t page_kib; /* known since the zygote asked */

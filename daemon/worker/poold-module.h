@@ -419,7 +419,8 @@ POOLD_MODULE_API int poold_job_result_shorten(poold_job *job, size_t len);
  * @job:  the job
  *
  * Byte strings in shared memory go back as the same shared memory, and an input that is one long
- * byte string goes into such. After this call, poold_job_fd() no longer has the file descriptors that went into the result.
+ * byte string goes into such. After this call, poold_job_fd() no longer has the file descriptors
+ * that went into the result.
  *
  * Blocks:   no.
  * Owner:    nothing changes hands.

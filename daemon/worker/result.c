@@ -5,9 +5,9 @@
  * function is through. Every size is held against the job's max_result before memory is taken for
  * it.
  *
- * The results of a job with `each` are written one behind the other into the same body: what a run of the
- * function sets, replaces or drops begins at `begin`, and the elements before that stay. A failure finds
- * room behind them, so they can go back with it. */
+ * The results of a job with `each` are written one behind the other into the same body: what a run
+ * of the function sets, replaces or drops begins at `begin`, and the elements before that stay. A
+ * failure finds room behind them, so they can go back with it. */
 #include "daemon/worker/result.h"
 
 #include <errno.h>

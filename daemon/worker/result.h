@@ -44,8 +44,8 @@ void result_reset(struct result *res);
 void result_begin_array(struct result *res);
 /* What was set becomes its next element, after result_finish(). < 0: the job has failed. */
 must_check int result_end_element(struct poold_job *job);
-/* Before a value is set: nothing set so far counts any more; a failure stays. len: of a byte string, or of an
- * encoding that goes into the answer. < 0: too large, the job has failed. */
+/* Before a value is set: nothing set so far counts any more; a failure stays. len: of a byte
+ * string, or of an encoding that goes into the answer. < 0: too large, the job has failed. */
 must_check int result_begin(struct poold_job *job, size_t len);
 must_check int result_begin_inline(struct poold_job *job, size_t len);
 /* Drops what was set of the value. */

@@ -1,11 +1,12 @@
-/* A value may stand in four places: in the packet itself; in a memfd that ext 3 names (its encoding);
- * for a byte string, in a memfd that ext 1 names (its bytes); and in `values`, where ext 2 points.
- * values_resolve() leads from any of them to bytes. A memfd is mapped when it is first asked for.
+/* A value may stand in four places: in the packet itself; in a memfd that ext 3 names (its
+ * encoding); for a byte string, in a memfd that ext 1 names (its bytes); and in `values`, where ext
+ * 2 points. values_resolve() leads from any of them to bytes. A memfd is mapped when it is first
+ * asked for.
  *
- * What belongs to the input itself is unmapped when the run is over. What belongs to another future may
- * come again, by the same ID: it goes into the cache with the fd that came first, and the fds that come
- * later are closed at once. The indexes in an encoding are those of one packet, so an encoding in shared
- * memory that has any cannot be kept.
+ * What belongs to the input itself is unmapped when the run is over. What belongs to another future
+ * may come again, by the same ID: it goes into the cache with the fd that came first, and the fds
+ * that come later are closed at once. The indexes in an encoding are those of one packet, so an
+ * encoding in shared memory that has any cannot be kept.
  */
 #include "daemon/worker/values.h"
 
@@ -137,7 +138,8 @@ static const struct job_value *find(const struct poold_job *job, uint64_t id)
 	return from < job->n_values && job->values[from].id == id ? &job->values[from] : NULL;
 }
 
-/* An encoding that was mapped for this run may stay: fds[index] and its mapping become the cache's. */
+/* An encoding that was mapped for this run may stay: fds[index] and its mapping become the cache's.
+ */
 static void keep_encoding(struct poold_job *job, uint64_t id, unsigned index)
 {
 	struct cached *e;

@@ -5,13 +5,13 @@
 
 /* Reads the map `values`, or what stands for it. */
 must_check bool values_parse(struct poold_job *job, struct cursor *c);
-/* The value at c: itself, or what its ext 2 or 3 stands for. 0, -ENOENT, -EBADMSG: it cannot be read,
- * those of mapping. */
+/* The value at c: itself, or what its ext 2 or 3 stands for. 0, -ENOENT, -EBADMSG: it cannot be
+ * read, those of mapping. */
 must_check int values_resolve(struct poold_job *job, struct cursor c, struct cursor *ret);
 /* Gives back what this run alone had. */
 void values_drop(struct poold_job *job);
-/* The fd of an index, for the caller to keep: then the run has it no more, unless others have it too. -ENOENT,
- * -errno. */
+/* The fd of an index, for the caller to keep: then the run has it no more, unless others have it
+ * too. -ENOENT, -errno. */
 must_check int values_take_fd(struct poold_job *job, unsigned index);
 
 /* The fd that the ext 1 at c names, which is the job's, or -EINVAL, -ENOENT. */

@@ -5,9 +5,9 @@
  * exit(), and from a handler on its own stack for the signals of a crash, which then come again
  * with their default effect.
  *
- * A page that is written for the first time after the fork costs a microsecond and more, and so does each stretch of
- * code that was not used in this process yet: what all workers do alike is done once, in the zygote, and they
- * go on with its link's memory. */
+ * A page that is written for the first time after the fork costs a microsecond and more, and so
+ * does each stretch of code that was not used in this process yet: what all workers do alike is
+ * done once, in the zygote, and they go on with its link's memory. */
 #include "daemon/worker/worker.h"
 
 #include <errno.h>

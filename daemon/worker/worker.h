@@ -21,9 +21,9 @@ enum {
 	WORKER_EXIT_PROTOCOL = 76, /* what came over the link was no worker protocol */
 };
 
-/* What it is given: its link becomes fd 3, the write end of its output pipe fds 1 and 2; a file to join
- * its control group with (-1: none, or it is in it), and the directory of the group for its command
- * (-1: none). */
+/* What it is given: its link becomes fd 3, the write end of its output pipe fds 1 and 2; a file to
+ * join its control group with (-1: none, or it is in it), and the directory of the group for its
+ * command (-1: none). */
 enum {
 	WORKER_FD_LINK,
 	WORKER_FD_OUTPUT,
@@ -34,7 +34,7 @@ enum {
 
 /* In the zygote, when its module is loaded: what its workers inherit. */
 must_check int worker_prepare(void);
-/* In the forked process; forker is the process that forked it. The fds are taken over, and so is the
- * memory of the link, with nothing in it. Does not return. */
+/* In the forked process; forker is the process that forked it. The fds are taken over, and so is
+ * the memory of the link, with nothing in it. Does not return. */
 void worker_main(const struct worker_config *c, struct link *link, pid_t forker,
 	const int fds[WORKER_FDS]) __attribute__((noreturn));

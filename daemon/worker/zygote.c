@@ -2,9 +2,9 @@
  *
  * A worker has to be the daemon's child, or its exit status would be nobody's. So the zygote forks
  * twice and the middle process ends at once: its child falls to the nearest subreaper above, the
- * daemon. Plain fork() for the worker, since it goes on in this address space and needs all that the C
- * library does around it; the middle process does nothing but that fork(), so vfork() spares it an address
- * space of its own.
+ * daemon. Plain fork() for the worker, since it goes on in this address space and needs all that
+ * the C library does around it; the middle process does nothing but that fork(), so vfork() spares
+ * it an address space of its own.
  *
  * What the module opened in preload stays open in the workers; there is nothing else: fds that were
  * left open by whoever started the zygote are closed first. */

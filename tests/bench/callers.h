@@ -7,6 +7,6 @@ struct callers {
 	void *userdata;
 };
 
-/* n calls by n_callers; prints p50 and p99 of one call in µs, and how many there were in a second. The processes have ended
- * when it returns. */
+/* n calls by n_callers; prints p50 and p99 of one call in µs, and how many there were in a second.
+ * The processes have ended when it returns. */
 void callers_run(const struct callers *c, unsigned n_callers, unsigned n);

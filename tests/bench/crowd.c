@@ -117,8 +117,8 @@ static void block(struct flow *c, uint64_t us)
 	flow_check(poold_ping(c->handle, POOLD_FOREVER), c->handle, "ping");
 }
 
-/* Of the i-th job. Mixed: sixteen priorities; every other one has a deadline that it keeps; every fourth
- * is delayed, each to another time, and due before the workers are free. */
+/* Of the i-th job. Mixed: sixteen priorities; every other one has a deadline that it keeps; every
+ * fourth is delayed, each to another time, and due before the workers are free. */
 static poold_options options_of(bool is_mixed, unsigned i, uint64_t block_us)
 {
 	poold_options o = {.size = sizeof(o)};

@@ -1,4 +1,5 @@
-/* What this machine can do at all, for poold to be measured beside: nothing is kept, checked or supervised.
+/* What this machine can do at all, for poold to be measured beside: nothing is kept, checked or
+ * supervised.
  *
  *	floor hops N THERE BACK		four blocking hops through three processes, of 64 bytes and so many more on the
  *					way there and back: p50 and p99 in µs

@@ -1,4 +1,5 @@
-/* Processes and sockets of floors, and those floors that have files of their own. Each prints its figures. */
+/* Processes and sockets of floors, and those floors that have files of their own. Each prints its
+ * figures. */
 #pragma once
 
 #include <sys/socket.h>

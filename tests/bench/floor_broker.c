@@ -17,8 +17,8 @@ struct message {
 	uint32_t msgid;
 };
 
-/* Messages are a fixed row of bytes around their number. Nothing of poold's own encoding and decoding is used, so
- * that the floor stays where it is when these get faster. */
+/* Messages are a fixed row of bytes around their number. Nothing of poold's own encoding and
+ * decoding is used, so that the floor stays where it is when these get faster. */
 static void pack(struct buf *b, const void *head, size_t head_len, uint32_t msgid, const void *tail,
 	size_t tail_len)
 {

@@ -1,4 +1,5 @@
-/* What a switch has to do at least: messages of many clients go to two workers, and back to who sent them. */
+/* What a switch has to do at least: messages of many clients go to two workers, and back to who
+ * sent them. */
 #include "tests/bench/floor.h"
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* Jobs of one connection whose ends come back through the pump. What fails ends the program: a figure of it would mean
- * nothing. */
+/* Jobs of one connection whose ends come back through the pump. What fails ends the program: a
+ * figure of it would mean nothing. */
 #pragma once
 
 #include <stdbool.h>

@@ -2,12 +2,12 @@
  *
  *	mix SOCKET one|two N
  *
- * One job in a hundred runs for 50 ms, the others for 5 us; they come by chance, so that the workers are
- * busy half of the time. one: of the same function, which only the input tells apart; two: of two
- * functions. Beside it stands what the same jobs would take, coming at the same times and running as long, if each worker
- * took the next one from a single queue whenever it is free, at no cost: nobody does better who does not
- * know which jobs are long. Percentiles of short jobs, in us; the first tenth warms up, and does not
- * count. */
+ * One job in a hundred runs for 50 ms, the others for 5 us; they come by chance, so that the
+ * workers are busy half of the time. one: of the same function, which only the input tells apart;
+ * two: of two functions. Beside it stands what the same jobs would take, coming at the same times
+ * and running as long, if each worker took the next one from a single queue whenever it is free, at
+ * no cost: nobody does better who does not know which jobs are long. Percentiles of short jobs, in
+ * us; the first tenth warms up, and does not count. */
 #include <math.h>
 #include <string.h>
 

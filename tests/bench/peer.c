@@ -4,9 +4,9 @@
  *	peer PROTOCOL ADDRESS latency N		one job at a time: p50 and p99 in µs
  *	peer PROTOCOL ADDRESS futures N		at most 4096 unfinished: per second
  *
- * PROTOCOL: gearman, beanstalk, redis. ADDRESS: a socket's path, or a port of this host. Everything is sent ahead as far
- * as the server allows: a worker sends its result and asks for the next job in one message; where asking for a result
- * blocks a connection, results have one of their own.
+ * PROTOCOL: gearman, beanstalk, redis. ADDRESS: a socket's path, or a port of this host. Everything
+ * is sent ahead as far as the server allows: a worker sends its result and asks for the next job in
+ * one message; where asking for a result blocks a connection, results have one of their own.
  */
 #include "tests/bench/peer.h"
 

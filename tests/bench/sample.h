@@ -41,9 +41,9 @@ static inline int sample_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Whatever took this long had to fill memory. What it leaves behind is freed some ms later (daemon/closer.c), and would take
- * half as long again from what comes next; so a longer pause follows, of floors as of poold: else the scheduler tells them
- * apart. */
+/* Whatever took this long had to fill memory. What it leaves behind is freed some ms later
+ * (daemon/closer.c), and would take half as long again from what comes next; so a longer pause
+ * follows, of floors as of poold: else the scheduler tells them apart. */
 static inline void sample_pause(uint64_t ns)
 {
 	uint64_t pause_ns = ns + 15000000;

@@ -1,5 +1,5 @@
-/* Every way in and out of a value, with sizes around each limit that there is. Run by payloads.py, against a real daemon
- * at $POOLD_SOCKET. */
+/* Every way in and out of a value, with sizes around each limit that there is. Run by payloads.py,
+ * against a real daemon at $POOLD_SOCKET. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

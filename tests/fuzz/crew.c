@@ -1,5 +1,5 @@
-/* Workers that are made of a list: what they are given stands in it, and at each step they do what the
- * input said. */
+/* Workers that are made of a list: what they are given stands in it, and at each step they do what
+ * the input said. */
 #include "tests/fuzz/crew.h"
 
 #include <fcntl.h>

@@ -8,8 +8,8 @@ enum {
 	CREW_WORKERS = 2, /* of each */
 };
 
-/* What workers do. Bit 1: the first of the line was not received either; 2: the job fails, 3: by its
- * function; 4: it has an output; 5: it tells its progress; 6 and 7: links take nothing. */
+/* What workers do. Bit 1: the first of the line was not received either; 2: the job fails, 3: by
+ * its function; 4: it has an output; 5: it tells its progress; 6 and 7: links take nothing. */
 extern uint8_t crew_behaviour;
 /* What commands print: kept as their output. */
 extern int crew_output;

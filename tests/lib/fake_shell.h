@@ -164,10 +164,11 @@ void fake_drop_extra(struct future_extra *e);
 
 /* ---- what a worker does: false if it cannot ---- */
 
-/* Takes the next packet out of its inbox, and starts its first run. A cancel is noted or ignored. */
+/* Takes the next packet out of its inbox, and starts its first run. A cancel is noted or ignored.
+ */
 bool fake_receive(struct fake_worker *w);
-/* Sends the answer to the first that it holds; msgid is filled in. Then it starts the next one; those
- * that it was told to cancel it answers at once. */
+/* Sends the answer to the first that it holds; msgid is filled in. Then it starts the next one;
+ * those that it was told to cancel it answers at once. */
 bool fake_answer(struct fake_worker *w, struct fake_answer a);
 /* Asks to be replaced. */
 bool fake_recycle(struct fake_worker *w);

@@ -1,4 +1,5 @@
-/* What the parts of the hostile worker share: bytes on their way out, and the tables of misdeeds. */
+/* What the parts of the hostile worker share: bytes on their way out, and the tables of misdeeds.
+ */
 #pragma once
 
 #include "proto/fdpass.h"

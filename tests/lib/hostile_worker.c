@@ -1,9 +1,10 @@
 /* In place of poold-worker: a zygote and worker that break their protocols. The pool's name says
- * how: one of the names in the tables in hostile_*.c. Any other pool is served honestly: every function's
- * result is nil.
+ * how: one of the names in the tables in hostile_*.c. Any other pool is served honestly: every
+ * function's result is nil.
  *
  * zygote_…: what it does with `setup` or `fork`; start_…: what a worker does in place of `ready`;
- * run_…: in place of its answer to `run`; nice_…: an answer that breaks nothing, but is not nice. */
+ * run_…: in place of its answer to `run`; nice_…: an answer that breaks nothing, but is not nice.
+ */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -236,7 +237,8 @@ static void __attribute__((noreturn)) work(void)
 	_exit(0);
 }
 
-/* The daemon's, once the middle process is gone; then it ends with its parent, whatever happens to the test. */
+/* The daemon's, once the middle process is gone; then it ends with its parent, whatever happens to
+ * the test. */
 static void be_worker(struct fdqueue *fds, pid_t middle)
 {
 	while (getppid() == middle)

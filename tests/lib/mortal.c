@@ -1,6 +1,6 @@
 /* A module whose worker dies where a test wants it to. Each run that begins leaves its job's ID in
- * the file $MORTAL/runs. A file $MORTAL/preload or $MORTAL/init is removed by the first who finds it
- * there, who then dies. While there is a file $MORTAL/stuck, a preload has no end. */
+ * the file $MORTAL/runs. A file $MORTAL/preload or $MORTAL/init is removed by the first who finds
+ * it there, who then dies. While there is a file $MORTAL/stuck, a preload has no end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -121,8 +121,8 @@ static bool is_open(void)
 	return access(path, F_OK) == 0;
 }
 
-/* Does what its input says, in its first attempt: nothing at all (nil), nothing more than to begin, die, never end, or
- * wait for a file $MORTAL/gate. */
+/* Does what its input says, in its first attempt: nothing at all (nil), nothing more than to begin,
+ * die, never end, or wait for a file $MORTAL/gate. */
 static int run_pure(poold_job *job)
 {
 	bool is_first = poold_job_attempt(job) == 1;

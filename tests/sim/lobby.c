@@ -1,4 +1,5 @@
-/* Requests that wait to be let in: the shell's part, and what the witness thinks of the core's verdicts. */
+/* Requests that wait to be let in: the shell's part, and what the witness thinks of the core's
+ * verdicts. */
 #include "tests/sim/world.h"
 
 typedef unsigned long long ull;

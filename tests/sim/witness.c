@@ -1,4 +1,5 @@
-/* What the witness is told of workers, and decides for them: where the daemon asks, and what it sees. */
+/* What the witness is told of workers, and decides for them: where the daemon asks, and what it
+ * sees. */
 #include "tests/sim/world.h"
 
 static struct world *world_of(struct fake_worker *fw)

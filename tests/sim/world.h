@@ -396,8 +396,8 @@ void check_always(struct world *w);
 void check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us);
 /* The pool is gone, or the daemon stops: who is not with a worker is not there. */
 void check_nobody_waits(struct world *w, const struct pool *p);
-/* When these are handed over in one packet: they may be, and the worker has no more ahead of need than
- * it may. */
+/* When these are handed over in one packet: they may be, and the worker has no more ahead of need
+ * than it may. */
 void check_pack(struct world *w, const struct slot *s, struct future *const *jobs, unsigned n);
 /* A job was made. */
 void order_born(struct world *w, const struct future *f);

@@ -1,5 +1,5 @@
-/* What a worker does, and what it costs: answers and times, breaches of the protocol, deaths at each
- * point, time-outs. */
+/* What a worker does, and what it costs: answers and times, breaches of the protocol, deaths at
+ * each point, time-outs. */
 #include "tests/unit/core_fixture.h"
 
 /* ---- answers and times ---- */

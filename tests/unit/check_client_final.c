@@ -1,4 +1,5 @@
-/* The notification that a future ends with: poold's usual form is read in another way than any other. */
+/* The notification that a future ends with: poold's usual form is read in another way than any
+ * other. */
 #include <stdio.h>
 
 #include "client/client_internal.h"

@@ -1,4 +1,5 @@
-/* The handle of libpoold: losing the daemon, coming back, fork, callbacks, what waits to be sent. */
+/* The handle of libpoold: losing the daemon, coming back, fork, callbacks, what waits to be sent.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* Whatever a daemon sends: the client loses the connection at worst, tells everybody who waits, and comes back. */
+/* Whatever a daemon sends: the client loses the connection at worst, tells everybody who waits, and
+ * comes back. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +18,8 @@ static int count(poold_future *f, void *userdata)
 	return 0;
 }
 
-/* A client with one future of each kind under way: 2 is a submit, 3 a deliver of ID 7, 4 a ping, 5 a submit_many
- * of two, 6 a put. */
+/* A client with one future of each kind under way: 2 is a submit, 3 a deliver of ID 7, 4 a ping, 5
+ * a submit_many of two, 6 a put. */
 struct client {
 	struct fake_daemon d;
 	poold *p;
@@ -320,8 +321,8 @@ START_TEST(a_conversation_with_bytes_changed)
 }
 END_TEST
 
-/* The whole way, with the n-th allocation failing: each step may, nothing else may. False once n is higher than
- * there are allocations. */
+/* The whole way, with the n-th allocation failing: each step may, nothing else may. False once n is
+ * higher than there are allocations. */
 static bool run_out_of_memory_at(struct fake_daemon *d, const struct buf *conversation, unsigned n)
 {
 	const poold_input inputs[2] = {poold_input_nil(), poold_input_text("x")};

@@ -1,4 +1,5 @@
-/* What a job is given: byte strings small and large, encoded values, files, shared memory, commands. */
+/* What a job is given: byte strings small and large, encoded values, files, shared memory,
+ * commands. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

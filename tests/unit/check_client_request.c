@@ -1,5 +1,6 @@
-/* Requests of libpoold: the generic one in both forms, and those with a form of their own. The answer lies in
- * the socket before the request is made: msgids count up from hello's, which was 1. */
+/* Requests of libpoold: the generic one in both forms, and those with a form of their own. The
+ * answer lies in the socket before the request is made: msgids count up from hello's, which was 1.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

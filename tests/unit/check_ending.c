@@ -1,4 +1,5 @@
-/* What ends a job before its time: cancelling in each mode and at each point, a drain, a failed pool.
+/* What ends a job before its time: cancelling in each mode and at each point, a drain, a failed
+ * pool.
  */
 #include "tests/unit/core_fixture.h"
 

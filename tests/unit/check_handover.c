@@ -178,7 +178,8 @@ START_TEST(what_is_not_received_for_a_second_comes_back)
 }
 END_TEST
 
-/* What waits behind it comes back at once, and so does it: also if it is handed to the same worker again in every turn. */
+/* What waits behind it comes back at once, and so does it: also if it is handed to the same worker
+ * again in every turn. */
 START_TEST(a_worker_that_is_asked_again_and_again_has_no_more_time)
 {
 	core_start_workers();

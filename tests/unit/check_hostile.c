@@ -83,7 +83,8 @@ START_TEST(test_bad_answer_costs_its_own_job)
 }
 END_TEST
 
-/* They are the job's as much as those of a result are; one without `each` names none outside of its data. */
+/* They are the job's as much as those of a result are; one without `each` names none outside of its
+ * data. */
 START_TEST(test_fds_of_results_before_a_failure_are_kept)
 {
 	struct pool *p = start("each_fd_in_results");
@@ -336,8 +337,8 @@ static void cancel_second(struct final_hook *h, struct future *f)
 	outcome = core_cancel(&b.core, second, CANCEL_TERM, 0, clock_now_us());
 }
 
-/* Whoever hears of the first answer cancels the second job, whose answer is in the same packet: it was answered
- * before the bell, so nothing is rung. */
+/* Whoever hears of the first answer cancels the second job, whose answer is in the same packet: it
+ * was answered before the bell, so nothing is rung. */
 START_TEST(test_rest_of_a_packet_is_read_inside_its_reading)
 {
 	struct pool *p = start("nice_pair");

@@ -1,4 +1,5 @@
-/* Several pure jobs in one packet: who shares it, who bears a death, and how one of them is ended. */
+/* Several pure jobs in one packet: who shares it, who bears a death, and how one of them is ended.
+ */
 #include "tests/unit/core_fixture.h"
 
 #define MANY (POOL_PACK_JOBS + 8)

@@ -147,7 +147,8 @@ START_TEST(what_is_expected_is_the_mean_of_what_was_learnt)
 }
 END_TEST
 
-/* One run in a hundred takes ten thousand times as long, and is remembered until the next one does. */
+/* One run in a hundred takes ten thousand times as long, and is remembered until the next one does.
+ */
 START_TEST(rare_long_runs_are_not_forgotten_between_them)
 {
 	struct function *fn;

@@ -71,7 +71,8 @@ START_TEST(pieces_become_one_sealed_memfd)
 }
 END_TEST
 
-/* Where they are offered bytes go another way; whether it is huge pages that they get matters to nobody. */
+/* Where they are offered bytes go another way; whether it is huge pages that they get matters to
+ * nobody. */
 START_TEST(with_huge_pages_the_bytes_are_the_same)
 {
 	static uint8_t bytes[(4u << 20) + 5];

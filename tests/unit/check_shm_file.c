@@ -183,7 +183,8 @@ START_TEST(a_pipe_over_the_limit_is_refused)
 }
 END_TEST
 
-/* Where huge pages are offered it is read where it stays; also one that is not what it was when it was looked at. */
+/* Where huge pages are offered it is read where it stays; also one that is not what it was when it
+ * was looked at. */
 START_TEST(with_huge_pages_the_file_is_the_same)
 {
 	static const size_t sizes[] = {(2u << 20) - 1, 2u << 20, (4u << 20) + 5};
@@ -198,7 +199,8 @@ START_TEST(with_huge_pages_the_file_is_the_same)
 			size_t len = 77;
 
 			ck_assert_int_eq(lseek(file, (off_t)from, SEEK_SET), (off_t)from);
-			/* of what is read so nothing is left for another way but to say that it ends */
+			/* of what is read so nothing is left for another way but to say that it
+			 * ends */
 			kernel.n_sent = 0;
 			fd = shm_from_file("check", file, sizes[i], &len);
 			ck_assert_int_ge(fd, 0);

@@ -1,4 +1,5 @@
-/* Workers that die before they are of any use: how often it is tried again, and when jobs are refused. */
+/* Workers that die before they are of any use: how often it is tried again, and when jobs are
+ * refused. */
 #include "daemon/core/trial.h"
 
 #include "tests/unit/sizing_case.h"

@@ -1,4 +1,5 @@
-/* Values of the worker protocol: in the packet, in shared memory, by reference; results over limits. */
+/* Values of the worker protocol: in the packet, in shared memory, by reference; results over
+ * limits. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -256,7 +257,8 @@ START_TEST(results_over_a_limit_fail_the_job)
 }
 END_TEST
 
-/* Beyond RLIMIT_FSIZE a write would be a signal, and the end of the worker. What is only passed on is not written. */
+/* Beyond RLIMIT_FSIZE a write would be a signal, and the end of the worker. What is only passed on
+ * is not written. */
 START_TEST(results_over_the_limit_of_files_fail_the_job)
 {
 	static uint8_t bytes[300000];

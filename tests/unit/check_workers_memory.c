@@ -1,4 +1,5 @@
-/* Memory runs out here and there while workers come, work and go: every job still ends, once, and nothing is left. */
+/* Memory runs out here and there while workers come, work and go: every job still ends, once, and
+ * nothing is left. */
 #include <signal.h>
 
 #include "tests/lib/check_run.h"
@@ -48,7 +49,8 @@ START_TEST(test_every_job_ends_without_memory)
 }
 END_TEST
 
-/* The n-th allocation of a whole start fails: it is refused at once, or all goes well in the end. */
+/* The n-th allocation of a whole start fails: it is refused at once, or all goes well in the end.
+ */
 START_TEST(test_start_without_memory)
 {
 	struct future *f;

@@ -1,6 +1,7 @@
-/* A test in the daemon's place, on the client's side: it listens on a socket in a folder of its own, reads what
- * libpoold sends and answers what the test wants, in the same thread. So there is no waiting: each side's bytes
- * lie in the socket before the other one looks. Whatever goes wrong in here fails the test.
+/* A test in the daemon's place, on the client's side: it listens on a socket in a folder of its
+ * own, reads what libpoold sends and answers what the test wants, in the same thread. So there is
+ * no waiting: each side's bytes lie in the socket before the other one looks. Whatever goes wrong
+ * in here fails the test.
  *
  * Messages are written as formats, and read as texts, as tests/unit/literal.h says. */
 #pragma once

@@ -1,5 +1,5 @@
-/* What the linker puts between proto/shm and the kernel in its tests: each call is refused as an older
- * kernel, or another kind of file would. */
+/* What the linker puts between proto/shm and the kernel in its tests: each call is refused as an
+ * older kernel, or another kind of file would. */
 #pragma once
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* A module that answers queries on a table which clients put once: client/examples/table.c does.
  *
- * The table is a byte string of records, ordered by key. What a worker decodes of it, the first key of
- * each page, is made by the first query that it runs, and kept for those that follow: one of them then
- * touches a single page of the table, which all workers share. */
+ * The table is a byte string of records, ordered by key. What a worker decodes of it, the first key
+ * of each page, is made by the first query that it runs, and kept for those that follow: one of
+ * them then touches a single page of the table, which all workers share. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -285,7 +285,8 @@ static int run_add(poold_job *job)
 	return r < 0 ? r : give_number(job, sum);
 }
 
-/* Where a value ends, as far as concat needs to know: a byte string, or an ext that stands for one. */
+/* Where a value ends, as far as concat needs to know: a byte string, or an ext that stands for one.
+ */
 static size_t head_of(const uint8_t *p, size_t left)
 {
 	static const uint8_t widths[] = {1, 2, 4};
