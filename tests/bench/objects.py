@@ -42,9 +42,9 @@ def levels(parts):
 
 def tree(c, parts):
     from_ns = time.monotonic_ns()
-    ids = level = c.call("submit_many", "bench/fill", [PART] * parts)
+    ids = level = c.call("submit_many", "parts/fill", [PART] * parts)
     while len(level) > 1:
-        level = c.call("submit_many", "bench/concat",
+        level = c.call("submit_many", "parts/concat",
                        [[future_ext(id) for id in level[n:n + FAN]] for n in range(0, len(level), FAN)])
         ids = ids + level
     finish(c, level)
@@ -64,7 +64,7 @@ def made(c, parts):
     from_ns = time.monotonic_ns()
     ids = []
     for n in levels(parts):
-        ids += c.call("submit_many", "bench/fill", [PART * parts // n] * n)
+        ids += c.call("submit_many", "parts/fill", [PART * parts // n] * n)
     finish(c, ids)
     us = (time.monotonic_ns() - from_ns) / 1000
     c.call("release", ids)
@@ -76,14 +76,14 @@ def memory(c, jobs, mib):
     def total():
         return sum(map(pss_kib, [os.getpid(), c.call("hello")["pid"], *(w["pid"] for w in c.call("workers"))])) / 1024
 
-    finish(c, c.call("submit_many", "bench/noop", [None] * 100))
+    finish(c, c.call("submit_many", "parts/noop", [None] * 100))
     before = total()
     fd = sealed(b"\1" * (mib << 20))
     view = mmap.mmap(fd, mib << 20, mmap.MAP_PRIVATE, mmap.PROT_READ)
     sum(view[at] for at in range(0, mib << 20, mmap.PAGESIZE))
     object = c.call("put", fd_ext(0), fds=[fd])
     os.close(fd)
-    ids = c.call("submit_many", "bench/kept", [future_ext(object)] * jobs)
+    ids = c.call("submit_many", "parts/kept", [future_ext(object)] * jobs)
     finish(c, ids)
     grown = total() - before
     view.close()
