@@ -117,12 +117,11 @@ static int set_too_large(struct answer *a, const char *limit, uint64_t value, ui
 	return set_packed(a, &b, &p);
 }
 
-/* As the pool was when the job was handed over. */
 static uint64_t max_of(const struct slot *s)
 {
 	const struct future *f = slot_first(s);
 
-	return f ? f->run->result_bytes - PAYLOAD_OWN_BYTES_MAX : 0;
+	return f ? answer_max_result(f) : 0;
 }
 
 static bool is_each(const struct slot *s)

@@ -33,9 +33,17 @@ static inline uint64_t answer_reserve_bytes(uint64_t max_result)
 	return max_result + PAYLOAD_OWN_BYTES_MAX;
 }
 
-static inline uint64_t answer_max_result(const struct pool *p)
+/* How large the result of this run may be: as its pool was when it was handed over. */
+static inline uint64_t answer_max_result(const struct future *f)
 {
-	return p->config.max_result_bytes - PAYLOAD_OWN_BYTES_MAX;
+	return f->run->result_bytes - PAYLOAD_OWN_BYTES_MAX;
 }
+/* The same where it goes inline in any case. */
+static inline uint64_t answer_packed_bytes(uint64_t max_result)
+{
+	return answer_reserve_bytes(
+		max_result < PROTO_INLINE_BIN_BYTES ? max_result : PROTO_INLINE_BIN_BYTES);
+}
+
 /* The same for its fds: an encoding around the inline limit may lie in one more. */
 #define ANSWER_RESERVE_FDS (PROTO_RESULT_FDS + 1)

@@ -62,7 +62,7 @@ static void pack_meta(struct bufpack *p, const struct future *f, bool has_values
 	at = encode_key(at, "uid");
 	at = encode_uint(at, future_uid(f));
 	at = encode_key(at, "max_result");
-	at = encode_uint(at, answer_max_result(f->pool));
+	at = encode_uint(at, answer_max_result(f));
 	bufpack_close(p, at);
 	if (f->timeout_us > 0)
 		bufpack_field_seconds(p, "timeout", f->timeout_us);
@@ -160,6 +160,7 @@ struct packed_run {
 static bool are_alike(const struct future *f, const struct future *g)
 {
 	return f->function == g->function && f->account == g->account &&
+	       f->run->result_bytes == g->run->result_bytes &&
 	       f->run->attempt == g->run->attempt && f->timeout_us == g->timeout_us &&
 	       f->is_each == g->is_each && !f->extra && !g->extra;
 }

@@ -79,6 +79,7 @@ static struct pool_config core_config(const struct config_pool *c)
 		.ageing_us = c->ageing_us,
 		.max_result_bytes = answer_reserve_bytes(c->max_result_bytes),
 		.max_result_fds = ANSWER_RESERVE_FDS,
+		.packed_result_bytes = answer_packed_bytes(c->max_result_bytes),
 		.grace_us = c->grace_us,
 		.timeout_us = c->timeout_us,
 		.poison = c->poison,

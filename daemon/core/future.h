@@ -105,7 +105,8 @@ struct run {
 	uint32_t wait_ns;  /* how long it is expected to keep others waiting */
 	uint16_t attempt;
 	uint8_t place;	       /* in its packet */
-	uint64_t result_bytes; /* the room that it had for the result */
+	uint16_t result_fds;   /* the room that it has for the result */
+	uint64_t result_bytes; /* likewise */
 	uint64_t head_us;      /* first in its worker's line; 0: never */
 	uint64_t started_us;
 	uint64_t run_us;

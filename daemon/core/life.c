@@ -17,6 +17,7 @@
 #include "daemon/core/edge.h"
 #include "daemon/core/line.h"
 #include "daemon/core/pools.h"
+#include "daemon/core/reservation.h"
 #include "daemon/core/tombstone.h"
 
 int life_add_timer(struct core *c)
@@ -232,7 +233,7 @@ int life_set_value(
 int life_set_result(
 	struct core *c, struct future *f, struct payload *value, uint64_t bytes, uint16_t fds)
 {
-	if (!value || bytes > f->run->result_bytes || fds > f->pool->config.max_result_fds)
+	if (!value || reservation_exceeded(f, bytes, fds))
 		return life_set_value(c, f, value, bytes, fds);
 	account_keep_result(f->account, bytes, fds);
 	keep_value(f, value, bytes, fds);

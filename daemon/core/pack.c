@@ -37,7 +37,8 @@ bool pack_reaches(const struct slot *s, unsigned n, uint64_t ahead_ns, const str
 /* May others be in its packet? */
 static bool may_share(const struct future *f)
 {
-	return f->function->is_pure && !f->is_alone && !f->input_fds && !edges_next_input(f, NULL);
+	return f->function->is_pure && !f->function->n_apart && !f->is_alone && !f->input_fds &&
+	       !edges_next_input(f, NULL);
 }
 
 void pack_begin(struct pack *k, struct slot *s, unsigned most)
@@ -71,7 +72,7 @@ static void look_at_account(struct pack *k, const struct account *a)
 	if (k->account == a)
 		return;
 	k->account = a;
-	want = reservation_of(p);
+	want = reservation_of_packed(p);
 	n = account_n_results(a, &want, POOL_PACK_JOBS);
 	k->n_fit = k->n + accounts_n_results(&p->core->accounts, &want, n);
 	k->n_in_half = k->n + account_n_in_half(a, &want, POOL_PACK_JOBS);
@@ -86,10 +87,10 @@ int pack_add(struct pack *k, struct future *f)
 	if (!may_share(f))
 		k->most = 1;
 	look_at_function(k, f->function);
-	reservation_take(f);
 	run = f->run;
 	run->msgid = k->slot->next_msgid + k->n;
 	run->place = k->n & (POOL_PACK_JOBS - 1);
+	reservation_take(f);
 	run->attempt = f->terms ? (uint16_t)(f->terms->n_ended + 1) : 1;
 	run->wait_ns = (uint32_t)k->each_wait_ns;
 	k->wait_ns += run->wait_ns;

@@ -342,6 +342,14 @@ void function_learn_run(struct function *fn, const struct future *f)
 	fn->is_stale = true;
 }
 
+void function_learn_result(struct function *fn, bool is_small)
+{
+	if (!is_small)
+		fn->n_apart = POOL_APART_RESULTS;
+	else if (fn->n_apart)
+		fn->n_apart--;
+}
+
 void function_learn(struct function *fn, const struct future *f)
 {
 	if (f->state == FUTURE_DONE)

@@ -27,6 +27,8 @@ enum pool_state {
 /* So many jobs go ahead of need whatever room for their results takes of an account; more do only
  * as long as it is half empty. */
 #define POOL_AHEAD_LEAST 2
+/* After a result that has no room behind the first of a packet. */
+#define POOL_APART_RESULTS 1000
 /* A worker in whose inbox a job lay so long, since it last received any, is stopped, or hangs. */
 #define POOL_DEAF_US 1000000
 /* So long others that share its packet wait for a job; then its worker is killed. */
@@ -73,6 +75,7 @@ struct function {
 	uint64_t soon_ns;     /* likewise, of each no more than POOL_SOON_US */
 	uint64_t n_done;
 	uint64_t n_failed; /* in whatever way */
+	unsigned n_apart;  /* so many results have to be small before its jobs share packets again */
 	struct cost cost;
 	struct function *next;
 };
@@ -121,6 +124,7 @@ struct pool_config {
 	unsigned ahead_max;    /* jobs handed over beyond the running one, at most */
 	uint64_t max_result_bytes;
 	uint16_t max_result_fds;
+	uint64_t packed_result_bytes; /* likewise, behind the first of a packet; no fds then */
 	uint64_t grace_us;   /* default of its jobs */
 	uint64_t timeout_us; /* default of its jobs; 0: none */
 	uint64_t ageing_us; /* what one step of priority weighs, as time waited; 0: more than any */
@@ -232,3 +236,5 @@ uint64_t function_late_us(struct function *fn);
 void function_learn(struct function *fn, const struct future *f);
 /* Learns from a run that is not the end. */
 void function_learn_run(struct function *fn, const struct future *f);
+/* Whether an answer would have had room behind the first of a packet. */
+void function_learn_result(struct function *fn, bool is_small);

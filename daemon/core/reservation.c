@@ -2,7 +2,11 @@
  *
  * Before a job is handed over, room for its result (max_result) is taken from its owner's account,
  * so that no result ever finds its owner's quota full. A job whose reservation does not fit stays
- * in the queue. What one result takes is the same for all jobs of a pool.
+ * in the queue. What one result takes is the same for all jobs of a pool, but for those that share
+ * a packet: the first has room for any result, the others for one that needs no memory of its own,
+ * which nearly all results of such short jobs are. Else a few dozens of them would hold all of an
+ * account. A result that is larger after all is not taken: its job may run twice, so it does, with
+ * a packet and all the room for itself.
  */
 #include "daemon/core/reservation.h"
 
@@ -14,6 +18,11 @@ struct amounts reservation_of(const struct pool *p)
 					[ACCOUNT_BYTES] = p->config.max_result_bytes,
 					[ACCOUNT_FDS] = p->config.max_result_fds,
 				}};
+}
+
+struct amounts reservation_of_packed(const struct pool *p)
+{
+	return (struct amounts){.n = {[ACCOUNT_BYTES] = p->config.packed_result_bytes}};
 }
 
 bool reservation_never_fits(const struct pool *p)
@@ -65,9 +74,11 @@ struct amounts reservation_beside(const struct pool *p)
 void reservation_take(struct future *f)
 {
 	const struct pool_config *config = &f->pool->config;
+	struct run *run = f->run;
 
-	account_take_result(f->account, config->max_result_bytes, config->max_result_fds);
-	f->run->result_bytes = config->max_result_bytes;
+	run->result_bytes = run->place ? config->packed_result_bytes : config->max_result_bytes;
+	run->result_fds = run->place ? 0 : config->max_result_fds;
+	account_take_result(f->account, run->result_bytes, run->result_fds);
 	f->is_reserved = true;
 }
 
@@ -75,6 +86,12 @@ void reservation_take(struct future *f)
 void reservation_give(struct future *f)
 {
 	assert(f->is_reserved);
-	account_give_result(f->account, f->run->result_bytes, f->pool->config.max_result_fds);
+	account_give_result(f->account, f->run->result_bytes, f->run->result_fds);
 	f->is_reserved = false;
 }
+
+bool reservation_exceeded(const struct future *f, uint64_t bytes, uint16_t fds)
+{
+	return bytes > f->run->result_bytes || fds > f->run->result_fds;
+}
+

@@ -5,6 +5,8 @@
 #include "daemon/core/core.h"
 
 struct amounts reservation_of(const struct pool *p);
+/* The same for each behind the first of a packet. */
+struct amounts reservation_of_packed(const struct pool *p);
 /* That room exceeds a whole quota: such jobs fail. */
 bool reservation_never_fits(const struct pool *p);
 /* What must stay free beside all waiting jobs, so that none of them waits for ever. Nothing for
@@ -13,6 +15,7 @@ struct amounts reservation_beside(const struct pool *p);
 /* There is no room for its result, and no end of another job will make any: what jobs hold leaves
  * none, and none of them can start. */
 bool reservation_is_stuck(const struct future *f);
-/* account_check_result() said that it fits. */
+/* By its place in its packet. account_check_result() said that it fits. */
 void reservation_take(struct future *f);
 void reservation_give(struct future *f);
+bool reservation_exceeded(const struct future *f, uint64_t bytes, uint16_t fds);

@@ -6,6 +6,7 @@
 #include "daemon/core/attempt.h"
 #include "daemon/core/ending.h"
 #include "daemon/core/line.h"
+#include "daemon/core/reservation.h"
 #include "daemon/core/sizing.h"
 #include "daemon/core/trial.h"
 
@@ -69,6 +70,29 @@ static void settle_answer(struct core *c, struct future *f, const struct answer 
 	attempt_over(c, f, &end, now_us);
 }
 
+/* Would it have had room anywhere in a packet? */
+static bool is_small(const struct pool *p, const struct answer *a)
+{
+	return a->failure != FAILURE_TOO_LARGE && !a->value_fds &&
+	       a->value_bytes <= p->config.packed_result_bytes;
+}
+
+/* It had no room where it was: that it ran counts for nothing. */
+static bool is_to_run_alone(const struct future *f, const struct answer *a)
+{
+	return f->run->place && f->state == FUTURE_RUNNING && !f->ending &&
+	       (a->failure == FAILURE_TOO_LARGE ||
+		       reservation_exceeded(f, a->value_bytes, a->value_fds));
+}
+
+static void run_alone(struct core *c, struct future *f, const struct answer *a)
+{
+	if (a->value)
+		c->ops->drop_payload(c->shell, a->value);
+	f->is_alone = true;
+	line_put_back(f);
+}
+
 int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 {
 	struct core *c = s->pool->core;
@@ -81,6 +105,12 @@ int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 	}
 	s->unheard_us = 0;
 	sizing_answered(s, a->rss_kib);
+	function_learn_result(f->function, is_small(f->pool, a));
+	if (is_to_run_alone(f, a)) {
+		run_alone(c, f, a);
+		line_moved(s, now_us);
+		return 0;
+	}
 	set_times(f, a, now_us);
 	line_end(f, f->run->started_us + f->run->run_us);
 	settle_answer(c, f, a, now_us);

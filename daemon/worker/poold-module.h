@@ -85,7 +85,8 @@ extern "C" {
 
 /** The result depends on nothing but the input, and running it again does no harm: such jobs may
  * be handed to a worker several at a time, and one that was lost with its worker, or that others of
- * them had to wait for for a second, may be run again.
+ * them had to wait for for a second, or whose result is larger than what several may have, may be
+ * run again.
  */
 #define POOLD_FUNCTION_PURE 0x1u
 

@@ -54,7 +54,7 @@ void result_reset(struct result *res)
 	res->begin_fds = 0;
 	res->shared_bytes = 0;
 	result_clear_value(res);
-	res->is_failed = false;
+	res->is_failed = res->is_too_large = false;
 }
 
 void result_deinit(struct result *res)

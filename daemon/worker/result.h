@@ -18,6 +18,7 @@ enum result_kind {
 struct result {
 	enum result_kind kind;
 	bool is_failed;
+	bool is_too_large; /* that stays: it may be due to where the job runs, which tries it again */
 	bool is_array; /* of a job with `each`: n_elements are in it, and the value is that of one more */
 	uint32_t n_elements;
 	size_t begin;	       /* where in body the value of this run of the function begins */

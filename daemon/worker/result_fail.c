@@ -30,6 +30,8 @@ poold_public int poold_job_fail(poold_job *job, const char *code, const char *fo
 {
 	va_list ap;
 
+	if (job->result.is_too_large)
+		return -EBADMSG;
 	va_start(ap, format);
 	set_failure(&job->result, code, format, ap);
 	va_end(ap);
@@ -41,6 +43,8 @@ poold_public int poold_job_fail_data(
 {
 	struct result *res = &job->result;
 
+	if (res->is_too_large)
+		return -EBADMSG;
 	poold_job_fail(job, code, "%s", message ? message : "");
 	if (len <= PROTO_DATA_BYTES && len <= result_room(res) &&
 		result_is_plain(encoded, len, PROTO_VALUE_DEPTH) &&
@@ -60,6 +64,7 @@ int result_too_large(struct poold_job *job, const char *limit, uint64_t value, u
 	outcome_pack_limit(&p, limit, value, max);
 	if (bufpack_error(&p) < 0)
 		buf_truncate(&job->result.body, job->result.begin);
+	job->result.is_too_large = true;
 	return -EFBIG;
 }
 

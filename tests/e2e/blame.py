@@ -253,7 +253,10 @@ class Workers(MortalCase):
 class Packets(MortalCase):
     def setUp(self):
         super().setUp()
-        # Runs so short that those behind them share a packet.
+        self.run_short()
+
+    def run_short(self):
+        """Runs so short, and of results so small, that those behind them share a packet."""
         ids = self.c.call("submit_many", "mortal/pure", [None] * 3000)
         self.c.call("wait", ids)
         self.c.call("release", ids)
@@ -333,6 +336,21 @@ class Packets(MortalCase):
             self.assert_ends(ids, ["cancelled", "done", "done"], [1, 1, 1])
             self.c.call("release", ids)
         self.rounds(case)
+
+    def test_results_have_no_room_behind_the_first(self):
+        def case():
+            before = self.deaths()
+            ids = self.packet("much", "runs", "much", "runs")
+            self.assert_ends(ids, ["done"] * 4, [1, 1, 2, 1])
+            self.assertEqual((self.attempts(ids), self.deaths()), ([1] * 4, before))
+            self.assertEqual([len(self.c.call("result", id) or b"") for id in ids], [100000, 0] * 2)
+            self.c.call("release", ids)
+            # Its results are known to be large now: nobody has to run twice.
+            ids = self.packet("runs", "much")
+            self.assert_ends(ids, ["done"] * 2, [1, 1])
+            self.c.call("release", ids)
+            self.run_short()
+        self.rounds(case, 4)
 
 
 class Draining(MortalCase):

@@ -148,12 +148,12 @@ void fake_read_answers(void *shell, struct slot *s)
 			.is_failure = from.is_failure,
 			.failure = from.failure,
 			.value_bytes = from.value_bytes,
-			.value_fds = from.value_bytes > 0,
+			.value_fds = from.value_bytes > s->pool->config.packed_result_bytes,
 			.started_us = from.started_us,
 			.run_us = from.run_us,
 			.rss_kib = from.rss_kib};
 		if (from.value_bytes)
-			a.value = fake_payload(w->fake, from.value_bytes, 1);
+			a.value = fake_payload(w->fake, from.value_bytes, a.value_fds);
 		answered(w, core_answered(s, &a, w->fake->now_us));
 	}
 }

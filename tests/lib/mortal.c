@@ -121,8 +121,18 @@ static bool is_open(void)
 	return access(path, F_OK) == 0;
 }
 
+/* Insists on its own word if there is no room for it. */
+static int give_much(poold_job *job)
+{
+	static const char much[100000];
+
+	if (poold_job_result_bytes(job, much, sizeof(much)) == 0)
+		return 0;
+	return poold_job_fail(job, "mine", "No room");
+}
+
 /* Does what its input says, in its first attempt: nothing at all (nil), nothing more than to begin,
- * die, never end, or wait for a file $MORTAL/gate. */
+ * give much, die, never end, or wait for a file $MORTAL/gate. */
 static int run_pure(poold_job *job)
 {
 	bool is_first = poold_job_attempt(job) == 1;
@@ -135,6 +145,8 @@ static int run_pure(poold_job *job)
 	r = begin(job);
 	if (r < 0 || !is_first || n != 4)
 		return r;
+	if (memcmp(what, "much", 4) == 0)
+		return give_much(job);
 	if (memcmp(what, "dies", 4) == 0)
 		raise(SIGKILL);
 	if (memcmp(what, "gate", 4) != 0 && memcmp(what, "deaf", 4) != 0)

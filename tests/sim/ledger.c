@@ -114,7 +114,9 @@ static void add_up(const struct future *f, const struct record *r, struct amount
 		sum->n[ACCOUNT_BYTES] += r->input_bytes;
 		sum->n[ACCOUNT_FDS] += r->input_fds;
 	}
-	if (f->run->slot) {
+	if (f->run->slot && f->run->place) {
+		sum->n[ACCOUNT_BYTES] += f->pool->config.packed_result_bytes;
+	} else if (f->run->slot) {
 		sum->n[ACCOUNT_BYTES] += f->pool->config.max_result_bytes;
 		sum->n[ACCOUNT_FDS] += f->pool->config.max_result_fds;
 	}

@@ -160,6 +160,8 @@ static void check_shared(
 		bytes += jobs[i]->in_inline_bytes;
 		if (!jobs[i]->function->is_pure || r->input_fds || edges_next_input(jobs[i], NULL))
 			world_fail(w, "%llu shares a packet", (ull)r->id);
+		if (jobs[i]->function->n_apart)
+			world_fail(w, "%llu shares a packet, and results are large", (ull)r->id);
 		if (r->must_be_alone && !r->is_exempt)
 			world_fail(w, "%llu shares a packet again", (ull)r->id);
 	}

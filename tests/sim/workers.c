@@ -60,11 +60,33 @@ static struct fake_answer some_answer(struct world *w, const struct fake_worker 
 	return a;
 }
 
-static void note_answer(struct world *w, uint64_t id, const struct fake_answer *a)
+/* A good worker says so of a result that has no room where it shares a packet; others may send it.
+ */
+static bool has_no_room(
+	struct world *w, const struct fake_worker *fw, bool shares, struct fake_answer *a)
+{
+	if (!shares || a->value_bytes <= fw->slot->pool->config.packed_result_bytes)
+		return false;
+	if (!world_once_in(w, 4)) {
+		a->is_failure = true;
+		a->failure = FAILURE_TOO_LARGE;
+		a->value_bytes = 0;
+	}
+	return true;
+}
+
+/* Nobody is told of a run that had no room for its result. */
+static void note_answer(
+	struct world *w, uint64_t id, const struct fake_answer *a, bool is_to_run_alone)
 {
 	struct record *r = world_record(w, id);
 
-	r->is_answered = true;
+	if (is_to_run_alone) {
+		r->must_be_alone = true;
+		r->may_run_again = true;
+		r->n_free_runs++;
+	}
+	r->is_answered = !is_to_run_alone;
 	r->is_answer_failure = a->is_failure;
 	r->may_run_again |= a->is_failure && r->wishes.retry_on & RETRY_ON_FAILED;
 }
@@ -75,6 +97,7 @@ static void hear_bell(struct world *w, struct fake_worker *fw);
 static void answer(struct world *w, struct fake_worker *fw)
 {
 	struct fake_answer a = some_answer(w, fw);
+	bool is_to_run_alone;
 	uint64_t id;
 
 	if (fw->n_held > 1 && !world_once_in(w, 4))
@@ -83,11 +106,12 @@ static void answer(struct world *w, struct fake_worker *fw)
 	if (fw->n_held && !w->is_ending && w->slow_in && world_record(w, id)->uid == w->slow_uid &&
 		!world_once_in(w, w->slow_in))
 		return;
+	is_to_run_alone = has_no_room(w, fw, fw->held[0].shares, &a);
 	if (fw->kind == KIND_SILENT || !fw->n_held || !fake_answer(fw, a))
 		return;
 	world_say(w, "worker %s/%u answers %llu", workers_pool(fw), workers_number(fw),
 		(unsigned long long)id);
-	note_answer(w, id, &a);
+	note_answer(w, id, &a, is_to_run_alone);
 	fw->is_old |= fw->kind == KIND_OLD && world_once_in(w, 3) && fake_recycle(fw);
 	if (fw->kind == KIND_WRONG && world_once_in(w, 2))
 		fw->outbox[fw->n_outbox - 1].msgid += 1 + (uint32_t)world_below(w, 3);

@@ -146,6 +146,9 @@ struct pool *world_add_pool(struct world *w, const char *name)
 	sizes_configure(w, &config);
 	if (world_once_in(w, 20)) /* its jobs can never start */
 		config.max_result_bytes = w->limits.uid.n[ACCOUNT_BYTES] + 1;
+	config.packed_result_bytes = config.max_result_bytes;
+	if (world_once_in(w, 3))
+		config.packed_result_bytes = world_below(w, config.max_result_bytes + 1);
 	p = fake_pool(&w->fake, &config);
 	if ((w->is_quick || world_once_in(w, 2)) && pool_put_function(p, "g", "", true) != 0)
 		abort();

@@ -19,7 +19,7 @@ static const char *const names[] = {"add", "a_function_with_a_name_of_more_than_
 
 static struct accounts accounts;
 static struct account *owners[UIDS];
-static struct pool pool = {.config = {.max_result_bytes = 70000}};
+static struct pool pool;
 static struct function functions[ARRAY_SIZE(names)];
 static struct future jobs[N];
 static struct run runs[N];
@@ -70,6 +70,7 @@ static struct future make_job(unsigned i, uint64_t *seed, struct run *run)
 	*run = (struct run){
 		.msgid = suite_random(seed) % 4 ? i : UINT32_MAX - i,
 		.attempt = (uint16_t)(1 + (dice >> 2 & 1) * 300),
+		.result_bytes = 70000u << (dice >> 6 & 1),
 	};
 	return (struct future){
 		.id = suite_random(seed) % 4 ? i : (1ull << 52) + i,
@@ -105,7 +106,7 @@ static void expect_meta(struct cursor *c, const struct future *f)
 		else if (text_equal(key, len, "uid"))
 			ck_assert(cursor_uint(c, &v) && v == future_uid(f));
 		else if (text_equal(key, len, "max_result"))
-			ck_assert(cursor_uint(c, &v) && v == answer_max_result(&pool));
+			ck_assert(cursor_uint(c, &v) && v == answer_max_result(f));
 		else if (text_equal(key, len, "timeout"))
 			ck_assert(cursor_number(c, &d) && d == (double)f->timeout_us / 1e6);
 		else if (text_equal(key, len, "trace"))
