@@ -160,9 +160,8 @@ struct packed_run {
 static bool are_alike(const struct future *f, const struct future *g)
 {
 	return f->function == g->function && f->account == g->account &&
-	       f->run->result_bytes == g->run->result_bytes &&
-	       f->run->attempt == g->run->attempt && f->timeout_us == g->timeout_us &&
-	       f->is_each == g->is_each && !f->extra && !g->extra;
+	       f->run->result_bytes == g->run->result_bytes && f->run->attempt == g->run->attempt &&
+	       f->timeout_us == g->timeout_us && f->is_each == g->is_each && !f->extra && !g->extra;
 }
 
 static void pack_run(struct bufpack *p, const struct future *f, struct packed_run *ret)

@@ -75,7 +75,7 @@ struct function {
 	uint64_t soon_ns;     /* likewise, of each no more than POOL_SOON_US */
 	uint64_t n_done;
 	uint64_t n_failed; /* in whatever way */
-	unsigned n_apart;  /* so many results have to be small before its jobs share packets again */
+	unsigned n_apart; /* so many results have to be small before its jobs share packets again */
 	struct cost cost;
 	struct function *next;
 };
@@ -125,8 +125,8 @@ struct pool_config {
 	uint64_t max_result_bytes;
 	uint16_t max_result_fds;
 	uint64_t packed_result_bytes; /* likewise, behind the first of a packet; no fds then */
-	uint64_t grace_us;   /* default of its jobs */
-	uint64_t timeout_us; /* default of its jobs; 0: none */
+	uint64_t grace_us;	      /* default of its jobs */
+	uint64_t timeout_us;	      /* default of its jobs; 0: none */
 	uint64_t ageing_us; /* what one step of priority weighs, as time waited; 0: more than any */
 	unsigned poison;    /* a job under which so many workers died ends; 0: no such limit */
 };

@@ -94,4 +94,3 @@ bool reservation_exceeded(const struct future *f, uint64_t bytes, uint16_t fds)
 {
 	return bytes > f->run->result_bytes || fds > f->run->result_fds;
 }
-

@@ -88,7 +88,7 @@ TEXTS = [
     (X + "workers = 0\n", 3, "workers = 0", "at least 1"),
     (X + "workers = 5000\n", 3, "5000", "at most 4096"),
     (X + "workers = 2.5\n", 3, "2.5", "no number"),
-    (X + "ahead = 65\n", 3, "65", "at most 64"),
+    (X + "ahead = 257\n", 3, "257", "at most 256"),
     (X + "ageing = 61m\n", 3, "61m", "at most 1h"),
     (X + "max_result = 64 megs\n", 3, "64 megs"),
     (X + "output = 0\n", 3, "output = 0", "at least 1"),

@@ -27,7 +27,7 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
 	ck_assert(!config->pools[0].allow.everybody);
 	ck_assert_int_eq(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
 	ck_assert_uint_eq(config->pools[0].workers, CPU_COUNT(&cpus));
-	ck_assert_uint_eq(config->pools[0].ahead, 64);
+	ck_assert_uint_eq(config->pools[0].ahead, 256);
 	ck_assert_int_eq(config->pools[0].sizing, SIZING_STATIC);
 	ck_assert_uint_eq(config->pools[0].spawn_rate, 100);
 	ck_assert_uint_eq(config->pools[0].max_jobs, 0);

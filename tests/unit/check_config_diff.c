@@ -202,7 +202,7 @@ START_TEST(the_same_in_other_words_is_no_difference)
 	compare_pools("[pool p]\n" POOL
 		      "timeout = 60s\nenv = A=1\nallow = root,0\n[pool q]\nhandler = "
 		      "exec\n",
-		"; words\n[pool q]\nahead = 64\nhandler = exec\n[pool p]\nallow = root 0\ntimeout "
+		"; words\n[pool q]\nahead = 256\nhandler = exec\n[pool p]\nallow = root 0\ntimeout "
 		"= "
 		"1min\nenv = A=1\n" POOL);
 	ck_assert_uint_eq(diff.n_pools, 2);

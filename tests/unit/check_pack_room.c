@@ -44,8 +44,8 @@ END_TEST
 /* Half of it is 500 bytes: a full packet leaves none for the first of another one. */
 START_TEST(rooms_behind_the_first_leave_half_of_an_account)
 {
-	const struct account_limits few = {.uid = {.n = {1000, 1000, 1000, 1000}},
-		.all = {.n = {1000, 1000, 1000, 1000}}};
+	const struct account_limits few = {
+		.uid = {.n = {1000, 1000, 1000, 1000}}, .all = {.n = {1000, 1000, 1000, 1000}}};
 
 	core_set_limits(core, &few);
 	for (unsigned i = 0; i < 50; i++)
