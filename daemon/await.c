@@ -12,23 +12,26 @@ void await_on_final(struct waiter *w)
 	pending_ready(&container_of(w, struct await, waiter)->pending);
 }
 
-static void give_memory(const struct pending_ops *ops, struct await *a)
+static void give_memory(enum pending_type type, struct await *a)
 {
-	if (ops->memory)
-		slab_give(ops->memory, a);
+	struct slab *memory = pending_type_ops(type)->memory;
+
+	if (memory)
+		slab_give(memory, a);
 	else
 		free(a);
 }
 
-void *await_new(struct request *r, struct future *f, const struct pending_ops *ops, size_t size)
+void *await_new(struct request *r, struct future *f, enum pending_type type, size_t size)
 {
-	struct await *a = ops->memory ? slab_take(ops->memory) : calloc(1, size);
+	struct slab *memory = pending_type_ops(type)->memory;
+	struct await *a = memory ? slab_take(memory) : calloc(1, size);
 	struct refusal why;
 	int e;
 
-	e = a ? pending_add(&a->pending, r->conn, ops, &why) : -ENOMEM;
+	e = a ? pending_add(&a->pending, r->conn, type, &why) : -ENOMEM;
 	if (e) {
-		give_memory(ops, a);
+		give_memory(type, a);
 		request_fail_charge(r, e, &why);
 		return NULL;
 	}
@@ -47,5 +50,5 @@ void await_free(struct pending *p, bool is_closing)
 
 	core_unwait(core, &a->waiter);
 	core_unpin(core, await_future(a));
-	give_memory(p->ops, a);
+	give_memory(p->type, a);
 }

@@ -24,7 +24,7 @@ static inline struct reply_to await_to(const struct await *a)
 }
 
 /* `size` bytes that begin with an await, zero behind it. It is ready when f is final, at once if it
- * is already. ops->free is or ends with await_free(). NULL: r was refused. */
-void *await_new(struct request *r, struct future *f, const struct pending_ops *ops, size_t size);
+ * is already. Its type's free is or ends with await_free(). NULL: r was refused. */
+void *await_new(struct request *r, struct future *f, enum pending_type type, size_t size);
 /* Lets the future go, then the memory. */
 void await_free(struct pending *p, bool is_closing);

@@ -63,7 +63,7 @@ static void visit_free(struct pending *p, bool is_closing)
 		visit_end(v);
 }
 
-static const struct pending_ops visit_ops = {.free = visit_free};
+const struct pending_ops visit_ops = {.free = visit_free};
 
 /* ---- the handlers' side ---- */
 
@@ -139,7 +139,7 @@ void lobby_settle(struct request *r)
 	else
 		e = begin_to_wait(r, v, &why);
 	if (e == 0)
-		e = pending_add(&v->pending, r->conn, &visit_ops, &why);
+		e = pending_add(&v->pending, r->conn, PENDING_VISIT, &why);
 	if (e) {
 		request_fail_charge(r, e, &why);
 		visit_end(v);

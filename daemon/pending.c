@@ -1,6 +1,8 @@
 /* A pending waits in its connection's list; when it can be written it stands in the connection's
  * ready list instead, and is encoded when the connection has room. One heap holds the times of all
  * of them.
+ *
+ * There is one for each future that is queued and to be delivered, so its type is a byte.
  */
 #include "daemon/pending.h"
 
@@ -8,10 +10,28 @@
 
 #include "daemon/conn.h"
 
+const struct pending_ops *pending_type_ops(enum pending_type type)
+{
+	static const struct pending_ops *const of_type[_PENDING_TYPE_MAX] = {
+#define X(TYPE, ops) [PENDING_##TYPE] = &(ops),
+		PENDING_TYPES(X)
+#undef X
+	};
+
+	return of_type[type];
+}
+
+static const struct pending_ops *ops_of(const struct pending *p)
+{
+	return pending_type_ops(p->type);
+}
+
 /* NULL: it has none. */
 static struct heap_node *timer_of(struct pending *p)
 {
-	return p->ops->timer_at ? (struct heap_node *)(void *)((char *)p + p->ops->timer_at) : NULL;
+	uint16_t at = ops_of(p)->timer_at;
+
+	return at ? (struct heap_node *)(void *)((char *)p + at) : NULL;
 }
 
 static struct pending *of_timer(struct heap_node *node)
@@ -31,9 +51,10 @@ static void set_ready(struct pending *p, bool is_ready)
 	TAILQ_INSERT_TAIL(list_of(p), p, in_conn);
 }
 
-int pending_add(struct pending *p, struct conn *c, const struct pending_ops *ops,
-	struct refusal *ret_refusal)
+int pending_add(
+	struct pending *p, struct conn *c, enum pending_type type, struct refusal *ret_refusal)
 {
+	const struct pending_ops *ops = pending_type_ops(type);
 	int r;
 
 	r = account_take_one(c->account, ACCOUNT_WAITS, 1, ret_refusal);
@@ -47,7 +68,7 @@ int pending_add(struct pending *p, struct conn *c, const struct pending_ops *ops
 	c->conns->n_pendings++;
 	c->conns->n_timers += ops->timer_at > 0;
 	p->conn = c;
-	p->ops = ops;
+	p->type = type;
 	p->is_ready = false;
 	TAILQ_INSERT_TAIL(&c->pendings, p, in_conn);
 	return 0;
@@ -61,9 +82,9 @@ void pending_remove(struct pending *p, bool is_closing)
 		heap_clear(&c->conns->timers, timer_of(p));
 	TAILQ_REMOVE(list_of(p), p, in_conn);
 	c->conns->n_pendings--;
-	c->conns->n_timers -= p->ops->timer_at > 0;
+	c->conns->n_timers -= ops_of(p)->timer_at > 0;
 	account_give_one(c->account, ACCOUNT_WAITS, 1);
-	p->ops->free(p, is_closing);
+	ops_of(p)->free(p, is_closing);
 }
 
 void pending_ready(struct pending *p)
@@ -76,14 +97,15 @@ void pending_ready(struct pending *p)
 
 void pending_write(struct pending *p)
 {
+	const struct pending_ops *ops = ops_of(p);
 	struct conn *c = p->conn;
 
-	if (p->ops->is_lasting) {
+	if (ops->is_lasting) {
 		set_ready(p, false);
-		p->ops->write(p);
+		ops->write(p);
 		return;
 	}
-	p->ops->write(p);
+	ops->write(p);
 	if (c->state != CONN_CLOSED)
 		pending_remove(p, false);
 }
@@ -97,7 +119,7 @@ void pending_set_time(struct pending *p, uint64_t at_us)
 		heap_clear(&p->conn->conns->timers, timer);
 		return;
 	}
-	timer->owner = p->ops->timer_at;
+	timer->owner = ops_of(p)->timer_at;
 	heap_set(&p->conn->conns->timers, timer, at_us, 0);
 }
 
@@ -109,6 +131,6 @@ void pendings_turn(struct heap *timers, uint64_t now_us)
 		struct pending *p = of_timer(node);
 
 		heap_clear(timers, node);
-		p->ops->on_time(p, now_us);
+		ops_of(p)->on_time(p, now_us);
 	}
 }

@@ -13,6 +13,26 @@ struct conn;
 struct pending;
 struct slab;
 
+/* X(TYPE, its operations): what it may be. */
+#define PENDING_TYPES(X)                                                                           \
+	X(SUBSCRIPTION, subscription_ops)                                                          \
+	X(HOLD, hold_ops)                                                                          \
+	X(WAIT, wait_ops)                                                                          \
+	X(RESULT, result_ops)                                                                      \
+	X(READER, reader_ops)                                                                      \
+	X(LISTING, listing_ops)                                                                    \
+	X(WATCH, watch_ops)                                                                        \
+	X(WATCHED, watched_ops)                                                                    \
+	X(VISIT, visit_ops)                                                                        \
+	X(DRAIN, drain_ops)                                                                        \
+	X(RELOAD, reload_ops)
+enum pending_type {
+#define X(TYPE, ops) PENDING_##TYPE,
+	PENDING_TYPES(X)
+#undef X
+		_PENDING_TYPE_MAX,
+};
+
 /* Embedded by requests; owned by its connection from pending_add() on. */
 struct pending_ops {
 	/* It is ready and there is room: write it to the connection, after which it is freed. One
@@ -31,8 +51,8 @@ struct pending_ops {
 struct pending {
 	TAILQ_ENTRY(pending) in_conn; /* among those that are ready, or those that are not */
 	struct conn *conn;
-	const struct pending_ops *ops;
 	uint32_t msgid; /* of the request, and whether it was one; of awaits */
+	enum pending_type type : 8;
 	bool is_wanted;
 	bool is_ready;
 	uint8_t kinds; /* of a subscription */
@@ -43,10 +63,16 @@ struct pending {
 
 TAILQ_HEAD(pendings, pending);
 
+/* Defined where the type is at home. */
+#define X(TYPE, ops) extern const struct pending_ops ops;
+PENDING_TYPES(X)
+#undef X
+const struct pending_ops *pending_type_ops(enum pending_type type);
+
 /* Charges one wait to the connection's uid. 0, ACCOUNT_E_ with *ret_refusal (p stays the caller's),
  * -ENOMEM. */
-must_check int pending_add(struct pending *p, struct conn *c, const struct pending_ops *ops,
-	struct refusal *ret_refusal);
+must_check int pending_add(
+	struct pending *p, struct conn *c, enum pending_type type, struct refusal *ret_refusal);
 /* It can be written. Once is enough, twice does no harm. */
 void pending_ready(struct pending *p);
 /* It is ready and there is room: writes it, and removes it unless it lasts. */

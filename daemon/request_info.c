@@ -243,7 +243,7 @@ static void listing_free(struct pending *p, bool is_closing)
 	free(g);
 }
 
-static const struct pending_ops listing_ops = {
+const struct pending_ops listing_ops = {
 	listing_write, listing_on_time, listing_free, .timer_at = PENDING_TIMER_AT(struct listing)};
 
 static void keep_text(struct text_view *view, char **at)
@@ -269,7 +269,7 @@ static int listing_new(
 	if (e)
 		return e;
 	g = calloc(1, sizeof(*g) + texts);
-	e = g ? pending_add(&g->pending, r->conn, &listing_ops, ret_refusal) : -ENOMEM;
+	e = g ? pending_add(&g->pending, r->conn, PENDING_LISTING, ret_refusal) : -ENOMEM;
 	if (e) {
 		free(g);
 		account_give_one(r->conn->account, ACCOUNT_BYTES, bytes);

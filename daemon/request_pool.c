@@ -205,7 +205,7 @@ static void drain_free(struct pending *p, bool is_closing)
 	free(d);
 }
 
-static const struct pending_ops drain_ops = {
+const struct pending_ops drain_ops = {
 	drain_write, drain_on_time, drain_free, .timer_at = PENDING_TIMER_AT(struct drain)};
 
 struct drain_options {
@@ -224,7 +224,7 @@ static void drain_wait(struct request *r, struct pool *only, uint64_t timeout_us
 	struct refusal why;
 	int e;
 
-	e = d ? pending_add(&d->pending, r->conn, &drain_ops, &why) : -ENOMEM;
+	e = d ? pending_add(&d->pending, r->conn, PENDING_DRAIN, &why) : -ENOMEM;
 	if (e) {
 		free(d);
 		request_fail_charge(r, e, &why);

@@ -242,12 +242,12 @@ static void reader_on_time(struct pending *p, uint64_t now_us)
 		reader_set_time(w, now_us);
 }
 
-static const struct pending_ops reader_ops = {
+const struct pending_ops reader_ops = {
 	reader_write, reader_on_time, await_free, .timer_at = PENDING_TIMER_AT(struct reader)};
 
 static void reader_wait(struct request *r, struct future *f, const struct read_order *o)
 {
-	struct reader *w = await_new(r, f, &reader_ops, sizeof(*w));
+	struct reader *w = await_new(r, f, PENDING_READER, sizeof(*w));
 
 	if (!w)
 		return;

@@ -134,7 +134,7 @@ static void wait_on_time(struct pending *p, uint64_t now_us)
 {
 }
 
-static const struct pending_ops wait_ops = {
+const struct pending_ops reload_ops = {
 	wait_write, wait_on_time, wait_free, .timer_at = PENDING_TIMER_AT(struct wait)};
 
 /* ---- the request ---- */
@@ -187,7 +187,7 @@ static bool wait_new(struct request *r, struct names *names)
 	struct refusal why;
 	int e;
 
-	e = w && wish ? pending_add(&w->pending, r->conn, &wait_ops, &why) : -ENOMEM;
+	e = w && wish ? pending_add(&w->pending, r->conn, PENDING_RELOAD, &why) : -ENOMEM;
 	if (e) {
 		free(w);
 		free(wish);

@@ -111,7 +111,7 @@ static void wait_free(struct pending *p, bool is_closing)
 	wait_drop(container_of(p, struct wait, pending), p->conn->account);
 }
 
-static const struct pending_ops wait_ops = {
+const struct pending_ops wait_ops = {
 	wait_write, wait_on_time, wait_free, .timer_at = PENDING_TIMER_AT(struct wait)};
 
 struct wait_options {
@@ -222,7 +222,7 @@ void request_wait(struct request *r)
 		wait_drop(w, r->conn->account);
 		return;
 	}
-	e = pending_add(&w->pending, r->conn, &wait_ops, &why);
+	e = pending_add(&w->pending, r->conn, PENDING_WAIT, &why);
 	if (e) {
 		wait_drop(w, r->conn->account);
 		request_fail_charge(r, e, &why);
@@ -260,13 +260,13 @@ static void result_write(struct pending *p)
 			"the time-out is over and the future is not final");
 }
 
-static const struct pending_ops result_ops = {
+const struct pending_ops result_ops = {
 	result_write, wait_on_time, await_free, .timer_at = PENDING_TIMER_AT(struct result)};
 
 static void result_wait(
 	struct request *r, struct future *f, uint64_t timeout_us, bool wants_release)
 {
-	struct result *w = await_new(r, f, &result_ops, sizeof(*w));
+	struct result *w = await_new(r, f, PENDING_RESULT, sizeof(*w));
 
 	if (!w)
 		return;

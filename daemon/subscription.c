@@ -38,7 +38,7 @@ static void subscription_free(struct pending *p, bool is_closing)
 
 static struct slab memory = SLAB_INIT(sizeof(struct await));
 
-static const struct pending_ops subscription_ops = {
+const struct pending_ops subscription_ops = {
 	.write = subscription_write,
 	.free = subscription_free,
 	.memory = &memory,
@@ -61,7 +61,7 @@ static void hold_free(struct pending *p, bool is_closing)
 	free(h);
 }
 
-static const struct pending_ops hold_ops = {.free = hold_free};
+const struct pending_ops hold_ops = {.free = hold_free};
 
 static struct pending *hold_new(struct request *r, struct future *f)
 {
@@ -69,7 +69,7 @@ static struct pending *hold_new(struct request *r, struct future *f)
 	struct refusal why;
 	int e;
 
-	e = h ? pending_add(&h->pending, r->conn, &hold_ops, &why) : -ENOMEM;
+	e = h ? pending_add(&h->pending, r->conn, PENDING_HOLD, &why) : -ENOMEM;
 	if (e) {
 		free(h);
 		request_fail_charge(r, e, &why);
@@ -89,7 +89,7 @@ struct pending *subscription_new(struct request *r, struct future *f, unsigned k
 
 	if (kinds & SUBSCRIPTION_HOLD)
 		return hold_new(r, f);
-	a = await_new(r, f, &subscription_ops, sizeof(*a));
+	a = await_new(r, f, PENDING_SUBSCRIPTION, sizeof(*a));
 	if (!a)
 		return NULL;
 	a->pending.kinds = (uint8_t)kinds;

@@ -243,12 +243,12 @@ static void watched_free(struct pending *p, bool is_closing)
 	free(e);
 }
 
-static const struct pending_ops watched_ops = {watched_write, watched_on_time, watched_free,
+const struct pending_ops watched_ops = {watched_write, watched_on_time, watched_free,
 	.is_lasting = true, .timer_at = PENDING_TIMER_AT(struct watched)};
 
 /* A pending of the connection, charged: `size` bytes that begin with it. */
-static int charged_new(struct watches *all, struct conn *c, const struct pending_ops *ops,
-	size_t size, struct pending **ret, struct refusal *ret_refusal)
+static int charged_new(struct watches *all, struct conn *c, enum pending_type type, size_t size,
+	struct pending **ret, struct refusal *ret_refusal)
 {
 	struct pending *p;
 	int r;
@@ -257,7 +257,7 @@ static int charged_new(struct watches *all, struct conn *c, const struct pending
 	if (r)
 		return r;
 	p = calloc(1, size);
-	r = p ? pending_add(p, c, ops, ret_refusal) : -ENOMEM;
+	r = p ? pending_add(p, c, type, ret_refusal) : -ENOMEM;
 	if (r) {
 		free(p);
 		account_give_one(c->account, ACCOUNT_BYTES, size);
@@ -277,7 +277,7 @@ int watch_take(struct watch *w, struct future *f, struct refusal *ret_refusal)
 	HASH_FIND(hh, w->by_id, &f->id, sizeof(f->id), e);
 	if (e)
 		return 0;
-	r = charged_new(w->all, w->pending.conn, &watched_ops, sizeof(*e), &p, ret_refusal);
+	r = charged_new(w->all, w->pending.conn, PENDING_WATCHED, sizeof(*e), &p, ret_refusal);
 	if (r)
 		return r;
 	e = container_of(p, struct watched, pending);
@@ -322,7 +322,7 @@ static void watch_free(struct pending *p, bool is_closing)
 	free(w);
 }
 
-static const struct pending_ops watch_ops = {.free = watch_free};
+const struct pending_ops watch_ops = {.free = watch_free};
 
 static int join_scopes(struct watch *w, const struct watch_wishes *wishes)
 {
@@ -346,7 +346,7 @@ int watch_new(struct watches *all, struct conn *c, const struct watch_wishes *wi
 	struct watch *w;
 	int r;
 
-	r = charged_new(all, c, &watch_ops, sizeof(*w), &p, ret_refusal);
+	r = charged_new(all, c, PENDING_WATCH, sizeof(*w), &p, ret_refusal);
 	if (r)
 		return r;
 	w = container_of(p, struct watch, pending);
