@@ -119,10 +119,10 @@ static void describe_pool(const struct future *f, char *text, size_t size)
 	size_t len;
 
 	if (failure_find_detail(future_value(f), "reason", &c) && cursor_text(&c, &reason, &len))
-		snprintf(text, size, "the pool %s is not available: %.*s", f->pool->name,
+		snprintf(text, size, "the pool %s is not available: %.*s", future_pool(f)->name,
 			(int)(len < size ? len : size - 1), reason);
 	else
-		snprintf(text, size, "the pool %s is not available", f->pool->name);
+		snprintf(text, size, "the pool %s is not available", future_pool(f)->name);
 }
 
 static void describe_time_out(const struct future *f, char *text, size_t size)
@@ -169,6 +169,8 @@ static void describe_inputs(const struct future *f, char *text, size_t size)
 
 void failure_describe(const struct future *f, char *text, size_t size)
 {
+	const struct pool *pool = future_pool(f);
+
 	switch (f->failure) {
 	case FAILURE_FUNCTION: describe_function_failure(f, text, size); break;
 	case FAILURE_EXIT:
@@ -184,16 +186,16 @@ void failure_describe(const struct future *f, char *text, size_t size)
 	case FAILURE_QUOTA:
 		snprintf(text, size,
 			"the pool's max_result of %llu bytes does not fit in your quota of %llu",
-			(unsigned long long)f->pool->config.max_result_bytes,
-			(unsigned long long)f->pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
+			(unsigned long long)pool->config.max_result_bytes,
+			(unsigned long long)pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
 		break;
 	case FAILURE_HELD:
 		snprintf(text, size,
 			"the pool's max_result of %llu bytes does not fit beside what waiting jobs "
 			"and "
 			"their inputs hold of your quota of %llu",
-			(unsigned long long)f->pool->config.max_result_bytes,
-			(unsigned long long)f->pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
+			(unsigned long long)pool->config.max_result_bytes,
+			(unsigned long long)pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
 		break;
 	case FAILURE_TIMEOUT: describe_time_out(f, text, size); break;
 	case FAILURE_POISON:
@@ -268,8 +270,8 @@ void failure_pack_details(struct bufpack *p, const struct future *f)
 	case FAILURE_QUOTA:
 	case FAILURE_HELD:
 		bufpack_map(p, 3);
-		outcome_pack_limit(p, "max_result", f->pool->config.max_result_bytes,
-			f->pool->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
+		outcome_pack_limit(p, "max_result", future_pool(f)->config.max_result_bytes,
+			future_pool(f)->core->accounts.limits.uid.n[ACCOUNT_BYTES]);
 		break;
 	case FAILURE_TIMEOUT:
 		bufpack_map(p, 1);

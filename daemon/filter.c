@@ -41,7 +41,8 @@ bool filter_goes_through(const struct filter *fl, const struct future *f)
 bool filter_matches(const struct filter *fl, const struct future *f)
 {
 	return !f->is_released && (fl->states >> f->state & 1) &&
-	       same_text(f->pool ? f->pool->name : NULL, &fl->pool) && filter_goes_through(fl, f) &&
+	       same_text(future_pool(f) ? future_pool(f)->name : NULL, &fl->pool) &&
+	       filter_goes_through(fl, f) &&
 	       same_text(f->extra ? f->extra->label : NULL, &fl->label);
 }
 

@@ -128,7 +128,7 @@ static void pack_job(struct fields *fs, const struct future *f, uint64_t ahead_m
 	bool is_final = future_state_is_final(f->state);
 	pid_t pid = f->run->slot ? workers_pid(f->run->slot) : 0;
 
-	bufpack_text(field(fs, "pool"), f->pool->name);
+	bufpack_text(field(fs, "pool"), future_pool(f)->name);
 	bufpack_text(field(fs, "function"), f->function->name);
 	bufpack_int(field(fs, "priority"), f->priority);
 	if (attempts_count(f)) {
@@ -157,7 +157,7 @@ void info_pack(struct bufpack *p, const struct future *f, uint64_t ahead_max)
 	fields_begin(&fs, p);
 	bufpack_uint(field(&fs, "id"), f->id);
 	bufpack_text(field(&fs, "state"), outcome_state_name((enum outcome_state)f->state));
-	if (f->pool)
+	if (future_pool(f))
 		pack_job(&fs, f, ahead_max, now_us);
 	if (future_group(f))
 		bufpack_text(field(&fs, "group"), future_group(f));

@@ -73,13 +73,13 @@ struct payload *loss_describe_abort(const struct future *f, uint64_t *ret_bytes)
 	cleanup(buf_deinit) struct buf b = BUF_INIT(LOSS_BYTES);
 	struct bufpack p;
 
-	if (!f->pool->reason)
+	if (!future_pool(f)->reason)
 		return NULL;
 	bufpack_init(&p, &b);
 	bufpack_map(&p, 2);
 	bufpack_text(&p, "cause");
 	bufpack_text(&p, "pool_removed");
 	bufpack_text(&p, "reason");
-	bufpack_text(&p, f->pool->reason);
+	bufpack_text(&p, future_pool(f)->reason);
 	return keep(&p, ret_bytes);
 }

@@ -141,7 +141,7 @@ static bool read_signo(struct request *r, int *ret)
 
 static bool is_command(const struct future *f)
 {
-	return f->pool && workers_config(f->pool)->handler == HANDLER_EXEC;
+	return future_pool(f) && workers_config(future_pool(f))->handler == HANDLER_EXEC;
 }
 
 void request_signal(struct request *r)
@@ -154,7 +154,7 @@ void request_signal(struct request *r)
 	if (!is_command(f)) {
 		request_fail(r, OUTCOME_E_BAD_REQUEST,
 			"future %llu is no command: %s takes no signals", (unsigned long long)f->id,
-			f->pool ? f->pool->name : "an object");
+			future_pool(f) ? future_pool(f)->name : "an object");
 		return;
 	}
 	core_pin(f);

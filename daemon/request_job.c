@@ -236,9 +236,9 @@ static bool is_repeatable(struct request *r, const struct future *f)
 	if (!future_state_is_final(f->state))
 		request_fail(r, OUTCOME_E_NOT_READY, "job %llu is not over: it is %s", id,
 			outcome_state_name((enum outcome_state)f->state));
-	else if (!f->pool || !f->input)
+	else if (!future_pool(f) || !f->input)
 		request_fail(r, OUTCOME_E_BAD_REQUEST,
-			!f->pool	   ? "future %llu is no job"
+			!future_pool(f)	   ? "future %llu is no job"
 			: f->is_input_lent ? "job %llu had files of its client's own as its "
 					     "streams, which are closed: submit it again"
 					   : "job %llu is done: there is nothing to run again",
@@ -251,7 +251,7 @@ static bool is_repeatable(struct request *r, const struct future *f)
 /* By their names: the job's own pool may have been removed, and be there again. */
 static bool find_again(struct order *o, const struct future *f)
 {
-	const char *pool = f->pool->name, *function = f->function->name;
+	const char *pool = future_pool(f)->name, *function = f->function->name;
 
 	o->pool = request_pool(o->r, pool, strlen(pool));
 	if (!o->pool)

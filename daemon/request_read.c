@@ -321,7 +321,8 @@ void request_read(struct request *r)
 	f = request_find_or_fail(r, id);
 	if (!f)
 		return;
-	if (o.stream >= 0 && (!f->pool || workers_config(f->pool)->handler != HANDLER_EXEC))
+	if (o.stream >= 0 &&
+		(!future_pool(f) || workers_config(future_pool(f))->handler != HANDLER_EXEC))
 		request_fail(r, OUTCOME_E_BAD_REQUEST,
 			"future %llu is no command: it has no streams", (unsigned long long)id);
 	else if (o.stream >= 0 && f->extra && f->extra->is_own[o.stream])

@@ -48,7 +48,9 @@ static bool has_retry(const struct future *f, enum future_state state)
 
 static bool is_closing(const struct future *f)
 {
-	return f->pool->core->is_draining || pool_is_closed(f->pool);
+	const struct pool *p = future_pool(f);
+
+	return p->core->is_draining || pool_is_closed(p);
 }
 
 static bool runs_by_itself(const struct future *f, enum future_state state)
@@ -77,8 +79,8 @@ static bool is_poison(const struct future *f, enum future_state state)
 {
 	unsigned n_deaths = f->terms ? f->terms->n_deaths : 0;
 
-	return state == FUTURE_LOST && !is_closing(f) && f->pool->config.poison > 0 &&
-	       n_deaths + 1 >= f->pool->config.poison;
+	return state == FUTURE_LOST && !is_closing(f) && future_pool(f)->config.poison > 0 &&
+	       n_deaths + 1 >= future_pool(f)->config.poison;
 }
 
 /* ---- the record ---------------------------------------------------------------------------------
@@ -187,15 +189,17 @@ void attempt_queue(struct core *c, struct future *f, uint64_t now_us)
 		future_set_state(f, FUTURE_QUEUED);
 	if (f->terms && f->terms->wishes.start_within_us)
 		f->terms->start_by_us = heap_after(now_us, f->terms->wishes.start_within_us);
-	queue_enter(&f->pool->queue, f, now_us);
+	queue_enter(&future_pool(f)->queue, f, now_us);
 	life_arm(c, f);
 }
 
 /* It is `delayed` or `blocked`: until its terms' time. */
 static void go_aside(struct core *c, struct future *f)
 {
-	TAILQ_INSERT_TAIL(&f->pool->aside, f, in_line);
-	f->pool->n_aside++;
+	struct pool *p = future_pool(f);
+
+	TAILQ_INSERT_TAIL(&p->aside, f, in_line);
+	p->n_aside++;
 	if (f->state == FUTURE_DELAYED)
 		account_delay(f->account);
 	life_arm(c, f);
@@ -203,8 +207,10 @@ static void go_aside(struct core *c, struct future *f)
 
 static void leave_aside(struct future *f)
 {
-	TAILQ_REMOVE(&f->pool->aside, f, in_line);
-	f->pool->n_aside--;
+	struct pool *p = future_pool(f);
+
+	TAILQ_REMOVE(&p->aside, f, in_line);
+	p->n_aside--;
 	if (f->state == FUTURE_DELAYED)
 		account_undelay(f->account);
 }
@@ -238,11 +244,11 @@ void attempt_wake(struct core *c, struct future *f, uint64_t now_us)
 void attempt_withdraw(struct future *f)
 {
 	if (f->state == FUTURE_QUEUED) {
-		queue_remove(&f->pool->queue, f);
+		queue_remove(&future_pool(f)->queue, f);
 		return;
 	}
 	leave_aside(f);
-	queue_leave(&f->pool->queue, f);
+	queue_leave(&future_pool(f)->queue, f);
 }
 
 void attempt_time_out(struct core *c, struct future *f, enum future_clock clock, uint64_t now_us)
@@ -260,7 +266,7 @@ static void run_again(struct core *c, struct future *f, uint64_t now_us)
 	if (t->not_before_us >= t->deadline_us) {
 		/* It would be woken only to be told that. */
 		f->clock = FUTURE_CLOCK_DEADLINE;
-		queue_leave(&f->pool->queue, f);
+		queue_leave(&future_pool(f)->queue, f);
 		life_finish(c, f, FUTURE_TIMEOUT, FAILURE_TIMEOUT, now_us);
 	} else if (t->not_before_us > now_us) {
 		future_set_state(f, FUTURE_DELAYED);
@@ -275,7 +281,7 @@ static void end(struct core *c, struct future *f, const struct run_end *e, uint6
 	enum future_state state = e->state;
 	enum future_failure failure = e->failure;
 
-	queue_leave(&f->pool->queue, f);
+	queue_leave(&future_pool(f)->queue, f);
 	/* Without room for its details a loss is told without them. */
 	if (life_set_result(c, f, e->value, e->value_bytes, e->value_fds) != 0 &&
 		state != FUTURE_LOST) {
@@ -292,7 +298,7 @@ static void end_poisoned(struct core *c, struct future *f, const struct run_end 
 		turn_over(c, f, e, now_us);
 	else if (e->value)
 		c->ops->drop_payload(c->shell, e->value);
-	queue_leave(&f->pool->queue, f);
+	queue_leave(&future_pool(f)->queue, f);
 	life_finish(c, f, FUTURE_FAILED, FAILURE_POISON, now_us);
 }
 

@@ -140,9 +140,8 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	r = birth(c, s, now_us, &f, ret_refusal);
 	if (r)
 		return r;
-	f->pool = p;
-	p->n_users++;
 	f->function = s->function;
+	p->n_users++;
 	f->priority = s->priority;
 	f->timeout_us = s->timeout_us ? s->timeout_us : p->config.timeout_us;
 	f->grace_us = s->grace_us ? s->grace_us : p->config.grace_us;
@@ -170,7 +169,7 @@ void core_withdraw(struct core *c, struct future *f)
 {
 	assert(!future_state_is_final(f->state) && !f->run->slot);
 	attempt_withdraw(f);
-	f->pool->n_submitted--;
+	future_pool(f)->n_submitted--;
 	life_undo(c, f);
 }
 

@@ -7,10 +7,10 @@
 
 int core_set_priority(struct future *f, int32_t priority)
 {
-	if (!f->pool || future_state_is_final(f->state))
+	if (!future_pool(f) || future_state_is_final(f->state))
 		return CORE_E_OVER;
 	if (f->lane)
-		return queue_set_priority(&f->pool->queue, f, priority);
+		return queue_set_priority(&future_pool(f)->queue, f, priority);
 	f->priority = priority;
 	return 0;
 }
@@ -27,7 +27,7 @@ void core_set_ttl(struct core *c, struct future *f, uint64_t ttl_us)
 
 static bool is_unfinished_job(const struct future *f)
 {
-	return f->pool && !future_state_is_final(f->state);
+	return future_pool(f) && !future_state_is_final(f->state);
 }
 
 int core_keep(struct future *f, uint32_t bytes, struct refusal *ret_refusal)
@@ -36,7 +36,7 @@ int core_keep(struct future *f, uint32_t bytes, struct refusal *ret_refusal)
 	int r;
 
 	if (is_unfinished_job(f)) {
-		result = reservation_beside(f->pool);
+		result = reservation_beside(future_pool(f));
 		r = account_take_job(f->account, &want, &result, ret_refusal);
 	} else {
 		r = account_take(f->account, &want, ret_refusal);

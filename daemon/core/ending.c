@@ -33,7 +33,7 @@ void ending_finish(struct future *f, uint64_t now_us)
 {
 	const struct run_end end = {.state = ending_state(f), .failure = ending_failure(f)};
 
-	attempt_over(f->pool->core, f, &end, now_us);
+	attempt_over(future_pool(f)->core, f, &end, now_us);
 }
 
 /* One that shares the packet of the first has not started, and will not: its worker keeps the
@@ -56,7 +56,7 @@ static void ring(struct slot *s, struct future *f, uint64_t now_us)
 void ending_begin(
 	struct future *f, enum future_ending ending, enum cancel_mode mode, uint64_t now_us)
 {
-	struct core *c = f->pool->core;
+	struct core *c = future_pool(f)->core;
 	struct slot *s = f->run->slot;
 	bool is_first;
 

@@ -43,7 +43,7 @@ static void explain_trial(struct explanation *e, uint64_t now_us)
 
 static bool has_room(const struct future *f, struct refusal *ret_refusal)
 {
-	struct amounts want = reservation_of(f->pool);
+	struct amounts want = reservation_of(future_pool(f));
 
 	return account_check_result(f->account, &want, ret_refusal) == 0;
 }
@@ -51,7 +51,7 @@ static bool has_room(const struct future *f, struct refusal *ret_refusal)
 static void explain_queued(
 	struct explanation *e, const struct future *f, uint64_t ahead_max, uint64_t now_us)
 {
-	const struct pool *p = f->pool;
+	const struct pool *p = future_pool(f);
 
 	e->pool = p;
 	e->has_ahead = ahead_max > 0;

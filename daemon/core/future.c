@@ -54,7 +54,7 @@ struct waiter *future_next_watcher(const struct future *f, struct waiter *w)
 
 static void tell_watchers(struct future *f)
 {
-	struct core *c = f->pool->core;
+	struct core *c = future_pool(f)->core;
 	struct waiter *w = NULL;
 
 	while ((w = future_next_watcher(f, w)))

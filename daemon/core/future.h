@@ -135,7 +135,6 @@ struct ending {
 struct future {
 	struct future *next_in_table;
 	struct account *account;
-	struct pool *pool;	   /* NULL: an object */
 	struct function *function; /* NULL: an object */
 	struct payload *input;	   /* gone when it is done; one that is lent, at any end */
 	struct future_extra *extra;

@@ -18,7 +18,7 @@
 /* There is no room for its result: why there never will be. NONE: there may be. */
 static enum future_failure never_fits(const struct future *f)
 {
-	if (reservation_never_fits(f->pool))
+	if (reservation_never_fits(future_pool(f)))
 		return FAILURE_QUOTA;
 	return reservation_is_stuck(f) ? FAILURE_HELD : FAILURE_NONE;
 }
@@ -171,12 +171,12 @@ static bool end_next(struct future *f, enum future_failure failure, uint64_t now
 	enum future_clock clock = terms_due(f, now_us);
 
 	if (failure != FAILURE_NONE) {
-		queue_remove(&f->pool->queue, f);
-		life_finish(f->pool->core, f, FUTURE_FAILED, failure, now_us);
+		queue_remove(&future_pool(f)->queue, f);
+		life_finish(future_pool(f)->core, f, FUTURE_FAILED, failure, now_us);
 		return true;
 	}
 	if (clock != FUTURE_CLOCK_NONE)
-		attempt_time_out(f->pool->core, f, clock, now_us);
+		attempt_time_out(future_pool(f)->core, f, clock, now_us);
 	return clock != FUTURE_CLOCK_NONE;
 }
 
@@ -208,7 +208,7 @@ static bool assign(struct pool *p, bool is_second, uint64_t now_us)
 
 static void abort_one(struct future *f, enum future_failure why, uint64_t now_us)
 {
-	struct core *c = f->pool->core;
+	struct core *c = future_pool(f)->core;
 	struct payload *details = NULL;
 	uint64_t bytes = 0;
 

@@ -37,8 +37,8 @@ struct future *life_free(struct core *c, struct future *f)
 		if (f->terms)
 			terms_free(f->terms);
 		tags_free(&c->groups, &c->keys, f->tags);
-		if (f->pool)
-			f->pool->n_users--;
+		if (future_pool(f))
+			future_pool(f)->n_users--;
 	}
 	slab_give(&c->memory, f);
 	return NULL;
@@ -151,6 +151,7 @@ static void forget_if_over(struct core *c, struct future *f)
 /* Before the input is given back. */
 static void give_job(struct future *f)
 {
+	struct pool *p = future_pool(f);
 	struct amounts held = {.n = {
 				       [ACCOUNT_BYTES] = f->input_bytes + f->texts_bytes,
 				       [ACCOUNT_JOBS] = 1,
@@ -162,8 +163,8 @@ static void give_job(struct future *f)
 	account_job_over(f->account, &held);
 	f->texts_bytes = 0;
 	account_give_one(f->account, ACCOUNT_JOBS, 1);
-	f->pool->core->n_unfinished--;
-	f->pool->n_unfinished--;
+	p->core->n_unfinished--;
+	p->n_unfinished--;
 }
 
 void life_undo(struct core *c, struct future *f)
@@ -262,7 +263,7 @@ void life_finish(struct core *c, struct future *f, enum future_state state,
 	f->failure = failure;
 	f->end.finished_us = now_us;
 	f->end.seq = ++c->final_seq;
-	f->pool->n_finished[state]++;
+	future_pool(f)->n_finished[state]++;
 	function_learn(f->function, f);
 	give_job(f);
 	edges_cut(f);
@@ -347,7 +348,7 @@ static void drop_all(struct core *c, struct future *f)
 {
 	if (f->run->slot) {
 		line_end(f, f->run->head_us);
-		queue_leave(&f->pool->queue, f);
+		queue_leave(&future_pool(f)->queue, f);
 	} else if (!future_state_is_final(f->state)) {
 		attempt_withdraw(f);
 	}

@@ -24,8 +24,8 @@ bool slot_is_deaf(const struct slot *s, uint64_t now_us)
 
 static void make_first(struct future *f, uint64_t now_us)
 {
-	struct core *c = f->pool->core;
 	struct slot *s = f->run->slot;
+	struct core *c = s->pool->core;
 
 	f->run->head_us = now_us;
 	s->has_received = false;
@@ -79,7 +79,7 @@ void line_end(struct future *f, uint64_t end_us)
 {
 	line_remove(f);
 	reservation_give(f);
-	queue_settle(&f->pool->queue, f, used_us(f, end_us));
+	queue_settle(&future_pool(f)->queue, f, used_us(f, end_us));
 }
 
 struct future *slot_first(const struct slot *s)
@@ -100,13 +100,15 @@ bool line_has_more(const struct slot *s)
 
 void line_put_back(struct future *f)
 {
+	struct pool *p = future_pool(f);
+
 	line_remove(f);
 	reservation_give(f);
-	future_give_run(f->pool->core, f);
+	future_give_run(p->core, f);
 	if (f->state == FUTURE_RUNNING)
 		future_set_state(f, FUTURE_QUEUED);
-	queue_put_back(&f->pool->queue, f);
-	life_arm(f->pool->core, f);
+	queue_put_back(&p->queue, f);
+	life_arm(p->core, f);
 }
 
 /* If its first run was answered, that was a lie; the others come back all the same. Those that are

@@ -97,7 +97,7 @@ int pack_add(struct pack *k, struct future *f)
 	k->run_ns = heap_after(k->run_ns, k->each_run_ns);
 	k->bytes += f->in_inline_bytes;
 	k->jobs[k->n] = f;
-	k->marks[k->n++] = queue_pop(&f->pool->queue, f, k->each_charge_us);
+	k->marks[k->n++] = queue_pop(&k->slot->pool->queue, f, k->each_charge_us);
 	return 0;
 }
 

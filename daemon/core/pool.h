@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "daemon/core/cost.h"
+#include "daemon/core/future.h"
 #include "daemon/core/queue.h"
 
 enum pool_state {
@@ -62,7 +63,7 @@ enum pool_sizing {
 const char *pool_sizing_name(enum pool_sizing s);
 
 /* A function of a pool. Lives as long as the pool, also when a restarted zygote no longer has it.
- */
+ * What a future points to stays in its pool. */
 struct function {
 	char *name;
 	size_t name_len;
@@ -79,6 +80,12 @@ struct function {
 	struct cost cost;
 	struct function *next;
 };
+
+/* NULL: an object. */
+static inline struct pool *future_pool(const struct future *f)
+{
+	return f->function ? f->function->pool : NULL;
+}
 
 /* A place for a worker: when its worker dies, the next one takes the same place. */
 struct slot {

@@ -48,8 +48,8 @@ static bool leaves_any(const struct account *a, const struct pool *p)
  * itself. */
 bool reservation_is_stuck(const struct future *f)
 {
-	const struct core *c = f->pool->core;
-	struct amounts want = reservation_of(f->pool);
+	const struct core *c = future_pool(f)->core;
+	struct amounts want = reservation_of(future_pool(f));
 	bool is_of_uid = !account_is_lenient(f->account) && !account_jobs_leave(f->account, &want);
 	const struct pool *p;
 
@@ -73,7 +73,7 @@ struct amounts reservation_beside(const struct pool *p)
 
 void reservation_take(struct future *f)
 {
-	const struct pool_config *config = &f->pool->config;
+	const struct pool_config *config = &future_pool(f)->config;
 	struct run *run = f->run;
 
 	run->result_bytes = run->place ? config->packed_result_bytes : config->max_result_bytes;

@@ -105,7 +105,7 @@ int core_answered(struct slot *s, const struct answer *a, uint64_t now_us)
 	}
 	s->unheard_us = 0;
 	sizing_answered(s, a->rss_kib);
-	function_learn_result(f->function, is_small(f->pool, a));
+	function_learn_result(f->function, is_small(future_pool(f), a));
 	if (is_to_run_alone(f, a)) {
 		run_alone(c, f, a);
 		line_moved(s, now_us);

@@ -210,7 +210,7 @@ void births_withdraw(struct world *w, struct future *f)
 {
 	world_say(w, "%llu is withdrawn", (unsigned long long)f->id);
 	world_record(w, f->id)->is_withdrawn = true;
-	w->n_submitted[world_pool_index(w, f->pool)]--;
+	w->n_submitted[world_pool_index(w, future_pool(f))]--;
 	core_withdraw(w->core, f);
 }
 

@@ -27,7 +27,7 @@ static bool is_time_over(const struct record *r, const struct future *f)
 /* Is this a way to end that something the witness saw explains? */
 static bool is_explained(struct world *w, const struct record *r, const struct future *f)
 {
-	const struct pool *p = f->pool;
+	const struct pool *p = future_pool(f);
 
 	switch (f->state) {
 	case FUTURE_DONE: return r->is_answered && !r->is_answer_failure;

@@ -17,7 +17,7 @@ static struct count count_jobs(struct world *w, const struct pool *p)
 	struct future *f;
 
 	TAILQ_FOREACH (f, &w->core->all, in_all) {
-		if (f->pool != p || future_state_is_final(f->state))
+		if (future_pool(f) != p || future_state_is_final(f->state))
 			continue;
 		n.queued += !f->run->slot && f->state == FUTURE_QUEUED;
 		n.aside += f->state == FUTURE_DELAYED || f->state == FUTURE_BLOCKED;
@@ -115,10 +115,10 @@ static void add_up(const struct future *f, const struct record *r, struct amount
 		sum->n[ACCOUNT_FDS] += r->input_fds;
 	}
 	if (f->run->slot && f->run->place) {
-		sum->n[ACCOUNT_BYTES] += f->pool->config.packed_result_bytes;
+		sum->n[ACCOUNT_BYTES] += future_pool(f)->config.packed_result_bytes;
 	} else if (f->run->slot) {
-		sum->n[ACCOUNT_BYTES] += f->pool->config.max_result_bytes;
-		sum->n[ACCOUNT_FDS] += f->pool->config.max_result_fds;
+		sum->n[ACCOUNT_BYTES] += future_pool(f)->config.max_result_bytes;
+		sum->n[ACCOUNT_FDS] += future_pool(f)->config.max_result_fds;
 	}
 	if (future_value(f)) {
 		sum->n[ACCOUNT_BYTES] += future_value(f)->bytes;

@@ -8,7 +8,7 @@ typedef unsigned long long ull;
 
 static bool waits(const struct future *f, const struct pool *p)
 {
-	return f->pool == p && f->state == FUTURE_QUEUED && !f->run->slot;
+	return future_pool(f) == p && f->state == FUTURE_QUEUED && !f->run->slot;
 }
 
 /* ---- within a uid -------------------------------------------------------------------------------
@@ -18,9 +18,9 @@ static __int128 rank(struct world *w, const struct future *f)
 {
 	const struct record *r = world_record(w, f->id);
 
-	if (!f->pool->config.ageing_us)
+	if (!future_pool(f)->config.ageing_us)
 		return -(__int128)r->priority;
-	return (__int128)r->entered_us - (__int128)r->priority * f->pool->config.ageing_us;
+	return (__int128)r->entered_us - (__int128)r->priority * future_pool(f)->config.ageing_us;
 }
 
 static bool is_before(struct world *w, const struct future *a, const struct future *b)
@@ -36,7 +36,8 @@ uint64_t order_ahead(struct world *w, const struct future *f)
 	uint64_t n = 0;
 
 	TAILQ_FOREACH (g, &w->core->all, in_all)
-		n += g != f && g->account == f->account && waits(g, f->pool) && is_before(w, g, f);
+		n += g != f && g->account == f->account && waits(g, future_pool(f)) &&
+		     is_before(w, g, f);
 	return n;
 }
 
@@ -60,7 +61,7 @@ static void correct(struct world *w, const struct future *f, uint64_t used)
 	uint64_t more, paid;
 	struct share *s;
 
-	s = &w->shares[world_pool_index(w, f->pool)].of[r->uid];
+	s = &w->shares[world_pool_index(w, future_pool(f))].of[r->uid];
 	r->is_charged = false;
 	more = used > r->charge_us ? used - r->charge_us : 0;
 	paid = more < s->lifted_us ? more : s->lifted_us;
@@ -99,11 +100,11 @@ void order_settle(struct world *w)
 /* It is the first one of its uid to wait: that has not been overtaken. */
 static void comes(struct world *w, const struct future *f)
 {
-	struct shares *shares = &w->shares[world_pool_index(w, f->pool)];
+	struct shares *shares = &w->shares[world_pool_index(w, future_pool(f))];
 	const struct future *g;
 
 	TAILQ_FOREACH (g, &w->core->all, in_all)
-		if (g != f && g->account == f->account && waits(g, f->pool))
+		if (g != f && g->account == f->account && waits(g, future_pool(f)))
 			return;
 	memset(shares->overtaken[future_uid(f)], 0, sizeof(shares->overtaken[0]));
 }
@@ -112,17 +113,17 @@ static void comes(struct world *w, const struct future *f)
 static void entered(struct world *w, const struct future *f, uint64_t now_us)
 {
 	unsigned n_waiting = 0, n_in_lane = 0;
-	struct shares *shares = &w->shares[world_pool_index(w, f->pool)];
+	struct shares *shares = &w->shares[world_pool_index(w, future_pool(f))];
 	struct share *s = &shares->of[future_uid(f)];
 	struct future *g;
 
 	order_settle(w);
 	comes(w, f);
 	TAILQ_FOREACH (g, &w->core->all, in_all) {
-		if (g == f || g->pool != f->pool || !future_lane(g))
+		if (g == f || future_pool(g) != future_pool(f) || !future_lane(g))
 			continue;
-		n_in_lane += g->account == f->account && (g->run->slot || waits(g, f->pool));
-		n_waiting += g->account == f->account && waits(g, f->pool);
+		n_in_lane += g->account == f->account && (g->run->slot || waits(g, future_pool(f)));
+		n_waiting += g->account == f->account && waits(g, future_pool(f));
 	}
 	if (n_waiting == 0 && s->time_us < shares->now_us) {
 		s->lifted_us += shares->now_us - s->time_us;
@@ -147,7 +148,7 @@ void __real_queue_settle(struct queue *q, struct future *f, uint64_t used_us);
 
 static struct world *world_of(const struct future *f)
 {
-	struct fake *fake = f->pool->core->shell;
+	struct fake *fake = future_pool(f)->core->shell;
 
 	return fake->user;
 }
@@ -161,12 +162,12 @@ void __wrap_queue_enter(struct queue *q, struct future *f, uint64_t now_us)
 
 void order_born(struct world *w, const struct future *f)
 {
-	struct shares *shares = &w->shares[world_pool_index(w, f->pool)];
+	struct shares *shares = &w->shares[world_pool_index(w, future_pool(f))];
 	unsigned n_others = 0;
 	struct future *g;
 
 	TAILQ_FOREACH (g, &w->core->all, in_all)
-		n_others += g != f && g->pool == f->pool && future_lane(g);
+		n_others += g != f && future_pool(g) == future_pool(f) && future_lane(g);
 	if (n_others == 0)
 		memset(shares->of, 0, sizeof(shares->of));
 	if (f->state == FUTURE_QUEUED)
@@ -190,12 +191,12 @@ void __wrap_queue_settle(struct queue *q, struct future *f, uint64_t used)
 
 static void check_share(struct world *w, const struct future *f, uint32_t other)
 {
-	struct shares *shares = &w->shares[world_pool_index(w, f->pool)];
+	struct shares *shares = &w->shares[world_pool_index(w, future_pool(f))];
 	uint32_t uid = future_uid(f);
 	uint64_t mine = shares->of[uid].time_us, its = shares->of[other].time_us;
 	bool *was = &shares->overtaken[other][uid];
 
-	if (check_has_room(w, f->pool, other)) {
+	if (check_has_room(w, future_pool(f), other)) {
 		if (its < mine)
 			world_fail(w, "uid %u is served at %llu while uid %u waits at %llu", uid,
 				(ull)mine, other, (ull)its);
@@ -207,7 +208,7 @@ static void check_share(struct world *w, const struct future *f, uint32_t other)
 
 static void charge(struct world *w, const struct future *f)
 {
-	struct shares *shares = &w->shares[world_pool_index(w, f->pool)];
+	struct shares *shares = &w->shares[world_pool_index(w, future_pool(f))];
 	struct share *s = &shares->of[future_uid(f)];
 	struct record *r = world_record(w, f->id);
 
@@ -229,7 +230,7 @@ void check_hand_over(struct world *w, const struct future *f)
 	if (w->fake.now_us < world_record(w, f->id)->not_before_us)
 		world_fail(w, "%llu is handed over before the time that was named", (ull)f->id);
 	TAILQ_FOREACH (g, &w->core->all, in_all) {
-		if (g == f || !waits(g, f->pool) || world_record(w, g->id)->is_charged)
+		if (g == f || !waits(g, future_pool(f)) || world_record(w, g->id)->is_charged)
 			continue;
 		does_wait[future_uid(g)] = true;
 		if (future_uid(g) == uid && is_before(w, g, f))
@@ -249,8 +250,8 @@ void check_overtaken(struct world *w)
 
 	order_settle(w);
 	TAILQ_FOREACH (f, &w->core->all, in_all)
-		if (f->pool && waits(f, f->pool))
-			does_wait[world_pool_index(w, f->pool)][future_uid(f)] = true;
+		if (future_pool(f) && waits(f, future_pool(f)))
+			does_wait[world_pool_index(w, future_pool(f))][future_uid(f)] = true;
 	for (unsigned p = 0; p < w->n_pools; p++)
 		for (uint32_t uid = 0; uid < WORLD_UIDS; uid++)
 			if (!does_wait[p][uid])

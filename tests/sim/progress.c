@@ -6,7 +6,7 @@ typedef unsigned long long ull;
 
 static bool waits(const struct future *f, const struct pool *p)
 {
-	return f->pool == p && f->state == FUTURE_QUEUED && !f->run->slot;
+	return future_pool(f) == p && f->state == FUTURE_QUEUED && !f->run->slot;
 }
 
 bool check_has_room(struct world *w, const struct pool *p, uint32_t uid)

@@ -20,32 +20,35 @@ static bool has_worker(const struct pool *p)
 static bool is_true_of_queued(
 	struct world *w, const struct future *f, const struct explanation *e, bool is_quiet)
 {
-	struct sizes *sizes = &w->sizes[world_pool_index(w, f->pool)];
-	bool has_room = check_has_room(w, f->pool, future_uid(f));
+	struct sizes *sizes = &w->sizes[world_pool_index(w, future_pool(f))];
+	bool has_room = check_has_room(w, future_pool(f), future_uid(f));
 
 	if (f->run->slot)
 		return e->kind == EXPLAIN_WORKER;
-	if (pool_is_closed(f->pool))
+	if (pool_is_closed(future_pool(f)))
 		return !is_quiet; /* it came back from a worker, and ends with this turn */
 	if (sizes->is_paused || e->kind == EXPLAIN_PAUSED)
 		return sizes->is_paused && e->kind == EXPLAIN_PAUSED;
-	if (trials_is_wary(sizes) && has_worker(f->pool))
+	if (trials_is_wary(sizes) && has_worker(future_pool(f)))
 		return !has_room ? e->kind == EXPLAIN_QUOTA
 				 : e->kind == EXPLAIN_DEGRADED && e->reason;
 	if (e->until_us > sizes->no_fork_before_us)
 		sizes->no_fork_before_us = e->until_us;
 	switch (e->kind) {
-	case EXPLAIN_STARTING: return has_room && !has_worker(f->pool) && sizes->n_failed < 2;
+	case EXPLAIN_STARTING:
+		return has_room && !has_worker(future_pool(f)) && sizes->n_failed < 2;
 	case EXPLAIN_DEGRADED:
-		return has_room && !has_worker(f->pool) && sizes->n_failed >= 2 && e->reason &&
-		       (e->until_us || !is_quiet || f->pool->state != POOL_READY ||
-			       f->pool->n_by_state[SLOT_STARTING] ||
-			       f->pool->n_by_state[SLOT_LEAVING]); /* in whose crowd none starts */
+		return has_room && !has_worker(future_pool(f)) && sizes->n_failed >= 2 &&
+		       e->reason &&
+		       (e->until_us || !is_quiet || future_pool(f)->state != POOL_READY ||
+			       future_pool(f)->n_by_state[SLOT_STARTING] ||
+			       future_pool(f)
+				       ->n_by_state[SLOT_LEAVING]); /* in whose crowd none starts */
 	case EXPLAIN_QUOTA:
 		return !has_room && e->refusal.value > e->refusal.max &&
 		       e->refusal.max == (e->refusal.of_uid ? &w->limits.uid : &w->limits.all)
 						 ->n[e->refusal.kind];
-	case EXPLAIN_WORKER: return has_worker(f->pool) && has_room;
+	case EXPLAIN_WORKER: return has_worker(future_pool(f)) && has_room;
 	default: return false;
 	}
 }
@@ -96,7 +99,7 @@ void check_reasons(struct world *w, bool is_quiet)
 	TAILQ_FOREACH (f, &w->core->all, in_all) {
 		struct explanation e;
 
-		if (!f->pool)
+		if (!future_pool(f))
 			continue;
 		e = explain(f, 0, w->fake.now_us);
 		if (!is_true(w, f, &e, is_quiet))

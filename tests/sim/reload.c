@@ -126,7 +126,7 @@ void reload_check_swept(struct world *w)
 	if (!p || p->state != POOL_REMOVED || p->n_by_state[SLOT_EMPTY] != p->n_slots)
 		return;
 	TAILQ_FOREACH (f, &w->core->all, in_all)
-		if (f->pool == p)
+		if (future_pool(f) == p)
 			return;
 	world_fail(w, "pool %s was removed, is not needed and stays", p->name);
 }

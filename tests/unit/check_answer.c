@@ -10,13 +10,14 @@ enum {
 };
 
 static struct pool pool;
+static struct function function = {.pool = &pool};
 static struct slot slot;
 static struct future job;
 static struct run job_run = {.result_bytes = MAX_RESULT + PAYLOAD_OWN_BYTES_MAX};
 
 static void setup(void)
 {
-	job = (struct future){.pool = &pool, .run = &job_run};
+	job = (struct future){.function = &function, .run = &job_run};
 	slot = (struct slot){.pool = &pool};
 	TAILQ_INIT(&slot.line);
 	TAILQ_INSERT_TAIL(&slot.line, &job, in_line);

@@ -135,13 +135,14 @@ START_TEST(test_what_a_job_keeps_late_counts_among_what_jobs_hold)
 {
 	static struct core core;
 	struct pool pool = {.core = &core, .config.max_result_bytes = 100};
+	struct function function = {.pool = &pool};
 	struct account_limits limits = {};
 	size_t bytes = sizeof(*f.extra) + 5;
 
 	for (int i = 0; i < _ACCOUNT_KIND_MAX; i++)
 		limits.uid.n[i] = limits.all.n[i] = bytes + 100;
 	accounts_init(&core.accounts, &limits);
-	f = (struct future){.pool = &pool, .state = FUTURE_RUNNING};
+	f = (struct future){.function = &function, .state = FUTURE_RUNNING};
 	ck_assert_int_eq(account_get(&core.accounts, 1000, &f.account), 0);
 	extra_set_progress(&f, 1, 2, "half", 4);
 	ck_assert_uint_eq(core.accounts.by_jobs.n[ACCOUNT_BYTES], bytes);

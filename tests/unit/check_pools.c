@@ -73,7 +73,7 @@ START_TEST(a_removed_pool_goes_when_nobody_uses_it)
 	ck_assert_int_eq(f->failure, FAILURE_POOL);
 	core_sweep(core);
 	ck_assert_ptr_eq(TAILQ_FIRST(&core->removed), p);
-	ck_assert_str_eq(f->pool->name, "more");
+	ck_assert_str_eq(future_pool(f)->name, "more");
 	core_release(core, f);
 	core_sweep(core);
 	ck_assert_ptr_null(TAILQ_FIRST(&core->removed));
@@ -84,7 +84,7 @@ END_TEST
 START_TEST(another_zygote_brings_its_functions_and_new_workers)
 {
 	struct pool_config config = changed();
-	struct function *known = pool_find_function(pool, "f", 1);
+	struct function *known = pool_find_function(pool, "f", 1), *new;
 	struct pool *from;
 
 	core_start_workers();
@@ -97,8 +97,11 @@ START_TEST(another_zygote_brings_its_functions_and_new_workers)
 	ck_assert_ptr_eq(pool_find_function(pool, "f", 1), known);
 	ck_assert_str_eq(known->doc, "new words");
 	ck_assert_ptr_null(pool_find_function(pool, "g", 1));
-	ck_assert_ptr_nonnull(pool_find_function(pool, "h", 1));
+	new = pool_find_function(pool, "h", 1);
+	ck_assert_ptr_nonnull(new);
 	ck_assert_uint_eq(pool->n_by_state[SLOT_LEAVING], 2);
+	ck_assert_ptr_eq(future_pool(submit_with(0, (struct submission){.function = new})), pool);
+	ck_assert_ptr_eq(future_pool(submit_with(0, (struct submission){.function = known})), pool);
 }
 END_TEST
 

@@ -76,7 +76,6 @@ static struct future make_job(unsigned i, uint64_t *seed, struct run *run)
 		.id = suite_random(seed) % 4 ? i : (1ull << 52) + i,
 		.run = run,
 		.function = &functions[dice & 1],
-		.pool = &pool,
 		.account = owners[dice >> 1 & 1],
 		.timeout_us = (dice >> 3 & 1) * 2500000ull,
 		.is_each = dice >> 4 & 1,
