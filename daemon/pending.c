@@ -76,15 +76,17 @@ int pending_add(
 
 void pending_remove(struct pending *p, bool is_closing)
 {
+	const struct pending_ops *ops = ops_of(p);
 	struct conn *c = p->conn;
 
-	if (timer_of(p))
+	if (ops->timer_at) {
 		heap_clear(&c->conns->timers, timer_of(p));
+		c->conns->n_timers--;
+	}
 	TAILQ_REMOVE(list_of(p), p, in_conn);
 	c->conns->n_pendings--;
-	c->conns->n_timers -= ops_of(p)->timer_at > 0;
 	account_give_one(c->account, ACCOUNT_WAITS, 1);
-	ops_of(p)->free(p, is_closing);
+	ops->free(p, is_closing);
 }
 
 void pending_ready(struct pending *p)

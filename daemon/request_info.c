@@ -101,25 +101,26 @@ static struct account *account_of(struct request *r, const struct list_filter *l
 	return l->has_owner ? accounts_find(&r->server->core.accounts, l->owner) : r->conn->account;
 }
 
-static struct future *list_prev(const struct list_filter *l, struct future *f)
+static struct future *list_prev(struct core *core, const struct list_filter *l, struct future *f)
 {
-	return l->all_owners ? TAILQ_PREV(f, futures, in_all) : filter_older(&l->futures, f);
+	return l->all_owners ? core_older(core, f->id) : filter_older(&l->futures, f);
 }
 
-/* The newest that may match: a page begins where the last one ended, if that future is still there.
- */
+/* The newest that may match: a page begins where the last one ended; of one owner's, if that future
+ * is still there. */
 static struct future *list_begin(struct request *r, const struct list_filter *l)
 {
 	struct core *core = &r->server->core;
 	struct account *account = account_of(r, l);
 	struct future *f = core_find(core, l->before);
 
-	if (!account && !l->all_owners)
+	if (l->all_owners)
+		return core_older(core, l->before);
+	if (!account)
 		return NULL;
-	if (f && (l->all_owners || (f->account == account && filter_goes_through(&l->futures, f))))
-		return list_prev(l, f);
-	return account ? filter_newest(&l->futures, core, account)
-		       : TAILQ_LAST(&core->all, futures);
+	if (f && f->account == account && filter_goes_through(&l->futures, f))
+		return filter_older(&l->futures, f);
+	return filter_newest(&l->futures, core, account);
 }
 
 /* ---- going through ---- */
@@ -132,7 +133,7 @@ struct walk {
 };
 
 /* Finds the newest that match, up to the limit. True: it is through. */
-static bool walk_on(struct walk *w)
+static bool walk_on(struct core *core, struct walk *w)
 {
 	const struct list_filter *l = &w->l;
 
@@ -141,7 +142,7 @@ static bool walk_on(struct walk *w)
 			return false;
 		if (matches(w->at, l))
 			w->found[w->n++] = w->at;
-		w->at = list_prev(l, w->at);
+		w->at = list_prev(core, l, w->at);
 	}
 	return true;
 }
@@ -216,7 +217,7 @@ static void listing_on_time(struct pending *p, uint64_t now_us)
 	pending_set_time(p, now_us + 1); /* in the next turn */
 	if (!conns_have_time(p->conn->conns, p->conn->uid))
 		return;
-	is_through = walk_on(&g->walk);
+	is_through = walk_on(core, &g->walk);
 	for (; n < g->walk.n; n++)
 		core_pin(g->walk.found[n]);
 	if (g->walk.at)
@@ -321,7 +322,7 @@ void request_list(struct request *r)
 		return;
 	}
 	w.at = list_begin(r, &w.l);
-	if (walk_on(&w))
+	if (walk_on(&r->server->core, &w))
 		walk_answer(&w, reply_to_request(r));
 	else if (go_on_later(r, &w))
 		return;

@@ -90,7 +90,7 @@ static void take_all(struct taking *t)
 	if (t->is_final)
 		return;
 	if (t->r->conn->is_admin)
-		TAILQ_FOREACH (f, &t->r->server->core.all, in_all)
+		CORE_FOREACH (f, &t->r->server->core)
 			take_one(t, f);
 	else
 		TAILQ_FOREACH (f, own, in_uid)

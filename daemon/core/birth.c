@@ -86,7 +86,9 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	r = s->is_patient ? admission_check_order(s->account, &want, ret_refusal) : 0;
 	f = r ? NULL : future_new(c, s, kept_bytes, now_us);
 	if (r == 0)
-		r = f ? life_add_timer(c) : -ENOMEM;
+		r = f ? roll_reserve(&c->roll) : -ENOMEM;
+	if (r == 0)
+		r = life_add_timer(c);
 	if (r) {
 		life_free(c, f);
 		if (s->pool)
@@ -103,7 +105,7 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	f->submitted_us = now_us;
 	f->timer.owner = CORE_TIMER_FUTURE;
 	future_table_add(&c->table, f);
-	TAILQ_INSERT_TAIL(&c->all, f, in_all);
+	roll_add(&c->roll, f->id);
 	TAILQ_INSERT_TAIL(of_uid, f, in_uid);
 	*ret = f;
 	return 0;

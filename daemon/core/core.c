@@ -40,7 +40,6 @@ int core_init(struct core *c, const struct account_limits *limits, const struct 
 	admissions_init(&c->admissions);
 	TAILQ_INIT(&c->pools);
 	TAILQ_INIT(&c->removed);
-	TAILQ_INIT(&c->all);
 	TAILQ_INIT(&c->freed);
 	TAILQ_INIT(&c->settling);
 	TAILQ_INIT(&c->over);
@@ -60,6 +59,7 @@ void core_deinit(struct core *c)
 	pools_clear(c);
 	tombstones_free(c->tombstones);
 	future_table_deinit(&c->table);
+	roll_deinit(&c->roll);
 	slab_deinit(&c->memory);
 	slab_deinit(&c->runs);
 	heap_deinit(&c->timers);

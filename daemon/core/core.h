@@ -11,6 +11,7 @@
 #include "daemon/core/admission.h"
 #include "daemon/core/future.h"
 #include "daemon/core/pool.h"
+#include "daemon/core/roll.h"
 #include "daemon/core/shelf.h"
 #include "daemon/core/siphash.h"
 #include "daemon/core/slab.h"
@@ -89,9 +90,9 @@ struct core {
 	struct pools removed;	 /* pools that somebody still uses */
 	struct pool_sums gone;	 /* of pools that are freed */
 	struct future_table table;
+	struct roll roll;   /* their IDs */
 	struct slab memory; /* of futures */
 	struct slab runs;
-	struct futures all;	 /* by ID */
 	struct futures freed;	 /* to be freed at the end of the turn */
 	struct futures settling; /* final, and not all of their dependents know */
 	struct futures over;	 /* to be forgotten right now */
@@ -253,8 +254,17 @@ __attribute__((warn_unused_result)) int core_keep(
 	struct future *f, uint32_t bytes, struct refusal *ret_refusal);
 void core_unkeep(struct future *f, uint32_t bytes);
 
+/* Above all IDs. */
+#define CORE_ID_END UINT64_MAX
+
 /* A future that was not released. NULL. */
 struct future *core_find(const struct core *c, uint64_t id);
+/* Of all futures, also those that were released and still run: the next one below this ID, whether
+ * that is still there or not (CORE_ID_END: the youngest); above it (0: the oldest). NULL. */
+struct future *core_older(struct core *c, uint64_t id);
+struct future *core_newer(struct core *c, uint64_t id);
+/* Through all, the oldest first; they may be forgotten meanwhile, but not swept. */
+#define CORE_FOREACH(f, c) for ((f) = core_newer(c, 0); (f); (f) = core_newer(c, (f)->id))
 /* The futures of a uid that were submitted into this group, by ID; also those that were released
  * and still run. NULL if there are none. */
 struct tag_list *core_find_group(const struct core *c, uint32_t uid, const char *group, size_t len);

@@ -166,7 +166,6 @@ struct future {
 	struct run *run;	     /* or run_none */
 	TAILQ_ENTRY(future) in_line; /* queue, slot, aside, shelf, or the freed */
 	TAILQ_ENTRY(future) in_uid;  /* all of one uid, by ID */
-	TAILQ_ENTRY(future) in_all;  /* all, by ID */
 	union {
 		struct heap_node timer; /* whatever clock is next; of equal ones the older's */
 		struct {

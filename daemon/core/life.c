@@ -103,7 +103,7 @@ static void forget_one(struct core *c, struct future *f)
 	assert(!f->waiters);
 	c->n_timers--;
 	future_table_remove(&c->table, f);
-	TAILQ_REMOVE(&c->all, f, in_all);
+	roll_remove(&c->roll, f->id);
 	TAILQ_REMOVE(of_uid, f, in_uid);
 	held = drop_input(c, f);
 	future_give_run(c, f);
@@ -194,6 +194,18 @@ struct future *core_find(const struct core *c, uint64_t id)
 	struct future *f = future_table_find(&c->table, id);
 
 	return f && !f->is_released ? f : NULL;
+}
+
+struct future *core_older(struct core *c, uint64_t id)
+{
+	id = roll_older(&c->roll, id);
+	return id ? future_table_find(&c->table, id) : NULL;
+}
+
+struct future *core_newer(struct core *c, uint64_t id)
+{
+	id = roll_newer(&c->roll, id);
+	return id ? future_table_find(&c->table, id) : NULL;
 }
 
 struct tag_list *core_find_group(const struct core *c, uint32_t uid, const char *group, size_t len)
@@ -364,7 +376,7 @@ void life_clear(struct core *c)
 	struct future *f;
 
 	/* The youngest first: nobody's input goes before him. */
-	while ((f = TAILQ_LAST(&c->all, futures)))
+	while ((f = core_older(c, CORE_ID_END)))
 		drop_all(c, f);
 	sweep(c);
 }

@@ -134,6 +134,28 @@ class Uids(DaemonCase):
                 self.assertIn(id, [i["id"] for i in c.call("list", {"owner": "all"})])
                 self.assertEqual([i["owner"] for i in c.call("list", {"owner": ALICE})][-1], ALICE)
 
+    def test_pages_of_everybodys_futures_while_some_go(self):
+        with self.as_uid(ALICE) as alice, self.as_uid(BOB) as bob, Client(self.folder.socket) as root:
+            owners = alice, bob, root, alice
+            left = {owners[n % 4].call("put", n): owners[n % 4] for n in range(200)}
+            first, seen, at = min(left), [], {}
+            while True:
+                page = [i["id"] for i in root.call("list", {"owner": "all", "limit": 7, "after": first - 1, **at})]
+                if not page:
+                    break
+                seen += reversed(page)
+                # where the next page begins goes, and so do some on either side, of any owner
+                for id in page[0], page[0] - 1, page[0] - 2, page[-1]:
+                    if id in left:
+                        self.assertEqual(left.pop(id).call("release", [id]), 1)
+                at = {"before": page[0]}
+            gone = [id for id in range(first, first + 200) if id not in left and id not in seen]
+            self.assertEqual(sorted(seen + gone, reverse=True), list(range(first + 199, first - 1, -1)))
+            self.assertEqual(seen, sorted(set(seen), reverse=True))
+            self.assertLessEqual(set(left), set(seen))
+            for id, owner in left.items():
+                owner.call("release", [id])
+
     def test_workers_tell_jobs_to_those_who_may_see_them(self):
         def jobs(c):
             return [w["job"] for w in c.call("workers", {"pool": "bench"}) if "job" in w]

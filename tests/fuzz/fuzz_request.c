@@ -221,10 +221,9 @@ static void talk(struct client *k, const uint8_t *head, const uint8_t *bytes, si
 
 static void release_all(void)
 {
-	struct future *f, *next;
+	struct future *f;
 
-	for (f = TAILQ_FIRST(&server.core.all); f; f = next) {
-		next = TAILQ_NEXT(f, in_all);
+	CORE_FOREACH (f, &server.core) {
 		core_pin(f);
 		(void)core_cancel(&server.core, f, CANCEL_KILL, 0, clock_now_us());
 		core_release(&server.core, f);

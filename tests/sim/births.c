@@ -74,7 +74,7 @@ static int expected_beside_jobs(struct world *w, const struct submission *s, con
 	struct future *f;
 
 	w->n_ledgers++;
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	CORE_FOREACH (f, w->core) {
 		const struct record *r = world_record(w, f->id);
 		struct amounts held = ledger_held(w, f, r);
 		bool is_mine = r->uid == account_uid(s->account);

@@ -148,11 +148,11 @@ void graph_check(struct world *w)
 	struct future *f;
 	struct edge *e;
 
-	TAILQ_FOREACH (f, &w->core->all, in_all)
+	CORE_FOREACH (f, w->core)
 		world_record(w, f->id)->n_users = 0;
-	TAILQ_FOREACH (f, &w->core->all, in_all)
+	CORE_FOREACH (f, w->core)
 		n_up += check_edges(w, f);
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	CORE_FOREACH (f, w->core) {
 		check_pins(w, f);
 		DL_FOREACH(f->dependents, e)
 		{
@@ -177,7 +177,7 @@ void graph_check_after_turn(struct world *w, uint64_t now_us, uint64_t next_us)
 			world_fail(w, "ends are not told on");
 		return;
 	}
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	CORE_FOREACH (f, w->core) {
 		const struct record *r = world_record(w, f->id);
 		bool is_waiting = f->state == FUTURE_BLOCKED || f->state == FUTURE_DELAYED;
 		bool is_final;

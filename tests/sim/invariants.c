@@ -188,7 +188,7 @@ static void check_futures(struct world *w)
 	unsigned i = w->first_alive;
 	struct future *f;
 
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	CORE_FOREACH (f, w->core) {
 		for (; i < w->n_records && w->first_id + i < f->id; i++)
 			check_gone(w, &w->records[i]);
 		check_future(w, f);
@@ -198,6 +198,37 @@ static void check_futures(struct world *w)
 		check_gone(w, &w->records[i]);
 	while (w->first_alive < w->n_records && w->records[w->first_alive].is_gone)
 		w->first_alive++;
+}
+
+/* Who goes through all meets whom the accounts' own lists have, each once and by ID. */
+static void check_roll(struct world *w)
+{
+	uint64_t n = 0, n_own = 0, last;
+	struct future *f, *before = NULL;
+	struct account *a = NULL;
+
+	CORE_FOREACH (f, w->core) {
+		if (before && f->id <= before->id)
+			world_fail(w, "%llu comes behind %llu", (ull)f->id, (ull)before->id);
+		if (core_older(w->core, f->id) != before)
+			world_fail(w, "%llu has another one before it", (ull)f->id);
+		before = f;
+		n++;
+	}
+	if (core_older(w->core, CORE_ID_END) != before)
+		world_fail(w, "another one of %llu is the youngest", (ull)n);
+	while ((a = accounts_next(&w->core->accounts, a))) {
+		last = 0;
+		TAILQ_FOREACH (f, account_futures(a), in_uid) {
+			if (f->id <= last || core_newer(w->core, f->id - 1) != f)
+				world_fail(w, "%llu of uid %u is not in its place", (ull)f->id,
+					account_uid(a));
+			last = f->id;
+			n_own++;
+		}
+	}
+	if (n != n_own || n != w->core->table.n)
+		world_fail(w, "of %llu futures %llu are met", (ull)n_own, (ull)n);
 }
 
 /* ---- links, timers, waiters ---------------------------------------------------------------------
@@ -305,6 +336,7 @@ static void check_waiters(struct world *w)
 
 void check_always(struct world *w)
 {
+	check_roll(w);
 	check_futures(w);
 	for (unsigned i = 0; i < w->n_pools; i++)
 		for (unsigned k = 0; k < w->pools[i]->n_slots; k++)

@@ -16,7 +16,7 @@ static struct count count_jobs(struct world *w, const struct pool *p)
 	struct count n = {0};
 	struct future *f;
 
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	CORE_FOREACH (f, w->core) {
 		if (future_pool(f) != p || future_state_is_final(f->state))
 			continue;
 		n.queued += !f->run->slot && f->state == FUTURE_QUEUED;
@@ -158,7 +158,7 @@ static void check_accounts(struct world *w)
 	struct future *f;
 
 	w->n_ledgers++;
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	CORE_FOREACH (f, w->core) {
 		const struct record *r = world_record(w, f->id);
 
 		add_up(f, r, &sum[future_uid(f)]);

@@ -179,7 +179,7 @@ static uint64_t goes_in_time(
 	const struct future *f;
 	uint64_t sum = 0;
 
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	CORE_FOREACH (f, w->core) {
 		const struct record *r = world_record(w, f->id);
 
 		if (future_uid(f) != v->uid || is_pinned(w, f, is_sending_soon_over) ||

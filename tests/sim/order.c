@@ -35,7 +35,7 @@ uint64_t order_ahead(struct world *w, const struct future *f)
 	const struct future *g;
 	uint64_t n = 0;
 
-	TAILQ_FOREACH (g, &w->core->all, in_all)
+	CORE_FOREACH (g, w->core)
 		n += g != f && g->account == f->account && waits(g, future_pool(f)) &&
 		     is_before(w, g, f);
 	return n;
@@ -89,7 +89,7 @@ void order_settle(struct world *w)
 {
 	struct future *f;
 
-	TAILQ_FOREACH (f, &w->core->all, in_all)
+	CORE_FOREACH (f, w->core)
 		settle(w, f);
 	/* One that there was no memory for never was. */
 	TAILQ_FOREACH (f, &w->core->freed, in_line)
@@ -103,7 +103,7 @@ static void comes(struct world *w, const struct future *f)
 	struct shares *shares = &w->shares[world_pool_index(w, future_pool(f))];
 	const struct future *g;
 
-	TAILQ_FOREACH (g, &w->core->all, in_all)
+	CORE_FOREACH (g, w->core)
 		if (g != f && g->account == f->account && waits(g, future_pool(f)))
 			return;
 	memset(shares->overtaken[future_uid(f)], 0, sizeof(shares->overtaken[0]));
@@ -119,7 +119,7 @@ static void entered(struct world *w, const struct future *f, uint64_t now_us)
 
 	order_settle(w);
 	comes(w, f);
-	TAILQ_FOREACH (g, &w->core->all, in_all) {
+	CORE_FOREACH (g, w->core) {
 		if (g == f || future_pool(g) != future_pool(f) || !future_lane(g))
 			continue;
 		n_in_lane += g->account == f->account && (g->run->slot || waits(g, future_pool(f)));
@@ -166,7 +166,7 @@ void order_born(struct world *w, const struct future *f)
 	unsigned n_others = 0;
 	struct future *g;
 
-	TAILQ_FOREACH (g, &w->core->all, in_all)
+	CORE_FOREACH (g, w->core)
 		n_others += g != f && future_pool(g) == future_pool(f) && future_lane(g);
 	if (n_others == 0)
 		memset(shares->of, 0, sizeof(shares->of));
@@ -229,7 +229,7 @@ void check_hand_over(struct world *w, const struct future *f)
 	order_settle(w);
 	if (w->fake.now_us < world_record(w, f->id)->not_before_us)
 		world_fail(w, "%llu is handed over before the time that was named", (ull)f->id);
-	TAILQ_FOREACH (g, &w->core->all, in_all) {
+	CORE_FOREACH (g, w->core) {
 		if (g == f || !waits(g, future_pool(f)) || world_record(w, g->id)->is_charged)
 			continue;
 		does_wait[future_uid(g)] = true;
@@ -249,7 +249,7 @@ void check_overtaken(struct world *w)
 	struct future *f;
 
 	order_settle(w);
-	TAILQ_FOREACH (f, &w->core->all, in_all)
+	CORE_FOREACH (f, w->core)
 		if (future_pool(f) && waits(f, future_pool(f)))
 			does_wait[world_pool_index(w, future_pool(f))][future_uid(f)] = true;
 	for (unsigned p = 0; p < w->n_pools; p++)

@@ -66,7 +66,7 @@ static void check_idle(struct world *w, const struct pool *p)
 
 	if (!has_idle(w, p))
 		return;
-	TAILQ_FOREACH (f, &w->core->all, in_all)
+	CORE_FOREACH (f, w->core)
 		if (waits(f, p) && check_has_room(w, p, future_uid(f)))
 			world_fail(w, "%llu waits though a worker is idle", (ull)f->id);
 }
@@ -212,7 +212,7 @@ static void check_clocks(struct world *w, uint64_t now_us)
 {
 	struct future *f;
 
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	CORE_FOREACH (f, w->core) {
 		const struct record *r = world_record(w, f->id);
 		uint64_t over_us = r->wishes.deadline_us
 					   ? heap_after(r->submitted_us, r->wishes.deadline_us)

@@ -96,7 +96,7 @@ void check_reasons(struct world *w, bool is_quiet)
 {
 	struct future *f;
 
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	CORE_FOREACH (f, w->core) {
 		struct explanation e;
 
 		if (!future_pool(f))

@@ -33,7 +33,7 @@ static unsigned n_unfinished(struct world *w, uint32_t uid)
 	struct future *f;
 	unsigned n = 0;
 
-	TAILQ_FOREACH (f, &w->core->all, in_all)
+	CORE_FOREACH (f, w->core)
 		n += future_lane(f) && future_uid(f) == uid;
 	return n;
 }
@@ -65,7 +65,7 @@ void reload_count_jobs(struct world *w, uint32_t uid, struct by_jobs *ret)
 	ret->is_first = w->is_lenient_to[uid];
 	ret->is_first_of_all = w->is_lenient;
 	w->n_ledgers++;
-	TAILQ_FOREACH (f, &w->core->all, in_all) {
+	CORE_FOREACH (f, w->core) {
 		struct amounts held = ledger_held(w, f, world_record(w, f->id));
 		bool is_mine = future_uid(f) == uid;
 
@@ -125,7 +125,7 @@ void reload_check_swept(struct world *w)
 
 	if (!p || p->state != POOL_REMOVED || p->n_by_state[SLOT_EMPTY] != p->n_slots)
 		return;
-	TAILQ_FOREACH (f, &w->core->all, in_all)
+	CORE_FOREACH (f, w->core)
 		if (future_pool(f) == p)
 			return;
 	world_fail(w, "pool %s was removed, is not needed and stays", p->name);

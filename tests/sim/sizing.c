@@ -160,7 +160,7 @@ static unsigned n_waiting(struct world *w, const struct pool *p)
 	struct future *f;
 	unsigned n = 0;
 
-	TAILQ_FOREACH (f, &w->core->all, in_all)
+	CORE_FOREACH (f, w->core)
 		n += future_pool(f) == p && f->state == FUTURE_QUEUED && !f->run->slot &&
 		     check_has_room(w, p, future_uid(f));
 	return n;

@@ -299,7 +299,7 @@ static void drain(struct world *w)
 	check_always(w);
 	if (world_once_in(w, 2)) {
 		core_stop_running(w->core, CANCEL_TERM, w->fake.now_us);
-		TAILQ_FOREACH (f, &w->core->all, in_all)
+		CORE_FOREACH (f, w->core)
 			if (f->run->slot && f->run->slot->state != SLOT_LEAVING &&
 				f->state != FUTURE_CANCELLING)
 				world_fail(w, "%llu survives a stop", (unsigned long long)f->id);
@@ -308,7 +308,7 @@ static void drain(struct world *w)
 	if (!world_once_in(w, 3))
 		return;
 	core_stop_running(w->core, CANCEL_KILL, w->fake.now_us);
-	TAILQ_FOREACH (f, &w->core->all, in_all)
+	CORE_FOREACH (f, w->core)
 		if (f->run->slot && f->run->slot->state != SLOT_LEAVING)
 			world_fail(w, "the worker of %llu survives a stop in haste",
 				(unsigned long long)f->id);

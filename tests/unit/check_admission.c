@@ -74,12 +74,10 @@ static void let_in(struct admission *a, uint32_t uid, uint64_t bytes)
 
 static void release_all(void)
 {
-	struct future *f, *next;
+	struct future *f;
 
-	for (f = TAILQ_FIRST(&core->all); f; f = next) {
-		next = TAILQ_NEXT(f, in_all);
+	CORE_FOREACH (f, core)
 		core_release(core, f);
-	}
 	core_sweep(core);
 }
 
