@@ -45,6 +45,7 @@ struct fake_answer {
 	bool is_failure;
 	enum future_failure failure;
 	uint64_t value_bytes;
+	bool is_inline; /* however large; else it has an fd if it has no room in a packet */
 	uint64_t started_us;
 	uint64_t run_us;
 	uint64_t rss_kib;

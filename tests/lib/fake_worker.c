@@ -148,7 +148,8 @@ void fake_read_answers(void *shell, struct slot *s)
 			.is_failure = from.is_failure,
 			.failure = from.failure,
 			.value_bytes = from.value_bytes,
-			.value_fds = from.value_bytes > s->pool->config.packed_result_bytes,
+			.value_fds = !from.is_inline &&
+				     from.value_bytes > s->pool->config.packed_result_bytes,
 			.started_us = from.started_us,
 			.run_us = from.run_us,
 			.rss_kib = from.rss_kib};

@@ -41,6 +41,7 @@ static struct fake_answer some_answer(struct world *w, const struct fake_worker 
 	struct fake_answer a = {.is_failure = world_once_in(w, 5)};
 
 	a.value_bytes = world_below(w, max + 1);
+	a.is_inline = world_once_in(w, 4);
 	if (a.is_failure)
 		a.failure = FAILURE_FUNCTION;
 	if (!world_once_in(w, 4))
