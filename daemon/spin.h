@@ -17,9 +17,10 @@ struct spin {
 };
 
 void spin_init(struct spin *s);
-/* What came of a wait: a sleep of so long, while it was off; a spin that was in vain or not. */
+/* What came of a wait: a sleep of so long, while it was off; a spin, until an event came or in vain,
+ * whose last look began after so long. */
 void spin_note_sleep(struct spin *s, uint64_t took_us, uint64_t most_us);
-void spin_note_spin(struct spin *s, bool was_in_vain);
+void spin_note_spin(struct spin *s, bool has_come, uint64_t took_us, uint64_t most_us);
 /* Whether a wait may begin with a spin while so many workers run jobs: only if there is a CPU that
  * none of them needs. */
 bool spin_may_be(const struct spin *s, unsigned n_running, uint64_t most_us);

@@ -32,12 +32,22 @@ static unsigned turn_on(void)
 	return n;
 }
 
+static void spin_in_vain(void)
+{
+	spin_note_spin(&spin, false, MOST_US, MOST_US);
+}
+
+static void spin_well(void)
+{
+	spin_note_spin(&spin, true, 2 * MOST_US, MOST_US);
+}
+
 static unsigned turn_off(void)
 {
 	unsigned n = 0;
 
 	for (; spin.is_on; n++)
-		spin_note_spin(&spin, true);
+		spin_in_vain();
 	return n;
 }
 
@@ -75,10 +85,10 @@ START_TEST(test_one_of_nine_may_be_in_vain)
 	setup();
 	turn_on();
 	for (int i = 0; i < 9000; i++)
-		spin_note_spin(&spin, i % 9 == 0);
+		i % 9 == 0 ? spin_in_vain() : spin_well();
 	ck_assert(spin.is_on);
 	for (int i = 0; i < 900; i++)
-		spin_note_spin(&spin, i % 8 == 0);
+		i % 8 == 0 ? spin_in_vain() : spin_well();
 	ck_assert(!spin.is_on);
 }
 END_TEST
@@ -91,10 +101,25 @@ START_TEST(test_where_they_pay_what_was_in_vain_is_forgotten)
 		turn_off();
 	}
 	ck_assert_uint_gt(turn_on(), LEAST);
-	for (int i = 0; i < 100; i++)
-		spin_note_spin(&spin, false);
+	for (int i = 0; i < 200; i++)
+		spin_well();
 	turn_off();
 	ck_assert_uint_eq(turn_on(), 2 * LEAST);
+}
+END_TEST
+
+/* Whether the event came or not. */
+START_TEST(test_where_others_want_the_cpu_it_is_off_for_much_longer)
+{
+	static const unsigned wanted[] = {LEAST, 16 * LEAST, 256 * LEAST, 8192, 8192};
+
+	setup();
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		ck_assert_uint_eq(turn_on(), wanted[i]);
+		spin_note_spin(&spin, i % 2, 2 * MOST_US + 1, MOST_US);
+		ck_assert(!spin.is_on);
+		ck_assert_uint_eq(spin.n_vain, i + 1);
+	}
 }
 END_TEST
 
@@ -169,5 +194,6 @@ END_TEST
 
 SUITE_MAIN("spin", test_several_short_sleeps_in_a_row_turn_it_on,
 	test_those_in_vain_turn_it_off_for_longer_each_time, test_one_of_nine_may_be_in_vain,
-	test_where_they_pay_what_was_in_vain_is_forgotten, test_never_without_a_cpu_to_spare,
+	test_where_they_pay_what_was_in_vain_is_forgotten,
+	test_where_others_want_the_cpu_it_is_off_for_much_longer, test_never_without_a_cpu_to_spare,
 	test_the_cpus_are_those_that_it_may_use, test_a_wait_ends_with_an_event)
