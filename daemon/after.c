@@ -68,7 +68,7 @@ bool after_again(struct request *r, const struct future *f, struct after **ret, 
 
 	if (!edges_next_input(f, NULL))
 		return true;
-	list = calloc(f->terms->n_edges, sizeof(*list));
+	list = calloc(future_terms(f)->n_edges, sizeof(*list));
 	if (!list) {
 		request_fail_errno(r, -ENOMEM);
 		return false;

@@ -71,14 +71,14 @@ struct payload *attempts_describe(struct future *f, enum future_state state, uin
 
 static unsigned n_kept(const struct future *f)
 {
-	return f->terms ? f->terms->n_kept : 0;
+	return future_terms(f) ? future_terms(f)->n_kept : 0;
 }
 
 unsigned attempts_count(const struct future *f)
 {
 	if (f->run->head_us)
 		return f->run->attempt;
-	return f->terms ? f->terms->n_ended : 0;
+	return future_terms(f) ? future_terms(f)->n_ended : 0;
 }
 
 unsigned attempts_current(const struct future *f)
@@ -97,7 +97,7 @@ void attempts_pack(struct bufpack *p, const struct future *f)
 
 	bufpack_array(p, n_kept(f) + (f->run->head_us != 0));
 	if (n_kept(f))
-		STAILQ_FOREACH (a, &f->terms->attempts, next)
+		STAILQ_FOREACH (a, &future_terms(f)->attempts, next)
 			bufpack_raw(p, a->details->bytes, a->details->len);
 	if (!f->run->head_us)
 		return;
@@ -129,11 +129,11 @@ void attempts_pack_deaths(struct bufpack *p, const struct future *f)
 	size_t n = 0;
 
 	if (n_kept(f))
-		STAILQ_FOREACH (a, &f->terms->attempts, next)
+		STAILQ_FOREACH (a, &future_terms(f)->attempts, next)
 			n += find_death(a, &death);
 	bufpack_array(p, n);
 	if (n)
-		STAILQ_FOREACH (a, &f->terms->attempts, next)
+		STAILQ_FOREACH (a, &future_terms(f)->attempts, next)
 			if (find_death(a, &death))
 				bufpack_raw(p, death.p, cursor_len(&death));
 }

@@ -99,14 +99,19 @@ static void give_back(struct future *f, size_t bytes)
 
 struct future_extra *extra_of(struct future *f)
 {
-	if (f->extra)
-		return f->extra;
-	if (!charge(f, sizeof(*f->extra)))
+	size_t bytes = future_annex_bytes(f) + sizeof(struct future_extra);
+	struct future_extra *e = future_extra(f);
+
+	if (e)
+		return e;
+	if (!charge(f, bytes))
 		return NULL;
-	f->extra = new_empty(sizeof(*f->extra));
-	if (!f->extra)
-		give_back(f, sizeof(*f->extra));
-	return f->extra;
+	e = new_empty(sizeof(*e));
+	if (e && future_take_annex(f) == 0)
+		return f->annex->extra = e;
+	give_back(f, bytes);
+	free(e);
+	return NULL;
 }
 
 static char *drop_text(struct future *f, char *text)
@@ -133,23 +138,25 @@ static char *keep_text(struct future *f, const char *text, size_t len)
 
 int extra_set_label(struct future *f, const char *text, size_t len, struct refusal *ret_refusal)
 {
-	size_t bytes = len ? len + 1 : 0, with = f->extra ? 0 : sizeof(*f->extra);
-	struct future_extra *e = f->extra;
+	size_t bytes = len ? len + 1 : 0;
+	struct future_extra *e = future_extra(f);
 	char *copy = NULL;
 	int r;
 
 	if (!e && !len)
 		return 0;
-	r = core_keep(f, (uint32_t)(bytes + with), ret_refusal);
+	if (!e)
+		bytes += future_annex_bytes(f) + sizeof(*e);
+	r = core_keep(f, (uint32_t)bytes, ret_refusal);
 	if (r)
 		return r;
 	if (!e)
 		e = new_empty(sizeof(*e));
 	if (len)
 		copy = strndup(text, len);
-	if (!e || (len && !copy)) {
-		core_unkeep(f, (uint32_t)(bytes + with));
-		if (!f->extra)
+	if (!e || (len && !copy) || future_take_annex(f) < 0) {
+		core_unkeep(f, (uint32_t)bytes);
+		if (!future_extra(f))
 			free(e);
 		free(copy);
 		return -ENOMEM;
@@ -159,7 +166,7 @@ int extra_set_label(struct future *f, const char *text, size_t len, struct refus
 	free(e->own_label);
 	e->own_label = copy;
 	e->label = copy;
-	f->extra = e;
+	f->annex->extra = e;
 	return 0;
 }
 
@@ -189,7 +196,7 @@ void extra_set_progress(
 
 void extra_next_run(struct future *f)
 {
-	struct future_extra *e = f->extra;
+	struct future_extra *e = future_extra(f);
 
 	if (!e)
 		return;
@@ -219,7 +226,7 @@ void extra_set_output(struct future *f, enum extra_stream stream, int fd)
 
 uint64_t extra_output_bytes(const struct future *f, int stream)
 {
-	int fd = f->extra ? f->extra->output_fd[stream] : -1;
+	int fd = future_extra(f) ? future_extra(f)->output_fd[stream] : -1;
 	struct stat st;
 
 	return fd >= 0 && fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;

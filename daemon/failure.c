@@ -127,7 +127,7 @@ static void describe_pool(const struct future *f, char *text, size_t size)
 
 static void describe_time_out(const struct future *f, char *text, size_t size)
 {
-	const struct wishes *w = f->terms ? &f->terms->wishes : NULL;
+	const struct wishes *w = future_terms(f) ? &future_terms(f)->wishes : NULL;
 
 	switch (f->clock) {
 	case FUTURE_CLOCK_START_WITHIN:
@@ -199,7 +199,8 @@ void failure_describe(const struct future *f, char *text, size_t size)
 		break;
 	case FAILURE_TIMEOUT: describe_time_out(f, text, size); break;
 	case FAILURE_POISON:
-		snprintf(text, size, "%u workers died under it", f->terms ? f->terms->n_deaths : 1);
+		snprintf(text, size, "%u workers died under it",
+			future_terms(f) ? future_terms(f)->n_deaths : 1);
 		break;
 	case FAILURE_CANCELLED: snprintf(text, size, "cancelled by uid %u", f->cancel_uid); break;
 	case FAILURE_LOST: describe_loss(f, text, size); break;
@@ -223,7 +224,7 @@ static void pack_cancel_details(struct bufpack *p, const struct future *f)
 {
 	static const char *const modes[] = {
 		[CANCEL_QUEUED] = "queued", [CANCEL_TERM] = "term", [CANCEL_KILL] = "kill"};
-	bool has_reason = f->extra && f->extra->reason;
+	bool has_reason = future_extra(f) && future_extra(f)->reason;
 
 	bufpack_map(p, 3 + has_reason);
 	bufpack_text(p, "uid");
@@ -232,7 +233,7 @@ static void pack_cancel_details(struct bufpack *p, const struct future *f)
 	bufpack_seconds(p, clock_unix_us(future_finished_us(f)));
 	pack_word(p, "mode", modes[f->cancel_mode]);
 	if (has_reason)
-		pack_word(p, "reason", f->extra->reason);
+		pack_word(p, "reason", future_extra(f)->reason);
 }
 
 /* The value as it is, but with nil in place of each memfd. */

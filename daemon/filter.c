@@ -43,7 +43,7 @@ bool filter_matches(const struct filter *fl, const struct future *f)
 	return !f->is_released && (fl->states >> f->state & 1) &&
 	       same_text(future_pool(f) ? future_pool(f)->name : NULL, &fl->pool) &&
 	       filter_goes_through(fl, f) &&
-	       same_text(f->extra ? f->extra->label : NULL, &fl->label);
+	       same_text(future_extra(f) ? future_extra(f)->label : NULL, &fl->label);
 }
 
 /* ---- going through ---- */
@@ -82,7 +82,7 @@ struct future *filter_newer(const struct filter *fl, struct future *f)
 
 	if (!fl->group.text)
 		return TAILQ_NEXT(f, in_uid);
-	t = TAILQ_NEXT(&f->tags->group, in_name);
+	t = TAILQ_NEXT(&future_tags(f)->group, in_name);
 	return t ? t->future : NULL;
 }
 
@@ -92,7 +92,7 @@ struct future *filter_older(const struct filter *fl, struct future *f)
 
 	if (!fl->group.text)
 		return TAILQ_PREV(f, futures, in_uid);
-	t = TAILQ_PREV(&f->tags->group, tag_list, in_name);
+	t = TAILQ_PREV(&future_tags(f)->group, tag_list, in_name);
 	return t ? t->future : NULL;
 }
 

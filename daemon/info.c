@@ -56,7 +56,8 @@ static void pack_cost(struct fields *fs, const struct future *f, uint64_t now_us
 	cost_pack_timing(field(fs, "timing"), &t);
 	if (f->run->started_us && future_state_is_final(f->state) && cost_share(&t) >= 0)
 		cost_pack_share(field(fs, "work_share"), &t);
-	cost_pack_bytes(field(fs, "bytes"), &in, &out, f->terms ? f->terms->object_bytes : 0);
+	cost_pack_bytes(
+		field(fs, "bytes"), &in, &out, future_terms(f) ? future_terms(f)->object_bytes : 0);
 }
 
 static void pack_advice(struct fields *fs, const struct function *fn)
@@ -135,8 +136,8 @@ static void pack_job(struct fields *fs, const struct future *f, uint64_t ahead_m
 		bufpack_uint(field(fs, "attempt"), attempts_count(f));
 		attempts_pack(field(fs, "attempts"), f);
 	}
-	if (f->terms && f->terms->wishes.retry_of)
-		bufpack_uint(field(fs, "retry_of"), f->terms->wishes.retry_of);
+	if (future_terms(f) && future_terms(f)->wishes.retry_of)
+		bufpack_uint(field(fs, "retry_of"), future_terms(f)->wishes.retry_of);
 	if (f->run->head_us) {
 		bufpack_seconds(field(fs, "started"),
 			clock_unix_us(f->run->started_us ? f->run->started_us : f->run->head_us));
@@ -161,8 +162,8 @@ void info_pack(struct bufpack *p, const struct future *f, uint64_t ahead_max)
 		pack_job(&fs, f, ahead_max, now_us);
 	if (future_group(f))
 		bufpack_text(field(&fs, "group"), future_group(f));
-	if (f->extra)
-		pack_texts(&fs, f->extra);
+	if (future_extra(f))
+		pack_texts(&fs, future_extra(f));
 	bufpack_uint(field(&fs, "owner"), future_uid(f));
 	bufpack_seconds(field(&fs, "submitted"), clock_unix_us(f->submitted_us));
 	if (future_state_is_final(f->state))

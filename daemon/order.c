@@ -208,7 +208,7 @@ static int fill_future(struct order *o, struct future *f, struct cursor value, c
 	in = payload_moved(*into);
 	future_set_in(f, &in);
 	f->is_each = o->spec.each;
-	e = extra_size(&o->spec) ? extra_new(&o->spec, &f->extra) : 0;
+	e = extra_size(&o->spec) ? extra_new(&o->spec, &f->annex->extra) : 0;
 	return e || !n_fds ? e : note_own_streams(f, roles, n_fds);
 }
 
@@ -360,14 +360,14 @@ static struct jobspec spec_of(const struct future *f)
 {
 	struct jobspec spec = {.set = 0};
 
-	if (f->extra && f->extra->label) {
+	if (future_extra(f) && future_extra(f)->label) {
 		spec.set |= JOBSPEC_BIT(LABEL);
-		spec.label = f->extra->label;
+		spec.label = future_extra(f)->label;
 		spec.label_len = strlen(spec.label);
 	}
-	if (f->extra && f->extra->trace) {
+	if (future_extra(f) && future_extra(f)->trace) {
 		spec.set |= JOBSPEC_BIT(TRACE);
-		spec.trace = f->extra->trace;
+		spec.trace = future_extra(f)->trace;
 		spec.trace_len = strlen(spec.trace);
 	}
 	return spec;
@@ -388,14 +388,14 @@ static struct submission again_of(const struct order *o, const struct future *f)
 		.ttl_us = f->ttl_us,
 	};
 
-	if (f->terms)
-		s.wishes = f->terms->wishes;
+	if (future_terms(f))
+		s.wishes = future_terms(f)->wishes;
 	s.wishes.after = o->after;
 	s.wishes.n_after = o->n_after;
 	s.wishes.delay_us = 0;
 	s.wishes.retry_of = f->id;
-	if (f->tags && f->tags->group.name) {
-		s.tags.group = tag_text(&f->tags->group);
+	if (future_tags(f) && future_tags(f)->group.name) {
+		s.tags.group = tag_text(&future_tags(f)->group);
 		s.tags.group_len = strlen(s.tags.group);
 	}
 	return s;
@@ -421,7 +421,7 @@ struct future *order_again(struct order *o, const struct future *f)
 	}
 	e = payload_copy(f->input, &again->input);
 	if (e == 0)
-		e = extra_new(&o->spec, &again->extra);
+		e = extra_new(&o->spec, &again->annex->extra);
 	if (e == 0) {
 		again->is_each = f->is_each;
 		in = payload_moved(again->input);

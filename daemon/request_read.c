@@ -184,7 +184,8 @@ static void answer_stream_piece(struct reply_to to, struct future *f, const stru
 	ssize_t n = 0;
 
 	if (o->offset < size)
-		n = pread(f->extra->output_fd[o->stream], piece, o->length, (off_t)o->offset);
+		n = pread(
+			future_extra(f)->output_fd[o->stream], piece, o->length, (off_t)o->offset);
 	if (n < 0) {
 		answer_errno(to, -errno);
 		return;
@@ -325,7 +326,7 @@ void request_read(struct request *r)
 		(!future_pool(f) || workers_config(future_pool(f))->handler != HANDLER_EXEC))
 		request_fail(r, OUTCOME_E_BAD_REQUEST,
 			"future %llu is no command: it has no streams", (unsigned long long)id);
-	else if (o.stream >= 0 && f->extra && f->extra->is_own[o.stream])
+	else if (o.stream >= 0 && future_extra(f) && future_extra(f)->is_own[o.stream])
 		request_fail(r, OUTCOME_E_BAD_REQUEST,
 			"%s of job %llu went to a file of its client's own: there is nothing of it "
 			"here",

@@ -48,7 +48,7 @@ static void pack_spilled_input(struct bufpack *p, const struct payload *input)
 /* Its last key has no value yet, if there are values. */
 static void pack_meta(struct bufpack *p, const struct future *f, bool has_values)
 {
-	const char *trace = f->extra ? f->extra->trace : NULL;
+	const char *trace = future_extra(f) ? future_extra(f)->trace : NULL;
 	unsigned n = 4u + (f->timeout_us > 0) + (trace != NULL) + f->is_each + has_values;
 	uint8_t *at = bufpack_open(p, 1 + 3 + 8 + 4 + 11 + 4 * ENCODE_UINT_BYTES);
 
@@ -95,7 +95,7 @@ static int add_values(struct bufpack *p, struct buf *values, struct future *f, s
 
 	if (run_values_exceed(&v, &limit, &number, &max))
 		return RUN_PACKET_E_LARGE;
-	f->terms->object_bytes = v.payload_bytes;
+	future_terms(f)->object_bytes = v.payload_bytes;
 	r = run_values_pack(values, f, v.n, fds);
 	if (r == 0 && others + buf_used(values) > PROTO_PACKET_BYTES) {
 		in.copied_bytes += buf_used(values);
@@ -161,7 +161,8 @@ static bool are_alike(const struct future *f, const struct future *g)
 {
 	return f->function == g->function && f->account == g->account &&
 	       f->run->result_bytes == g->run->result_bytes && f->run->attempt == g->run->attempt &&
-	       f->timeout_us == g->timeout_us && f->is_each == g->is_each && !f->extra && !g->extra;
+	       f->timeout_us == g->timeout_us && f->is_each == g->is_each && !future_extra(f) &&
+	       !future_extra(g);
 }
 
 static void pack_run(struct bufpack *p, const struct future *f, struct packed_run *ret)

@@ -55,7 +55,7 @@ static void hold_free(struct pending *p, bool is_closing)
 {
 	struct hold *h = container_of(p, struct hold, pending);
 
-	h->future->extra->hold = NULL;
+	future_extra(h->future)->hold = NULL;
 	if (is_closing)
 		core_release(p->conn->conns->core, h->future);
 	free(h);
@@ -76,10 +76,10 @@ static struct pending *hold_new(struct request *r, struct future *f)
 		return NULL;
 	}
 	/* Put again, by its key: it goes with the connection that said so last. */
-	if (f->extra->hold)
-		pending_remove(f->extra->hold, false);
+	if (future_extra(f)->hold)
+		pending_remove(future_extra(f)->hold, false);
 	h->future = f;
-	f->extra->hold = &h->pending;
+	future_extra(f)->hold = &h->pending;
 	return &h->pending;
 }
 

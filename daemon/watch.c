@@ -153,7 +153,7 @@ static bool tell_output(struct watched *e, const struct watch_event *to, int str
 
 	if (!has_output(e, stream))
 		return false;
-	n = pread(e->future->extra->output_fd[stream], piece, sizeof(piece), (off_t)*at);
+	n = pread(future_extra(e->future)->output_fd[stream], piece, sizeof(piece), (off_t)*at);
 	if (n <= 0)
 		return false;
 	watch_event_output(to, stream, *at, piece, (size_t)n);
@@ -163,7 +163,7 @@ static bool tell_output(struct watched *e, const struct watch_event *to, int str
 
 static void tell_progress(struct watched *e, const struct watch_event *to)
 {
-	const struct future_extra *x = e->future->extra;
+	const struct future_extra *x = future_extra(e->future);
 
 	if (!e->has_progress)
 		return;
@@ -177,7 +177,7 @@ static void tell_progress(struct watched *e, const struct watch_event *to)
 /* Output that grows is looked at until the end. */
 static void look_later(struct watched *e, uint64_t now_us)
 {
-	const struct future_extra *x = e->future->extra;
+	const struct future_extra *x = future_extra(e->future);
 	bool may_grow = false;
 
 	for (int i = 0; i < _STREAM_MAX; i++)
@@ -294,7 +294,7 @@ int watch_take(struct watch *w, struct future *f, struct refusal *ret_refusal)
 	}
 	if (!future_state_is_final(f->state))
 		note_state(e);
-	e->has_progress = w->wants_progress && f->extra && f->extra->has_progress;
+	e->has_progress = w->wants_progress && future_extra(f) && future_extra(f)->has_progress;
 	core_watch(w->all->core, f, &e->hook.waiter);
 	return 0;
 }

@@ -26,7 +26,7 @@ void watch_event_state(const struct watch_event *e, enum future_state state, uns
 
 void watch_event_progress(const struct watch_event *e, const struct future *f)
 {
-	const struct future_extra *x = f->extra;
+	const struct future_extra *x = future_extra(f);
 	struct bufpack *p = begin(e, "progress", 3);
 
 	bufpack_field_uint(p, "done", x->progress_done);

@@ -343,8 +343,8 @@ int worker_link_hand_over(struct worker_link *l, struct future *const *jobs, uns
 	for (unsigned i = 0; i < n; i++) {
 		remember_uid(l, jobs[i]);
 		lending_note(l, jobs[i]);
-		if (jobs[i]->extra)
-			jobs[i]->extra->worker_pid = (int32_t)l->pid;
+		if (future_extra(jobs[i]))
+			future_extra(jobs[i])->worker_pid = (int32_t)l->pid;
 	}
 	return 0;
 }

@@ -40,7 +40,7 @@ static uint8_t retry_bit(enum future_state state)
 
 static bool has_retry(const struct future *f, enum future_state state)
 {
-	const struct terms *t = f->terms;
+	const struct terms *t = future_terms(f);
 
 	return t && t->wishes.retry_on & retry_bit(state) && t->n_retries < t->wishes.retries &&
 	       (state != FUTURE_TIMEOUT || f->clock == FUTURE_CLOCK_TIMEOUT);
@@ -65,7 +65,7 @@ static bool may_run_again(const struct future *f, enum future_state state)
 
 bool core_may_run_again(const struct future *f)
 {
-	const struct terms *t = f->terms;
+	const struct terms *t = future_terms(f);
 
 	return f->function->is_pure || (t && t->n_retries < t->wishes.retries);
 }
@@ -77,7 +77,7 @@ bool attempt_may_follow(const struct future *f)
 
 static bool is_poison(const struct future *f, enum future_state state)
 {
-	unsigned n_deaths = f->terms ? f->terms->n_deaths : 0;
+	unsigned n_deaths = future_terms(f) ? future_terms(f)->n_deaths : 0;
 
 	return state == FUTURE_LOST && !is_closing(f) && future_pool(f)->config.poison > 0 &&
 	       n_deaths + 1 >= future_pool(f)->config.poison;
@@ -89,23 +89,30 @@ static bool is_poison(const struct future *f, enum future_state state)
 static bool has_terms(struct future *f, uint64_t now_us)
 {
 	static const struct wishes none;
+	uint32_t bytes = future_annex_bytes(f) + sizeof(struct terms);
+	struct terms *t;
 
-	if (f->terms)
+	if (future_terms(f))
 		return true;
-	if (core_keep(f, sizeof(*f->terms), NULL) != 0)
+	if (core_keep(f, bytes, NULL) != 0)
 		return false;
-	f->terms = terms_new(&none, now_us);
-	if (!f->terms)
-		core_unkeep(f, sizeof(*f->terms));
-	return f->terms;
+	t = terms_new(&none, now_us);
+	if (t && future_take_annex(f) == 0) {
+		f->annex->terms = t;
+		return true;
+	}
+	terms_free(t);
+	core_unkeep(f, bytes);
+	return false;
 }
 
 static void forget_oldest(struct core *c, struct future *f)
 {
-	struct attempt *a = STAILQ_FIRST(&f->terms->attempts);
+	struct terms *t = future_terms(f);
+	struct attempt *a = STAILQ_FIRST(&t->attempts);
 
-	STAILQ_REMOVE_HEAD(&f->terms->attempts, next);
-	f->terms->n_kept--;
+	STAILQ_REMOVE_HEAD(&t->attempts, next);
+	t->n_kept--;
 	c->ops->drop_payload(c->shell, a->details);
 	core_unkeep(f, a->bytes);
 	free(a);
@@ -113,7 +120,7 @@ static void forget_oldest(struct core *c, struct future *f)
 
 void attempt_forget_all(struct core *c, struct future *f)
 {
-	while (f->terms && f->terms->n_kept > 0)
+	while (future_terms(f) && future_terms(f)->n_kept > 0)
 		forget_oldest(c, f);
 }
 
@@ -130,8 +137,8 @@ static void keep(struct core *c, struct future *f, const struct run_end *e)
 	f->run->value = NULL;
 	a->bytes = (uint32_t)(sizeof(*a) + bytes);
 	if (a->details && core_keep(f, a->bytes, NULL) == 0) {
-		STAILQ_INSERT_TAIL(&f->terms->attempts, a, next);
-		f->terms->n_kept++;
+		STAILQ_INSERT_TAIL(&future_terms(f)->attempts, a, next);
+		future_terms(f)->n_kept++;
 		return;
 	}
 	if (a->details)
@@ -142,7 +149,7 @@ static void keep(struct core *c, struct future *f, const struct run_end *e)
 /* Writes down what f came to, and makes it as if it had not run. */
 static void turn_over(struct core *c, struct future *f, const struct run_end *e, uint64_t now_us)
 {
-	struct terms *t = f->terms;
+	struct terms *t = future_terms(f);
 
 	f->failure = e->failure;
 	f->run->finished_us = now_us;
@@ -176,19 +183,22 @@ static uint64_t noise(uint64_t id, unsigned n)
  * do not come back together. */
 static uint64_t backoff_us(const struct future *f)
 {
-	uint64_t us = f->terms->wishes.backoff_us;
+	const struct terms *t = future_terms(f);
+	uint64_t us = t->wishes.backoff_us;
 
-	for (unsigned n = 1; n < f->terms->n_ended && us && us < BACKOFF_MOST_US; n++)
+	for (unsigned n = 1; n < t->n_ended && us && us < BACKOFF_MOST_US; n++)
 		us = us * 2 < BACKOFF_MOST_US ? us * 2 : BACKOFF_MOST_US;
-	return heap_after(us, noise(f->id, f->terms->n_ended) % (us / 4 + 1));
+	return heap_after(us, noise(f->id, t->n_ended) % (us / 4 + 1));
 }
 
 void attempt_queue(struct core *c, struct future *f, uint64_t now_us)
 {
+	struct terms *t = future_terms(f);
+
 	if (f->state != FUTURE_QUEUED)
 		future_set_state(f, FUTURE_QUEUED);
-	if (f->terms && f->terms->wishes.start_within_us)
-		f->terms->start_by_us = heap_after(now_us, f->terms->wishes.start_within_us);
+	if (t && t->wishes.start_within_us)
+		t->start_by_us = heap_after(now_us, t->wishes.start_within_us);
 	queue_enter(&future_pool(f)->queue, f, now_us);
 	life_arm(c, f);
 }
@@ -217,7 +227,7 @@ static void leave_aside(struct future *f)
 
 void attempt_first(struct core *c, struct future *f, uint64_t now_us)
 {
-	const struct terms *t = f->terms;
+	const struct terms *t = future_terms(f);
 
 	if (t && t->not_before_us > now_us) {
 		go_aside(c, f);
@@ -260,7 +270,7 @@ void attempt_time_out(struct core *c, struct future *f, enum future_clock clock,
 
 static void run_again(struct core *c, struct future *f, uint64_t now_us)
 {
-	struct terms *t = f->terms;
+	struct terms *t = future_terms(f);
 
 	t->not_before_us = heap_after(now_us, backoff_us(f));
 	if (t->not_before_us >= t->deadline_us) {
@@ -308,7 +318,7 @@ void attempt_over(struct core *c, struct future *f, const struct run_end *e, uin
 		end_poisoned(c, f, e, now_us);
 	} else if (may_run_again(f, e->state) && has_terms(f, now_us)) {
 		if (!runs_by_itself(f, e->state))
-			f->terms->n_retries++;
+			future_terms(f)->n_retries++;
 		turn_over(c, f, e, now_us);
 		run_again(c, f, now_us);
 	} else {

@@ -13,7 +13,9 @@
 /* As long as the record. */
 static uint64_t kept_bytes_of(const struct submission *s)
 {
-	return s->extra_bytes + terms_bytes(&s->wishes) + tags_bytes(&s->tags);
+	uint64_t bytes = s->extra_bytes + terms_bytes(&s->wishes) + tags_bytes(&s->tags);
+
+	return bytes ? bytes + sizeof(struct annex) : 0;
 }
 
 /* Sparse memfds may claim any size: a sum that wrapped around would fit in every quota. */
@@ -50,20 +52,21 @@ static struct future *future_new(
 	struct core *c, const struct submission *s, uint64_t kept_bytes, uint64_t now_us)
 {
 	struct future *f = slab_take(&c->memory);
-	bool is_whole = f;
+	bool is_whole;
 
 	if (f) {
 		f->account = s->account;
 		f->run = future_no_run();
 	}
-	if (f && kept_bytes == s->extra_bytes) /* neither terms nor tags */
+	if (!f || !kept_bytes)
 		return f;
+	is_whole = future_take_annex(f) == 0;
 	if (is_whole && terms_bytes(&s->wishes)) {
-		f->terms = terms_new(&s->wishes, now_us);
-		is_whole = f->terms;
+		f->annex->terms = terms_new(&s->wishes, now_us);
+		is_whole = f->annex->terms;
 	}
 	if (is_whole && tags_bytes(&s->tags))
-		is_whole = tags_new(&c->groups, &c->keys, f, &s->tags, &f->tags) == 0;
+		is_whole = tags_new(&c->groups, &c->keys, f, &s->tags, &f->annex->tags) == 0;
 	return is_whole ? f : life_free(c, f);
 }
 
@@ -98,7 +101,8 @@ static int birth(struct core *c, const struct submission *s, uint64_t now_us, st
 	}
 	f->id = c->next_id++;
 	account_ref(f->account);
-	f->extra = s->extra;
+	if (s->extra)
+		f->annex->extra = s->extra;
 	f->kept_bytes = kept_bytes;
 	future_set_in(f, &s->in);
 	f->ttl_us = s->ttl_us;
@@ -122,7 +126,7 @@ int core_find_known(const struct core *c, const struct submission *s, struct fut
 	if (!tags)
 		return 0;
 	*ret = TAILQ_FIRST(tags)->future;
-	return (*ret)->tags->content == w->content ? CORE_E_KNOWN : CORE_E_KEY_CONFLICT;
+	return future_tags(*ret)->content == w->content ? CORE_E_KNOWN : CORE_E_KEY_CONFLICT;
 }
 
 int core_submit(struct core *c, const struct submission *s, uint64_t now_us, struct future **ret,
@@ -154,12 +158,13 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 	p->n_unfinished++;
 	r = queue_join(&p->queue, f);
 	if (r < 0) {
-		f->extra = NULL;
+		if (s->extra)
+			f->annex->extra = NULL;
 		life_undo(c, f);
 		return r;
 	}
 	f->input = s->input;
-	if (f->terms)
+	if (future_terms(f))
 		edges_tie(c, f, s->wishes.after);
 	attempt_first(c, f, now_us);
 	p->n_submitted++;

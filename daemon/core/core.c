@@ -72,7 +72,7 @@ void core_deinit(struct core *c)
 /* It is in a worker's hands, behind another job. */
 static void ahead_due(struct core *c, struct future *f, enum future_clock clock, uint64_t now_us)
 {
-	if (f->terms->deadline_us <= now_us)
+	if (future_terms(f)->deadline_us <= now_us)
 		clock = FUTURE_CLOCK_DEADLINE;
 	f->clock = clock;
 	if (clock == FUTURE_CLOCK_DEADLINE)
@@ -80,8 +80,8 @@ static void ahead_due(struct core *c, struct future *f, enum future_clock clock,
 	else
 		line_take_back(f->run->slot, now_us);
 	/* If its worker holds on to it, it will hear of its next start or of the worker's end. */
-	if (f->state == FUTURE_QUEUED && f->run->slot && f->terms->deadline_us != HEAP_NEVER)
-		heap_set(&c->timers, &f->timer, f->terms->deadline_us, f->id);
+	if (f->state == FUTURE_QUEUED && f->run->slot && future_terms(f)->deadline_us != HEAP_NEVER)
+		heap_set(&c->timers, &f->timer, future_terms(f)->deadline_us, f->id);
 }
 
 static void waiting_due(struct core *c, struct future *f, uint64_t now_us)

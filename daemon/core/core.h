@@ -197,7 +197,7 @@ struct submission {
 	struct payload *input;
 	struct future_extra *extra;
 	uint64_t input_bytes; /* to charge */
-	uint32_t extra_bytes;
+	uint32_t extra_bytes; /* likewise; 0: it has none, and gets none from the caller */
 	uint16_t input_fds;
 	struct moved in;
 	int32_t priority;

@@ -110,8 +110,8 @@ void cost_learn_job(struct cost *c, const struct future *f)
 
 	add_moved(&c->in, &in);
 	add_moved(&c->out, &out);
-	if (f->terms)
-		c->object_bytes += f->terms->object_bytes;
+	if (future_terms(f))
+		c->object_bytes += future_terms(f)->object_bytes;
 	if (!f->run->started_us)
 		return;
 	learn_size(&c->size, moved_bytes(&in));

@@ -88,13 +88,15 @@ void edges_lend_less(struct future *f, uint64_t bytes)
 
 void edges_end_uses(struct future *f)
 {
-	for (uint32_t i = 0; f->terms && i < f->terms->n_edges; i++)
-		end_use(&f->terms->edges[i]);
+	struct terms *t = future_terms(f);
+
+	for (uint32_t i = 0; t && i < t->n_edges; i++)
+		end_use(&t->edges[i]);
 }
 
 void edges_tie(struct core *c, struct future *f, const struct after *after)
 {
-	struct terms *t = f->terms;
+	struct terms *t = future_terms(f);
 
 	for (uint32_t i = 0; t && i < t->n_edges; i++) {
 		struct edge *e = &t->edges[i];
@@ -122,7 +124,7 @@ static void cut(struct edge *e)
 	e->is_left = false;
 	if (!e->is_input)
 		e->on = NULL;
-	e->dependent->terms->n_left--;
+	future_terms(e->dependent)->n_left--;
 }
 
 static struct future *take_on(struct edge *e)
@@ -135,9 +137,11 @@ static struct future *take_on(struct edge *e)
 
 void edges_cut(struct future *f)
 {
-	for (uint32_t i = 0; edges_left(f) && i < f->terms->n_edges; i++)
-		if (f->terms->edges[i].is_left)
-			cut(&f->terms->edges[i]);
+	struct terms *t = future_terms(f);
+
+	for (uint32_t i = 0; t && t->n_left && i < t->n_edges; i++)
+		if (t->edges[i].is_left)
+			cut(&t->edges[i]);
 }
 
 void edges_final(struct core *c, struct future *f)
@@ -167,10 +171,11 @@ void edges_forget(struct core *c, struct future *f)
 
 void edges_drop_inputs(struct core *c, struct future *f)
 {
+	struct terms *t = future_terms(f);
 	struct edge *e;
 
-	for (uint32_t i = 0; f->terms && i < f->terms->n_edges; i++) {
-		e = &f->terms->edges[i];
+	for (uint32_t i = 0; t && i < t->n_edges; i++) {
+		e = &t->edges[i];
 		if (e->is_input && e->on) {
 			assert(!e->is_left);
 			core_unpin(c, take_on(e));
@@ -181,14 +186,14 @@ void edges_drop_inputs(struct core *c, struct future *f)
 /* What `on` itself was aborted for, or else `on`. */
 static uint64_t root_of(const struct future *on)
 {
-	return on->failure == FAILURE_INPUT ? on->terms->root_id : on->id;
+	return on->failure == FAILURE_INPUT ? future_terms(on)->root_id : on->id;
 }
 
 static void abort_dependent(struct core *c, struct edge *e, uint64_t now_us)
 {
 	struct future *f = e->dependent;
 
-	f->terms->root_id = root_of(e->on);
+	future_terms(f)->root_id = root_of(e->on);
 	attempt_withdraw(f);
 	life_finish(c, f, FUTURE_ABORTED, FAILURE_INPUT, now_us);
 }
@@ -220,28 +225,31 @@ void edges_turn(struct core *c, uint64_t now_us)
 
 uint32_t edges_left(const struct future *f)
 {
-	return f->terms ? f->terms->n_left : 0;
+	return future_terms(f) ? future_terms(f)->n_left : 0;
 }
 
 const struct future *edges_first(const struct future *f)
 {
-	for (uint32_t i = 0; edges_left(f) && i < f->terms->n_edges; i++)
-		if (f->terms->edges[i].is_left)
-			return f->terms->edges[i].on;
+	const struct terms *t = future_terms(f);
+
+	for (uint32_t i = 0; t && t->n_left && i < t->n_edges; i++)
+		if (t->edges[i].is_left)
+			return t->edges[i].on;
 	return NULL;
 }
 
 const struct edge *edges_next_input(const struct future *f, const struct edge *e)
 {
-	uint32_t i = e ? (uint32_t)(e - f->terms->edges) + 1 : 0;
+	const struct terms *t = future_terms(f);
+	uint32_t i = e ? (uint32_t)(e - t->edges) + 1 : 0;
 
-	for (; f->terms && i < f->terms->n_edges; i++)
-		if (f->terms->edges[i].is_input && f->terms->edges[i].on)
-			return &f->terms->edges[i];
+	for (; t && i < t->n_edges; i++)
+		if (t->edges[i].is_input && t->edges[i].on)
+			return &t->edges[i];
 	return NULL;
 }
 
 uint64_t edges_root(const struct future *f)
 {
-	return f->terms->root_id;
+	return future_terms(f)->root_id;
 }

@@ -80,7 +80,7 @@ struct explanation explain(const struct future *f, uint64_t ahead_max, uint64_t 
 	switch (f->state) {
 	case FUTURE_DELAYED:
 		e.kind = EXPLAIN_DELAY;
-		e.until_us = f->terms->not_before_us;
+		e.until_us = future_terms(f)->not_before_us;
 		break;
 	case FUTURE_BLOCKED:
 		e.kind = EXPLAIN_DEPENDENCY;

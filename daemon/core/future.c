@@ -76,7 +76,17 @@ uint32_t future_uid(const struct future *f)
 
 const char *future_group(const struct future *f)
 {
-	return f->tags && f->tags->group.name ? tag_text(&f->tags->group) : NULL;
+	return future_tags(f) && future_tags(f)->group.name ? tag_text(&future_tags(f)->group)
+							    : NULL;
+}
+
+/* ---- its annex ---- */
+
+int future_take_annex(struct future *f)
+{
+	if (!f->annex)
+		f->annex = calloc(1, sizeof(*f->annex));
+	return f->annex ? 0 : -ENOMEM;
 }
 
 /* ---- its run ---- */

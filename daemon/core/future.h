@@ -132,16 +132,21 @@ struct ending {
 	uint64_t copied_bytes; /* of the value and of output, by the daemon, for clients */
 };
 
+/* What few futures have. Made for the first of it and charged to the owner; goes with the record. */
+struct annex {
+	struct terms *terms; /* NULL: an ordinary job, or an object */
+	struct tags *tags;   /* NULL: neither group nor key */
+	struct future_extra *extra;
+};
+
 struct future {
 	struct future *next_in_table;
 	struct account *account;
 	struct function *function; /* NULL: an object */
 	struct payload *input;	   /* gone when it is done; one that is lent, at any end */
-	struct future_extra *extra;
-	struct terms *terms;	 /* NULL: an ordinary job, or an object */
-	struct tags *tags;	 /* NULL: neither group nor key */
-	struct edge *dependents; /* who waits for its end; a ring */
-	struct waiter *waiters;	 /* the first one; a ring as utlist.h has it */
+	struct annex *annex;	   /* NULL: as most */
+	struct edge *dependents;   /* who waits for its end; a ring */
+	struct waiter *waiters;	   /* the first one; a ring as utlist.h has it */
 
 	enum future_state state : 8;
 	enum future_failure failure : 8;
@@ -248,6 +253,26 @@ static inline uint64_t future_lent_bytes(const struct future *f)
 {
 	return f->kept_bytes - f->later_bytes;
 }
+/* NULL, each of them. */
+static inline struct terms *future_terms(const struct future *f)
+{
+	return f->annex ? f->annex->terms : NULL;
+}
+static inline struct tags *future_tags(const struct future *f)
+{
+	return f->annex ? f->annex->tags : NULL;
+}
+static inline struct future_extra *future_extra(const struct future *f)
+{
+	return f->annex ? f->annex->extra : NULL;
+}
+/* What an annex will count for; 0: f has it. */
+static inline uint32_t future_annex_bytes(const struct future *f)
+{
+	return f->annex ? 0 : sizeof(struct annex);
+}
+/* One that has it is fine. Who calls has charged it. -ENOMEM. */
+__attribute__((warn_unused_result)) int future_take_annex(struct future *f);
 /* What it was given, as it came. */
 static inline struct moved future_in(const struct future *f)
 {

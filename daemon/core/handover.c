@@ -133,7 +133,7 @@ static struct future *next_to_start(const struct pool *p, uint64_t now_us)
 {
 	struct future *f = queue_first(&p->queue);
 
-	return f && (!f->terms || terms_due(f, now_us) == FUTURE_CLOCK_NONE) ? f : NULL;
+	return f && (!future_terms(f) || terms_due(f, now_us) == FUTURE_CLOCK_NONE) ? f : NULL;
 }
 
 /* Hands f over, and what goes with it. False: f ended in place of starting. */

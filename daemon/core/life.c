@@ -34,9 +34,11 @@ int life_add_timer(struct core *c)
 struct future *life_free(struct core *c, struct future *f)
 {
 	if (f) {
-		if (f->terms)
-			terms_free(f->terms);
-		tags_free(&c->groups, &c->keys, f->tags);
+		if (f->annex) {
+			terms_free(f->annex->terms);
+			tags_free(&c->groups, &c->keys, f->annex->tags);
+			free(f->annex);
+		}
 		if (future_pool(f))
 			future_pool(f)->n_users--;
 	}
@@ -63,7 +65,7 @@ void life_arm(struct core *c, struct future *f)
 	uint64_t at_us;
 
 	/* most jobs that wait */
-	if (f->state == FUTURE_QUEUED && !f->terms && !life_is_armed(f))
+	if (f->state == FUTURE_QUEUED && !future_terms(f) && !life_is_armed(f))
 		return;
 	at_us = terms_next_us(f);
 	if (at_us == HEAP_NEVER || future_state_is_final(f->state))
@@ -95,6 +97,15 @@ static struct amounts drop_input(struct core *c, struct future *f)
 	return held;
 }
 
+/* Its terms stay with the record: dependents look at them. */
+static void drop_annexed(struct core *c, struct annex *a)
+{
+	if (a->extra)
+		c->ops->drop_extra(c->shell, a->extra);
+	a->extra = NULL;
+	a->tags = tags_free(&c->groups, &c->keys, a->tags);
+}
+
 static void forget_one(struct core *c, struct future *f)
 {
 	struct futures *of_uid = account_futures(f->account);
@@ -110,16 +121,14 @@ static void forget_one(struct core *c, struct future *f)
 	attempt_forget_all(c, f);
 	if (future_value(f))
 		c->ops->drop_payload(c->shell, future_value(f));
-	if (f->extra)
-		c->ops->drop_extra(c->shell, f->extra);
-	f->tags = tags_free(&c->groups, &c->keys, f->tags);
+	if (f->annex)
+		drop_annexed(c, f->annex);
 	held.n[ACCOUNT_BYTES] += f->kept_bytes;
 	held.n[ACCOUNT_FDS] += f->kept_fds;
 	held.n[ACCOUNT_FUTURES] = 1;
 	account_give(f->account, &held);
 	f->account = account_unref(f->account);
 	f->end.value = NULL;
-	f->extra = NULL;
 	TAILQ_INSERT_TAIL(&c->freed, f, in_line);
 }
 
@@ -178,7 +187,7 @@ void life_undo(struct core *c, struct future *f)
 void core_release(struct core *c, struct future *f)
 {
 	f->is_released = true;
-	tags_drop_key(&c->keys, f->tags);
+	tags_drop_key(&c->keys, future_tags(f));
 	forget_if_over(c, f);
 }
 

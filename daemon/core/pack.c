@@ -91,7 +91,7 @@ int pack_add(struct pack *k, struct future *f)
 	run->msgid = k->slot->next_msgid + k->n;
 	run->place = k->n & (POOL_PACK_JOBS - 1);
 	reservation_take(f);
-	run->attempt = f->terms ? (uint16_t)(f->terms->n_ended + 1) : 1;
+	run->attempt = future_terms(f) ? (uint16_t)(future_terms(f)->n_ended + 1) : 1;
 	run->wait_ns = (uint32_t)k->each_wait_ns;
 	k->wait_ns += run->wait_ns;
 	k->run_ns = heap_after(k->run_ns, k->each_run_ns);

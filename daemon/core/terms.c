@@ -52,7 +52,7 @@ struct terms *terms_free(struct terms *t)
 static uint64_t own_clock_us(const struct future *f)
 {
 	switch (f->state) {
-	case FUTURE_QUEUED: return f->terms ? f->terms->start_by_us : HEAP_NEVER;
+	case FUTURE_QUEUED: return future_terms(f) ? future_terms(f)->start_by_us : HEAP_NEVER;
 	case FUTURE_RUNNING:
 		return f->timeout_us ? heap_after(f->run->head_us, f->timeout_us) : HEAP_NEVER;
 	default: return HEAP_NEVER;
@@ -61,7 +61,7 @@ static uint64_t own_clock_us(const struct future *f)
 
 static uint64_t deadline_us(const struct future *f)
 {
-	return f->terms ? f->terms->deadline_us : HEAP_NEVER;
+	return future_terms(f) ? future_terms(f)->deadline_us : HEAP_NEVER;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -74,7 +74,7 @@ uint64_t terms_next_us(const struct future *f)
 	if (future_state_is_final(f->state))
 		return heap_after(future_finished_us(f), f->ttl_us);
 	if (f->state == FUTURE_DELAYED)
-		return earlier(f->terms->not_before_us, deadline_us(f));
+		return earlier(future_terms(f)->not_before_us, deadline_us(f));
 	return earlier(own_clock_us(f), deadline_us(f));
 }
 

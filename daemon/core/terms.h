@@ -1,5 +1,5 @@
 /* What a job asked for beyond the ordinary: further clocks, a delay, further attempts. Most jobs
- * have none of it: f->terms is NULL. Charged to the owner while the record is kept. */
+ * have none of it: future_terms() is NULL. Charged to the owner while the record is kept. */
 #pragma once
 
 #include <stdbool.h>

@@ -23,7 +23,7 @@ static struct submission some_submission(struct world *w, uint32_t uid)
 	s.input_fds = w->is_quick ? world_once_in(w, 16) : (uint16_t)world_below(w, 2);
 	s.input = fake_payload(&w->fake, s.input_bytes, s.input_fds);
 	if (world_once_in(w, 3)) {
-		s.extra_bytes = (uint32_t)world_below(w, 30);
+		s.extra_bytes = 1 + (uint32_t)world_below(w, 30);
 		s.extra = fake_extra(&w->fake, s.extra_bytes);
 	}
 	return s;
@@ -99,9 +99,10 @@ static int expected_beside_jobs(struct world *w, const struct submission *s, con
 static uint64_t kept_bytes(const struct submission *s)
 {
 	uint64_t terms = s->wishes.n_after ? sizeof(struct terms) : terms_bytes(&s->wishes);
+	uint64_t bytes = s->extra_bytes + terms + s->wishes.n_after * sizeof(struct edge) +
+			 tags_bytes(&s->tags);
 
-	return s->extra_bytes + terms + s->wishes.n_after * sizeof(struct edge) +
-	       tags_bytes(&s->tags);
+	return bytes ? bytes + sizeof(struct annex) : 0;
 }
 
 int births_expected(struct world *w, const struct submission *s, unsigned n)
@@ -134,6 +135,7 @@ static void remember(struct world *w, const struct submission *s, struct future 
 				    .is_job = s->pool != NULL,
 				    .input_bytes = s->input_bytes,
 				    .extra_bytes = kept_bytes(s),
+				    .has_annex = kept_bytes(s) > 0,
 				    .wishes = s->wishes,
 				    .is_maybe_pure = f->function && f->function->name[0] == 'g',
 				    .input_fds = s->input_fds,

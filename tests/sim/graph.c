@@ -91,7 +91,7 @@ static void check_input(struct world *w, const struct future *f, const struct re
 {
 	bool is_over = f->is_input_lent ? future_state_is_final(f->state) : f->state == FUTURE_DONE;
 	bool is_kept = r->is_input[i] && !is_over;
-	const struct edge *e = &f->terms->edges[i];
+	const struct edge *e = &future_terms(f)->edges[i];
 	struct record *on = world_record(w, r->after[i]);
 
 	if (!e->is_left && is_kept != (e->on != NULL))
@@ -123,10 +123,10 @@ static uint64_t check_edges(struct world *w, const struct future *f)
 	const struct record *r = world_record(w, f->id);
 	uint64_t n = 0;
 
-	if ((f->terms ? f->terms->n_edges : 0) != r->n_after)
+	if ((future_terms(f) ? future_terms(f)->n_edges : 0) != r->n_after)
 		world_fail(w, "%llu has lost an edge", (ull)f->id);
 	for (unsigned i = 0; i < r->n_after; i++) {
-		const struct edge *e = &f->terms->edges[i];
+		const struct edge *e = &future_terms(f)->edges[i];
 
 		if (e->on && (e->on->id != r->after[i] || e->dependent != f))
 			world_fail(w, "an edge of %llu leads elsewhere", (ull)f->id);

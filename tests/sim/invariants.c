@@ -74,7 +74,7 @@ static void check_end(struct world *w, struct record *r, const struct future *f)
 	w->n_poisoned += f->failure == FAILURE_POISON;
 	r->is_final = true;
 	r->is_end_seen = true;
-	r->root = f->failure == FAILURE_INPUT ? f->terms->root_id : 0;
+	r->root = f->failure == FAILURE_INPUT ? future_terms(f)->root_id : 0;
 	r->state = f->state;
 	r->failure = f->failure;
 	r->final_seq = f->end.seq;

@@ -95,10 +95,12 @@ uint64_t ledger_kept(const struct future *f, const struct record *r)
 	uint64_t bytes = r->extra_bytes;
 	const struct attempt *a;
 
-	if (f->terms && !terms_bytes(&r->wishes))
-		bytes += sizeof(*f->terms);
-	if (f->terms)
-		STAILQ_FOREACH (a, &f->terms->attempts, next)
+	if (future_terms(f) && !terms_bytes(&r->wishes))
+		bytes += sizeof(struct terms);
+	if (f->annex && !r->has_annex)
+		bytes += sizeof(struct annex);
+	if (future_terms(f))
+		STAILQ_FOREACH (a, &future_terms(f)->attempts, next)
 			bytes += sizeof(*a) + a->details->bytes;
 	return bytes;
 }
@@ -164,8 +166,8 @@ static void check_accounts(struct world *w)
 		add_up(f, r, &sum[future_uid(f)]);
 		by_jobs += ledger_held(w, f, r).n[ACCOUNT_BYTES];
 		n_payloads += (f->input != NULL) + (future_value(f) != NULL);
-		n_payloads += f->terms ? f->terms->n_kept : 0;
-		n_extras += f->extra != NULL;
+		n_payloads += future_terms(f) ? future_terms(f)->n_kept : 0;
+		n_extras += future_extra(f) != NULL;
 		n_unfinished += !future_state_is_final(f->state);
 	}
 	for (uint32_t uid = 0; uid < WORLD_UIDS; uid++) {

@@ -222,15 +222,15 @@ static void check_clocks(struct world *w, uint64_t now_us)
 			continue;
 		if (over_us <= now_us)
 			world_fail(w, "%llu is there after its deadline", (ull)f->id);
-		if (f->state == FUTURE_DELAYED && f->terms->not_before_us <= now_us)
+		if (f->state == FUTURE_DELAYED && future_terms(f)->not_before_us <= now_us)
 			world_fail(w, "%llu waits on after its time", (ull)f->id);
 		if (f->state == FUTURE_DELAYED && r->n_started &&
-			f->terms->not_before_us >= over_us)
+			future_terms(f)->not_before_us >= over_us)
 			world_fail(w, "%llu waits for what comes too late", (ull)f->id);
-		if (f->terms && f->terms->n_kept > TERMS_ATTEMPTS)
+		if (future_terms(f) && future_terms(f)->n_kept > TERMS_ATTEMPTS)
 			world_fail(w, "%llu remembers too much", (ull)f->id);
 		if (f->state == FUTURE_QUEUED && !f->run->slot && r->wishes.start_within_us &&
-			f->terms->start_by_us <= now_us)
+			future_terms(f)->start_by_us <= now_us)
 			world_fail(w, "%llu should have been started", (ull)f->id);
 		if (f->state == FUTURE_RUNNING && r->timeout_us &&
 			heap_after(f->run->head_us, r->timeout_us) <= now_us)

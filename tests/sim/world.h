@@ -38,6 +38,7 @@ struct record {
 	uint64_t input_bytes;
 	uint64_t extra_bytes;
 	uint32_t kept_bytes; /* of it, what came later */
+	bool has_annex;	     /* from its birth on */
 	uint64_t timeout_us;
 	uint64_t ttl_us;
 	uint64_t submitted_us;

@@ -1,7 +1,10 @@
 /* Clocks of a job that waits or runs, and what lies between one run and the next. */
+#include "tests/lib/fault.h"
 #include "tests/unit/core_fixture.h"
 
 #define S 1000000ull
+
+static const uint64_t terms_charge = sizeof(struct annex) + sizeof(struct terms);
 
 static struct future *wish(struct wishes w)
 {
@@ -110,8 +113,9 @@ START_TEST(the_earlier_clock_counts)
 	struct run run = {.head_us = 100};
 	struct future f = {.state = FUTURE_RUNNING, .run = &run, .timeout_us = 50};
 	struct terms t = {.deadline_us = 160, .start_by_us = 120};
+	struct annex annex = {.terms = &t};
 
-	f.terms = &t;
+	f.annex = &annex;
 	ck_assert_uint_eq(terms_next_us(&f), 150);
 	ck_assert_int_eq(terms_due(&f, 149), FUTURE_CLOCK_NONE);
 	ck_assert_int_eq(terms_due(&f, 200), FUTURE_CLOCK_TIMEOUT);
@@ -139,17 +143,17 @@ START_TEST(between_two_runs_it_holds_its_input_and_no_room)
 			.wishes = {.retries = 1, .retry_on = RETRY_ON_FAILED, .backoff_us = 1000}});
 	flunk(f);
 	ck_assert_int_eq(f->state, FUTURE_DELAYED);
-	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 70 + sizeof(struct terms));
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 70 + terms_charge);
 	ck_assert_uint_eq(used(0, ACCOUNT_JOBS), 1);
 	pass(1250);
 	ck_assert_int_eq(f->state, FUTURE_RUNNING);
 	ck_assert_uint_eq(f->run->attempt, 2);
-	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 170 + sizeof(struct terms));
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 170 + terms_charge);
 	ck_assert(fake_receive(worker_of(f)));
 	finish(worker_of(f), 30);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
 	ck_assert_ptr_null(f->input);
-	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 30 + sizeof(struct terms));
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 30 + terms_charge);
 }
 END_TEST
 
@@ -166,7 +170,7 @@ START_TEST(the_back_off_doubles_and_has_an_end)
 
 		flunk(f);
 		ck_assert_int_eq(f->state, FUTURE_DELAYED);
-		wait_us = f->terms->not_before_us - fake.now_us;
+		wait_us = future_terms(f)->not_before_us - fake.now_us;
 		ck_assert_uint_ge(wait_us, least_us);
 		ck_assert_uint_le(wait_us, least_us + least_us / 4);
 		pass(wait_us);
@@ -189,10 +193,10 @@ START_TEST(what_is_written_down_is_charged_and_bounded)
 	for (int i = 1; i <= 20; i++) {
 		flunk(f);
 		kept = i < TERMS_ATTEMPTS ? (uint64_t)i : TERMS_ATTEMPTS;
-		ck_assert_uint_eq(f->terms->n_kept, kept);
-		ck_assert_uint_eq(f->terms->n_ended, i);
+		ck_assert_uint_eq(future_terms(f)->n_kept, kept);
+		ck_assert_uint_eq(future_terms(f)->n_ended, i);
 		ck_assert_uint_eq(used(0, ACCOUNT_BYTES),
-			sizeof(struct terms) + kept * (10 + sizeof(struct attempt)));
+			terms_charge + kept * (10 + sizeof(struct attempt)));
 	}
 	flunk(f);
 	core_release(core, f);
@@ -286,11 +290,30 @@ START_TEST(a_pure_function_runs_again_by_itself)
 	f = submit(0);
 	lose(f);
 	ck_assert_int_eq(f->state, FUTURE_QUEUED);
-	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), sizeof(struct terms));
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), terms_charge);
 	restart();
 	finish(run(f), 10);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
 	ck_assert_uint_eq(f->run->attempt, 2);
+}
+END_TEST
+
+START_TEST(without_memory_for_its_terms_it_is_lost)
+{
+	ck_assert_int_eq(pool_put_function(pool, "f", "", true), 0);
+	core_start_workers();
+	for (unsigned n = 2; n <= 3; n++) { /* the first is the pool's reason */
+		struct future *f = submit(0);
+		struct fake_worker *w = run(f);
+
+		fault_alloc_at(n);
+		bury(w);
+		ck_assert(fault_end());
+		ck_assert_int_eq(f->state, FUTURE_LOST);
+		ck_assert_ptr_null(f->annex);
+		ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 0);
+		restart();
+	}
 }
 END_TEST
 
@@ -302,7 +325,7 @@ START_TEST(without_room_for_its_terms_it_is_lost)
 	core_start_workers();
 	f = submit(0);
 	run(f);
-	core->accounts.limits.uid.n[ACCOUNT_BYTES] = sizeof(struct terms) - 1;
+	core->accounts.limits.uid.n[ACCOUNT_BYTES] = terms_charge - 1;
 	bury(worker_of(f));
 	ck_assert_int_eq(f->state, FUTURE_LOST);
 }
@@ -327,6 +350,7 @@ int main(void)
 	tcase_add_test(t, a_drain_ends_what_waits_for_its_time);
 	tcase_add_test(t, who_costs_workers_is_poison);
 	tcase_add_test(t, a_pure_function_runs_again_by_itself);
+	tcase_add_test(t, without_memory_for_its_terms_it_is_lost);
 	tcase_add_test(t, without_room_for_its_terms_it_is_lost);
 	suite_add_tcase(s, t);
 	return check_run(s);

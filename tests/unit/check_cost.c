@@ -196,8 +196,9 @@ END_TEST
 START_TEST(values_of_others_are_counted)
 {
 	struct terms terms = {.object_bytes = 7};
+	struct annex annex = {.terms = &terms};
 	struct run run = {.started_us = 1};
-	struct future f = {.state = FUTURE_DONE, .run = &run, .terms = &terms};
+	struct future f = {.state = FUTURE_DONE, .run = &run, .annex = &annex};
 
 	cost_learn_job(&cost, &f);
 	cost_learn_job(&cost, &f);

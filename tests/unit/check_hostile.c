@@ -176,14 +176,14 @@ START_TEST(test_news_of_others_are_nobodys)
 
 	workbench_await(&b, f);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
-	ck_assert_ptr_nonnull(f->extra);
-	ck_assert_uint_eq(f->extra->progress_done, 4999);
-	ck_assert_ptr_nonnull(strstr(f->extra->progress_text, "news"));
-	ck_assert_ptr_null(strchr(f->extra->progress_text, '\x1b'));
-	ck_assert_int_eq(f->extra->output_fd[STREAM_STDERR], -1);
+	ck_assert_ptr_nonnull(future_extra(f));
+	ck_assert_uint_eq(future_extra(f)->progress_done, 4999);
+	ck_assert_ptr_nonnull(strstr(future_extra(f)->progress_text, "news"));
+	ck_assert_ptr_null(strchr(future_extra(f)->progress_text, '\x1b'));
+	ck_assert_int_eq(future_extra(f)->output_fd[STREAM_STDERR], -1);
 	workbench_await(&b, other);
 	ck_assert_int_eq(other->state, FUTURE_DONE);
-	ck_assert_int_eq(other->extra->output_fd[STREAM_STDERR], -1);
+	ck_assert_int_eq(future_extra(other)->output_fd[STREAM_STDERR], -1);
 	workbench_stop(&b);
 }
 END_TEST
@@ -375,7 +375,7 @@ START_TEST(test_answer_of_a_dead_worker_counts)
 	ck_assert_int_eq(waitid(P_PID, (id_t)workers_pid(f->run->slot), &si, WEXITED | WNOWAIT), 0);
 	workbench_await(&b, f);
 	ck_assert_int_eq(f->state, FUTURE_DONE);
-	ck_assert_uint_eq(f->extra->progress_done, 99);
+	ck_assert_uint_eq(future_extra(f)->progress_done, 99);
 	workbench_await(&b, ahead);
 	ck_assert_int_eq(ahead->state, FUTURE_DONE);
 	ck_assert_uint_eq(p->n_finished[FUTURE_LOST], 0);

@@ -10,7 +10,7 @@ static uint64_t edge_bytes(void)
 	struct after after = {0};
 	struct wishes w = {.after = &after, .n_after = 1};
 
-	return terms_bytes(&w);
+	return sizeof(struct annex) + terms_bytes(&w);
 }
 
 static struct future *submit_naming(struct future *on, struct wishes wishes)

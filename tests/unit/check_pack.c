@@ -206,8 +206,8 @@ START_TEST(a_death_costs_the_first_that_is_not_answered)
 	ck_assert_int_eq(jobs[0]->state, FUTURE_DONE);
 	for (unsigned i = 1; i < 4; i++)
 		ck_assert_int_eq(jobs[i]->state, FUTURE_QUEUED);
-	ck_assert_uint_eq(jobs[1]->terms->n_deaths, 1);
-	ck_assert_ptr_null(jobs[2]->terms);
+	ck_assert_uint_eq(future_terms(jobs[1])->n_deaths, 1);
+	ck_assert_ptr_null(future_terms(jobs[2]));
 	ck_assert_uint_eq(pool->n_deaths, 1);
 	pass(1000000);
 	w = fake_ready(worker[0]) || !fake_ready(worker[1]) ? worker[0] : worker[1];
@@ -228,7 +228,7 @@ START_TEST(a_death_before_the_receive_costs_nobody)
 	bury(w);
 	for (unsigned i = 0; i < 4; i++) {
 		ck_assert_int_eq(jobs[i]->state, FUTURE_QUEUED);
-		ck_assert_ptr_null(jobs[i]->terms);
+		ck_assert_ptr_null(future_terms(jobs[i]));
 	}
 	ck_assert(!jobs[0]->is_alone);
 }
@@ -318,7 +318,7 @@ START_TEST(killing_the_first_gives_the_others_back)
 	bury(w);
 	ck_assert_int_eq(jobs[0]->state, FUTURE_CANCELLED);
 	ck_assert_int_eq(jobs[1]->state, FUTURE_QUEUED);
-	ck_assert_ptr_null(jobs[1]->terms);
+	ck_assert_ptr_null(future_terms(jobs[1]));
 }
 END_TEST
 

@@ -63,7 +63,7 @@ static void expect_waits_alone(const struct future *f)
 	ck_assert_int_eq(f->state, FUTURE_QUEUED);
 	ck_assert(f->is_alone);
 	ck_assert_ptr_null(f->run->slot);
-	ck_assert_ptr_null(f->terms);
+	ck_assert_ptr_null(future_terms(f));
 }
 
 /* It runs by itself now, and `bytes` are taken. */

@@ -24,6 +24,7 @@ static struct function functions[ARRAY_SIZE(names)];
 static struct future jobs[N];
 static struct run runs[N];
 static struct future_extra extra = {.trace = (char *)"00-11"};
+static struct annex annex = {.extra = &extra};
 static struct buf scratch;
 static int fds[2];
 
@@ -79,14 +80,14 @@ static struct future make_job(unsigned i, uint64_t *seed, struct run *run)
 		.account = owners[dice >> 1 & 1],
 		.timeout_us = (dice >> 3 & 1) * 2500000ull,
 		.is_each = dice >> 4 & 1,
-		.extra = (dice >> 5 & 3) == 3 ? &extra : NULL,
+		.annex = (dice >> 5 & 3) == 3 ? &annex : NULL,
 		.input = make_input(suite_random(seed) % 2000),
 	};
 }
 
 static void expect_meta(struct cursor *c, const struct future *f)
 {
-	unsigned n_known = 4u + (f->timeout_us > 0) + (f->extra != NULL) + f->is_each;
+	unsigned n_known = 4u + (f->timeout_us > 0) + (future_extra(f) != NULL) + f->is_each;
 	const char *key, *text;
 	size_t len, text_len;
 	uint64_t v;

@@ -205,9 +205,9 @@ START_TEST(test_output_can_be_read_while_it_runs)
 
 	start_commands(1);
 	f = submit("echo here; until [ -e go ]; do sleep 0.01; done");
-	workbench_until(&b, f->extra && f->extra->output_fd[STREAM_STDOUT] >= 0);
-	ck_assert_int_eq(f->extra->output_fd[STREAM_STDERR], -1);
-	workbench_until(&b, pread(f->extra->output_fd[STREAM_STDOUT], bytes, 8, 0) == 5);
+	workbench_until(&b, future_extra(f) && future_extra(f)->output_fd[STREAM_STDOUT] >= 0);
+	ck_assert_int_eq(future_extra(f)->output_fd[STREAM_STDERR], -1);
+	workbench_until(&b, pread(future_extra(f)->output_fd[STREAM_STDOUT], bytes, 8, 0) == 5);
 	ck_assert_mem_eq(bytes, "here\n", 5);
 	ck_assert_int_eq(f->state, FUTURE_RUNNING);
 	folder_write(&dir, "go", "");
