@@ -207,6 +207,9 @@ struct future {
 
 /* ---- the table of all futures, by ID ---- */
 
+/* Futures to a bucket, before there are twice as many buckets. */
+#define FUTURE_TABLE_CHAIN 2u
+
 struct future_table {
 	struct future **buckets;
 	uint32_t n_buckets; /* a power of two */
