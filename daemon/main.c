@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,10 @@ static int load(const struct arguments *a, struct config **ret)
 	return r;
 }
 
+/* Tables double as they grow. By default glibc takes everything up to the size of the largest that
+ * was ever freed from the heap, where what is freed in the middle stays. */
+#define MMAP_BYTES (1 << 20)
+
 int main(int argc, char **argv)
 {
 	cleanup(server_freep) struct server *server = NULL;
@@ -85,6 +90,7 @@ int main(int argc, char **argv)
 	r = parse(argc, argv, &a);
 	if (r >= 0)
 		return r;
+	(void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
 	if (!a.only_check)
 		server_hold_signals();
 	if (load(&a, &config) != 0)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_NODES (1u << 30)
 
@@ -31,9 +32,13 @@ int heap_reserve(struct heap *h, uint32_t n)
 		return -ENOMEM;
 	while (size < n)
 		size *= 2;
-	entries = realloc(h->entries, size * sizeof(*entries));
+	/* Most of it may never be used: realloc() would write to all that it copies. */
+	entries = malloc(size * sizeof(*entries));
 	if (!entries)
 		return -ENOMEM;
+	if (h->n)
+		memcpy(entries, h->entries, h->n * sizeof(*entries));
+	free(h->entries);
 	h->entries = entries;
 	h->size = size;
 	return 0;
