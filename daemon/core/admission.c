@@ -276,7 +276,7 @@ static bool judge(
 	*ret = has_room(c, a) ? ADMISSION_TRY : ADMISSION_OVER;
 	if (*ret == ADMISSION_TRY)
 		return true;
-	if (q->is_seen && q->seen == n_gives_for(c, a))
+	if (q->is_seen && q->seen == n_gives_for(c, a) && used_for(c, a) <= q->seen_used)
 		return false;
 	if (now_us < q->look_us) {
 		heap_set(&c->timers, &a->timer, q->look_us < a->until_us ? q->look_us : a->until_us,
@@ -288,6 +288,7 @@ static bool judge(
 		return true;
 	q->is_seen = true;
 	q->seen = n_gives_for(c, a);
+	q->seen_used = used_for(c, a); /* more leaves less hope */
 	heap_set(&c->timers, &a->timer, a->until_us, 0);
 	return false;
 }

@@ -33,9 +33,10 @@ TAILQ_HEAD(admission_list, admission);
 struct admission_queue {
 	struct admission_list list;
 	TAILQ_ENTRY(admission_queue) in_queues;
-	uint64_t seen;	  /* what the counter of gives was when the first one was looked at */
-	bool is_seen;	  /* it was, and it made sense to wait */
-	uint64_t look_us; /* not to be looked at again before */
+	uint64_t seen;	    /* what the counter of gives was when the first one was looked at */
+	uint64_t seen_used; /* and what was held of what refused it */
+	bool is_seen;	    /* it was, and it made sense to wait */
+	uint64_t look_us;   /* not to be looked at again before */
 };
 
 TAILQ_HEAD(admission_queues, admission_queue);

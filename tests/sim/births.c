@@ -161,6 +161,7 @@ int births_make(
 	uint64_t known = 0;
 	int want, r;
 
+	reload_note_jobs(w); /* who has none left may have some with the next */
 	want = names_expected(w, s, &known);
 	if (!want)
 		want = births_expected(w, s, 1);

@@ -204,6 +204,20 @@ START_TEST(the_last_job_takes_the_hope_along)
 }
 END_TEST
 
+/* What goes in time makes room for the one, and not for both. */
+START_TEST(who_takes_more_meanwhile_has_less_hope)
+{
+	put(500);
+	ck_assert_int_eq(begin_to_wait(&waiting[0], 0, 700, 1000000), 0);
+	ck_assert_ptr_null(next());
+	ck_assert_int_eq(try_to_put(0, 400, false, NULL), 0);
+	ck_assert_ptr_null(next());
+	pass(2000);
+	expect(&waiting[0], ADMISSION_OVER);
+	admission_leave(core, &waiting[0]);
+}
+END_TEST
+
 START_TEST(its_time_is_over)
 {
 	submit(0);
@@ -316,6 +330,7 @@ static void teardown(void)
 SUITE_MAIN_WITH("admission", setup, teardown, it_is_tried_when_there_is_room_for_it,
 	what_comes_behind_it_counts_too, nobody_overtakes_who_wants_the_same,
 	accounts_have_their_turns, nothing_is_hoped_for_that_does_not_come,
-	what_goes_by_time_makes_room, the_last_job_takes_the_hope_along, its_time_is_over,
-	what_never_fits_does_not_wait, not_too_many_wait, without_memory_nobody_waits,
-	a_closed_door_is_told_to_all, higher_limits_let_in_and_lower_ones_refuse)
+	what_goes_by_time_makes_room, the_last_job_takes_the_hope_along,
+	who_takes_more_meanwhile_has_less_hope, its_time_is_over, what_never_fits_does_not_wait,
+	not_too_many_wait, without_memory_nobody_waits, a_closed_door_is_told_to_all,
+	higher_limits_let_in_and_lower_ones_refuse)
