@@ -79,6 +79,8 @@ static int load(const struct arguments *a, struct config **ret)
 /* Tables double as they grow. By default glibc takes everything up to the size of the largest that
  * was ever freed from the heap, where what is freed in the middle stays. */
 #define MMAP_BYTES (1 << 20)
+/* That settles how much the heap keeps at its end, too, which else grows with it. */
+#define TRIM_BYTES (8 << 20)
 
 int main(int argc, char **argv)
 {
@@ -91,6 +93,7 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	(void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 	if (!a.only_check)
 		server_hold_signals();
 	if (load(&a, &config) != 0)

@@ -40,6 +40,24 @@ struct outbox_chunk {
 	uint8_t bytes[];
 };
 
+/* Most outboxes are empty after each turn: one chunk waits for the next that needs one. */
+static struct outbox_chunk *spare;
+
+static struct outbox_chunk *chunk_take(size_t size)
+{
+	if (spare && size == CHUNK_BYTES)
+		return take_ptr(spare);
+	return malloc(sizeof(*spare) + size);
+}
+
+static void chunk_give(struct outbox_chunk *c)
+{
+	if (spare || c->size != CHUNK_BYTES)
+		free(c);
+	else
+		spare = c;
+}
+
 void outbox_init(struct outbox *o, struct core *core, struct account *account)
 {
 	*o = (struct outbox){.core = core, .account = account};
@@ -75,7 +93,7 @@ static void chunk_remove(struct outbox *o, struct outbox_chunk *c)
 	o->bytes -= sizeof(*c) + c->size;
 	if (c->future)
 		core_unpin(o->core, c->future);
-	free(c);
+	chunk_give(c);
 }
 
 static void all_read(struct outbox *o)
@@ -113,7 +131,7 @@ static int chunk_add(struct outbox *o, size_t size, struct future *f, struct out
 	r = charge(o, sizeof(*c) + size);
 	if (r)
 		return r;
-	c = malloc(sizeof(*c) + size);
+	c = chunk_take(size);
 	if (!c) {
 		uncharge(o);
 		return -ENOMEM;

@@ -111,6 +111,17 @@ static uint64_t late_us(struct function *fn)
 	return ns <= POOL_AHEAD_US * 500 ? POOL_AHEAD_US : ns / 500;
 }
 
+/* Does one wait in the queue for room for its result? */
+static bool lacks_room(struct world *w, const struct pool *p)
+{
+	const struct future *f;
+
+	CORE_FOREACH (f, w->core)
+		if (waits(f, p) && !check_has_room(w, p, future_uid(f)))
+			return true;
+	return false;
+}
+
 static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us, uint64_t next_us)
 {
 	for (unsigned i = 0; i < p->n_slots; i++) {
@@ -122,8 +133,9 @@ static void check_inboxes(struct world *w, const struct pool *p, uint64_t now_us
 		check_stuck(w, s, now_us, next_us);
 		if (!f || fw->is_deaf)
 			continue;
-		/* While results are let in one by one, that they are is seen at the end. */
-		if (has_idle(w, p) && !w->is_lenient)
+		/* While results are let in one by one, that they are is seen at the end. For want of room
+		 * in an account another worker would not help. */
+		if (has_idle(w, p) && !w->is_lenient && !lacks_room(w, p))
 			world_fail(w, "%llu waits in an inbox for nothing", (ull)f->id);
 		if (now_us > slot_first(s)->run->head_us + late_us(slot_first(s)->function))
 			world_fail(w, "%llu waits behind a job that runs late", (ull)f->id);
