@@ -76,6 +76,12 @@ static bool has_room(const struct core *c, const struct admission *a)
 	return a->need == 0 || (used <= max && a->need <= max - used);
 }
 
+/* Whatever anybody gives back. */
+static bool is_too_large(const struct core *c, const struct admission *a)
+{
+	return a->need > a->why.for_others && a->need - a->why.for_others > max_for(c, a);
+}
+
 static void note_refusal(
 	struct core *c, struct admission *a, const struct refusal *why, uint64_t more)
 {
@@ -88,7 +94,8 @@ static void note_refusal(
 	if (__builtin_add_overflow(a->need, more, &a->need))
 		a->need = UINT64_MAX;
 	if (why->is_behind)
-		a->need = 0;
+		a->need = a->why.for_others = 0;
+	a->n_gives = c->accounts.n_gives;
 	if (a == TAILQ_FIRST(&q->list))
 		q->is_seen = false;
 }
@@ -122,7 +129,7 @@ int admission_wait(struct core *c, struct admission *a, const struct refusal *wh
 	int r;
 
 	note_refusal(c, a, why, more);
-	if (a->need > max_for(c, a)) {
+	if (is_too_large(c, a)) {
 		*ret_refusal = *why;
 		return why->of_uid ? ACCOUNT_E_QUOTA : ACCOUNT_E_FULL;
 	}
@@ -250,9 +257,9 @@ static bool has_hope(const struct core *c, const struct admission *a)
 	const struct amounts *mine = account_used(a->account), *all = &c->accounts.used;
 	uint64_t used = used_for(c, a), max = max_for(c, a), wanted, others;
 
-	if (a->need > max)
+	if (is_too_large(c, a))
 		return false;
-	if ((a->why.of_uid ? mine : all)->n[ACCOUNT_JOBS] > 0)
+	if (a->why.for_others || (a->why.of_uid ? mine : all)->n[ACCOUNT_JOBS] > 0)
 		return true;
 	wanted = used - (max - a->need);
 	others = a->why.of_uid ? 0 : used - mine->n[a->why.kind];
@@ -262,9 +269,24 @@ static bool has_hope(const struct core *c, const struct admission *a)
 /* ---- verdicts -----------------------------------------------------------------------------------
  */
 
+/* Those whose results it left room for may be over: how much it needs now, only trying tells. */
+static bool may_need_less(const struct core *c, const struct admission *a)
+{
+	return a->why.for_others && a->n_gives != c->accounts.n_gives;
+}
+
 static uint64_t n_gives_for(const struct core *c, const struct admission *a)
 {
 	return a->why.of_uid ? account_n_gives(a->account) : c->accounts.n_gives;
+}
+
+/* And made sense, and nothing has changed since. */
+static bool was_seen(const struct core *c, const struct admission_queue *q)
+{
+	const struct admission *a = TAILQ_FIRST(&q->list);
+
+	return q->is_seen && q->seen == n_gives_for(c, a) && used_for(c, a) <= q->seen_used &&
+	       !may_need_less(c, a);
 }
 
 /* The first of its account. False: it goes on waiting. */
@@ -276,7 +298,7 @@ static bool judge(
 	*ret = has_room(c, a) ? ADMISSION_TRY : ADMISSION_OVER;
 	if (*ret == ADMISSION_TRY)
 		return true;
-	if (q->is_seen && q->seen == n_gives_for(c, a) && used_for(c, a) <= q->seen_used)
+	if (was_seen(c, q))
 		return false;
 	if (now_us < q->look_us) {
 		heap_set(&c->timers, &a->timer, q->look_us < a->until_us ? q->look_us : a->until_us,
@@ -284,7 +306,9 @@ static bool judge(
 		return false;
 	}
 	q->look_us = now_us + LOOK_US + LOOK_EACH_US * account_used(a->account)->n[ACCOUNT_FUTURES];
-	if (!has_hope(c, a))
+	if (may_need_less(c, a))
+		*ret = ADMISSION_TRY;
+	if (*ret == ADMISSION_TRY || !has_hope(c, a))
 		return true;
 	q->is_seen = true;
 	q->seen = n_gives_for(c, a);

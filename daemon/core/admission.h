@@ -20,6 +20,7 @@ struct admission {
 	uint64_t until_us;
 	struct refusal why; /* the last one */
 	uint64_t need;	    /* of the limit that refused */
+	uint64_t n_gives;   /* what the counter of all gives was then */
 	TAILQ_ENTRY(admission) in_queue;
 	TAILQ_ENTRY(admission) in_all;
 	TAILQ_ENTRY(admission) in_due;

@@ -35,17 +35,19 @@ static struct amounts amounts_of(const struct submission *s, uint64_t kept_bytes
 
 static int take(const struct submission *s, const struct amounts *want, struct refusal *ret_refusal)
 {
-	struct amounts result;
+	struct amounts own, room;
 	int r;
 
 	if (!s->pool)
 		return account_take(s->account, want, ret_refusal);
-	result = reservation_of(s->pool);
-	r = account_take_job(s->account, want, &result, ret_refusal);
-	if (r == 0)
-		return 0;
-	result = reservation_beside(s->pool);
-	return account_take_job(s->account, want, &result, ret_refusal);
+	own = reservation_beside(s->pool);
+	room = own;
+	if (s->wishes.n_after)
+		room = reservation_beside_after(s->pool, s->wishes.after, s->wishes.n_after);
+	r = account_take_job(s->account, want, &room, ret_refusal);
+	if (r && ret_refusal && ret_refusal->of_jobs)
+		ret_refusal->for_others = room.n[ret_refusal->kind] - own.n[ret_refusal->kind];
+	return r;
 }
 
 static struct future *future_new(
@@ -164,8 +166,10 @@ int core_submit(struct core *c, const struct submission *s, uint64_t now_us, str
 		return r;
 	}
 	f->input = s->input;
-	if (future_terms(f))
+	if (future_terms(f)) {
+		reservation_note_after(f, s->wishes.after, s->wishes.n_after);
 		edges_tie(c, f, s->wishes.after);
+	}
 	attempt_first(c, f, now_us);
 	p->n_submitted++;
 	*ret = f;

@@ -36,7 +36,7 @@ int core_keep(struct future *f, uint32_t bytes, struct refusal *ret_refusal)
 	int r;
 
 	if (is_unfinished_job(f)) {
-		result = reservation_beside(future_pool(f));
+		result = reservation_beside_job(f);
 		r = account_take_job(f->account, &want, &result, ret_refusal);
 	} else {
 		r = account_take(f->account, &want, ret_refusal);

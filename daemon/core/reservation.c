@@ -7,6 +7,10 @@
  * which nearly all results of such short jobs are. Else a few dozens of them would hold all of an
  * account. A result that is larger after all is not taken: its job may run twice, so it does, with
  * a packet and all the room for itself.
+ *
+ * What jobs hold while they wait has to leave room for a result, or none of them would ever start.
+ * Whoever can start next has that room: a job that waits for another's end leaves it for that one's
+ * result, too, for those that one waits for, and so on.
  */
 #include "daemon/core/reservation.h"
 
@@ -69,6 +73,55 @@ bool reservation_is_stuck(const struct future *f)
 struct amounts reservation_beside(const struct pool *p)
 {
 	return reservation_never_fits(p) ? (struct amounts){0} : reservation_of(p);
+}
+
+static void widen(struct amounts *room, uint64_t bytes, uint64_t fds)
+{
+	if (room->n[ACCOUNT_BYTES] < bytes)
+		room->n[ACCOUNT_BYTES] = bytes;
+	if (room->n[ACCOUNT_FDS] < fds)
+		room->n[ACCOUNT_FDS] = fds;
+}
+
+static void widen_after(struct amounts *room, const struct after *after, uint32_t n_after)
+{
+	for (uint32_t i = 0; i < n_after; i++) {
+		const struct future *on = after[i].on;
+		struct amounts its = {0};
+
+		if (future_pool(on) && !future_state_is_final(on->state))
+			its = reservation_beside_job(on);
+		widen(room, its.n[ACCOUNT_BYTES], its.n[ACCOUNT_FDS]);
+	}
+}
+
+struct amounts reservation_beside_after(
+	const struct pool *p, const struct after *after, uint32_t n_after)
+{
+	struct amounts room = reservation_beside(p);
+
+	widen_after(&room, after, n_after);
+	return room;
+}
+
+struct amounts reservation_beside_job(const struct future *f)
+{
+	struct amounts room = reservation_beside(future_pool(f));
+	const struct terms *t = future_terms(f);
+
+	if (t)
+		widen(&room, t->room_bytes, t->room_fds);
+	return room;
+}
+
+void reservation_note_after(struct future *f, const struct after *after, uint32_t n_after)
+{
+	struct terms *t = future_terms(f);
+	struct amounts room = {0};
+
+	widen_after(&room, after, n_after);
+	t->room_bytes = room.n[ACCOUNT_BYTES];
+	t->room_fds = (uint32_t)room.n[ACCOUNT_FDS];
 }
 
 void reservation_take(struct future *f)

@@ -63,11 +63,21 @@ static void add_job(struct world *w, struct submission *s)
 		s->grace_us = world_once_in(w, 8) ? UINT64_MAX : 1 + world_below(w, w->long_us);
 }
 
-/* Beside what all jobs brought along, and what is wanted, there must be room for a result. */
+/* Could a result ever fit? Else jobs of p fail when their turn comes. */
+bool births_may_fit(const struct world *w, const struct pool *p)
+{
+	uint64_t bytes = p->config.max_result_bytes, fds = p->config.max_result_fds;
+
+	return bytes <= w->limits.uid.n[ACCOUNT_BYTES] && bytes <= w->limits.all.n[ACCOUNT_BYTES] &&
+	       fds <= w->limits.uid.n[ACCOUNT_FDS] && fds <= w->limits.all.n[ACCOUNT_FDS];
+}
+
+/* Beside what all jobs brought along, and what is wanted, there must be room for a result: of this
+ * job, or of any that it waits for. */
 static int expected_beside_jobs(struct world *w, const struct submission *s, const uint64_t *want)
 {
 	const struct pool_config *config = &s->pool->config;
-	uint64_t result[] = {config->max_result_bytes, config->max_result_fds};
+	uint64_t result[2] = {0};
 	uint64_t mine[] = {want[ACCOUNT_BYTES], want[ACCOUNT_FDS]};
 	uint64_t all[] = {want[ACCOUNT_BYTES], want[ACCOUNT_FDS]};
 	static const enum account_kind kinds[] = {ACCOUNT_BYTES, ACCOUNT_FDS};
@@ -84,9 +94,11 @@ static int expected_beside_jobs(struct world *w, const struct submission *s, con
 			mine[i] += is_mine ? held.n[kinds[i]] : 0;
 		}
 	}
-	for (int i = 0; i < 2; i++)
-		if (result[i] > w->limits.uid.n[kinds[i]] || result[i] > w->limits.all.n[kinds[i]])
-			return 0; /* it fails when its turn comes */
+	if (births_may_fit(w, s->pool)) {
+		result[0] = config->max_result_bytes;
+		result[1] = config->max_result_fds;
+	}
+	graph_room(w, s, result);
 	for (int i = 0; i < 2; i++) {
 		if (result[i] && mine[i] + result[i] > w->limits.uid.n[kinds[i]])
 			return CORE_E_QUOTA;
@@ -96,7 +108,7 @@ static int expected_beside_jobs(struct world *w, const struct submission *s, con
 	return 0;
 }
 
-static uint64_t kept_bytes(const struct submission *s)
+uint64_t births_kept_bytes(const struct submission *s)
 {
 	uint64_t terms = s->wishes.n_after ? sizeof(struct terms) : terms_bytes(&s->wishes);
 	uint64_t bytes = s->extra_bytes + terms + s->wishes.n_after * sizeof(struct edge) +
@@ -108,7 +120,8 @@ static uint64_t kept_bytes(const struct submission *s)
 int births_expected(struct world *w, const struct submission *s, unsigned n)
 {
 	const struct amounts *uid = account_used(s->account), *all = &w->core->accounts.used;
-	uint64_t want[_ACCOUNT_KIND_MAX] = {[ACCOUNT_BYTES] = n * (s->input_bytes + kept_bytes(s)),
+	uint64_t bytes = s->input_bytes + births_kept_bytes(s);
+	uint64_t want[_ACCOUNT_KIND_MAX] = {[ACCOUNT_BYTES] = n * bytes,
 		[ACCOUNT_JOBS] = s->pool ? n : 0,
 		[ACCOUNT_FUTURES] = n,
 		[ACCOUNT_FDS] = n * s->input_fds};
@@ -134,8 +147,8 @@ static void remember(struct world *w, const struct submission *s, struct future 
 				    .uid = account_uid(s->account),
 				    .is_job = s->pool != NULL,
 				    .input_bytes = s->input_bytes,
-				    .extra_bytes = kept_bytes(s),
-				    .has_annex = kept_bytes(s) > 0,
+				    .extra_bytes = births_kept_bytes(s),
+				    .has_annex = births_kept_bytes(s) > 0,
 				    .wishes = s->wishes,
 				    .is_maybe_pure = f->function && f->function->name[0] == 'g',
 				    .input_fds = s->input_fds,
@@ -143,7 +156,7 @@ static void remember(struct world *w, const struct submission *s, struct future 
 				    .ttl_us = s->ttl_us,
 				    .priority = s->priority,
 				    .submitted_us = w->fake.now_us});
-	graph_remember(s, world_record(w, f->id));
+	graph_remember(w, s, world_record(w, f->id));
 	names_remember(s, world_record(w, f->id));
 	if (!s->pool)
 		return;

@@ -28,8 +28,30 @@ void graph_choose(struct world *w, struct submission *s)
 	s->wishes.after = w->after;
 }
 
-void graph_remember(const struct submission *s, struct record *r)
+static void widen(uint64_t room[2], uint64_t bytes, uint64_t fds)
 {
+	room[0] = room[0] > bytes ? room[0] : bytes;
+	room[1] = room[1] > fds ? room[1] : fds;
+}
+
+void graph_room(struct world *w, const struct submission *s, uint64_t room[2])
+{
+	for (uint32_t i = 0; i < s->wishes.n_after; i++) {
+		const struct future *on = s->wishes.after[i].on;
+		const struct pool *p = future_pool(on);
+		const struct record *r = world_record(w, on->id);
+
+		if (!p || future_state_is_final(on->state))
+			continue;
+		widen(room, r->room[0], r->room[1]);
+		if (births_may_fit(w, p))
+			widen(room, p->config.max_result_bytes, p->config.max_result_fds);
+	}
+}
+
+void graph_remember(struct world *w, const struct submission *s, struct record *r)
+{
+	graph_room(w, s, r->room);
 	r->n_after = s->wishes.n_after;
 	for (unsigned i = 0; i < r->n_after; i++) {
 		r->after[i] = s->wishes.after[i].on->id;

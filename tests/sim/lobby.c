@@ -55,6 +55,12 @@ int lobby_expected(struct world *w, const struct submission *s, const uint64_t *
 
 /* ---- the shell ---- */
 
+/* What it waits for, once it is let in; NULL: that is gone. */
+static struct future *awaited(struct world *w, const struct world_visit *v)
+{
+	return core_find(w->core, v->after_id);
+}
+
 /* The pool that now has its name; NULL: none. */
 static struct pool *pool_of(struct world *w, const struct world_visit *v)
 {
@@ -71,6 +77,11 @@ static struct submission submission_of(struct world *w, const struct world_visit
 	s.pool = v->is_job ? pool_of(w, v) : NULL;
 	s.function = s.pool ? s.pool->functions : NULL;
 	s.is_patient = !v->is_waiting || v != first_of(w, v->uid);
+	if (s.pool && v->after_id && awaited(w, v)) {
+		w->after[0] = (struct after){.on = awaited(w, v), .is_any = true};
+		s.wishes.after = w->after;
+		s.wishes.n_after = 1;
+	}
 	return s;
 }
 
@@ -80,7 +91,7 @@ static int try(
 {
 	struct submission s = submission_of(w, v);
 	struct future *made[8];
-	unsigned i;
+	unsigned i, n_left;
 	int r = 0;
 
 	for (i = 0; i < v->n && r == 0; i++) {
@@ -90,9 +101,12 @@ static int try(
 	if (r == 0)
 		return 0;
 	i--;
-	*ret_more = ret_no->kind == ACCOUNT_BYTES ? (v->n - 1 - i) * s.input_bytes
-		    : ret_no->kind == ACCOUNT_FDS ? (v->n - 1 - i) * s.input_fds
-						  : v->n - 1 - i;
+	n_left = v->n - 1 - i;
+	*ret_more = n_left;
+	if (ret_no->kind == ACCOUNT_BYTES)
+		*ret_more *= s.input_bytes + births_kept_bytes(&s);
+	else if (ret_no->kind == ACCOUNT_FDS)
+		*ret_more *= s.input_fds;
 	while (i-- > 0)
 		births_withdraw(w, made[i]);
 	return r;
@@ -113,6 +127,7 @@ void lobby_leave(struct world *w)
 
 static void come(struct world *w, struct world_visit *v)
 {
+	const struct future *on;
 	struct refusal no, why;
 	uint64_t more = 0;
 	int r;
@@ -128,6 +143,8 @@ static void come(struct world *w, struct world_visit *v)
 		.input_fds = (uint16_t)world_below(w, 2)};
 	v->a = (struct admission){.account = w->accounts[v->uid],
 		.until_us = w->fake.now_us + 1 + world_below(w, 40 * w->long_us)};
+	on = v->is_job && world_once_in(w, 2) ? clients_some_future(w) : NULL;
+	v->after_id = on ? on->id : 0;
 	v->a.parked_bytes = 10 + world_below(w, 100);
 	v->a.parked_fds = world_below(w, 3);
 	r = try(w, v, &why, &more);
@@ -202,8 +219,10 @@ static bool has_hope(struct world *w, const struct world_visit *v, bool is_sendi
 	uint64_t max = (why->of_uid ? w->limits.uid : w->limits.all).n[why->kind];
 	uint64_t comes = goes_in_time(w, v, is_sending_soon_over);
 
-	if (v->a.need > max)
+	if (v->a.need - why->for_others > max)
 		return false;
+	if (why->for_others)
+		return true;
 	if (!why->of_uid)
 		comes += all->n[why->kind] - mine->n[why->kind];
 	return used->n[ACCOUNT_JOBS] > 0 || used->n[why->kind] + v->a.need <= max + comes;
@@ -226,7 +245,7 @@ static void see_to(
 	}
 	if (v != first && !is_door)
 		world_fail(w, "one is tried who is not the first of his uid");
-	if (v->is_job && !pool_of(w, v)) {
+	if (v->is_job && (!pool_of(w, v) || (v->after_id && !awaited(w, v)))) {
 		leave(w, v);
 		return;
 	}
@@ -237,7 +256,7 @@ static void see_to(
 		leave(w, v);
 		return;
 	}
-	if (!is_door && !was.is_behind && was.kind == no.kind && was.of_uid == no.of_uid &&
+	if (!is_door && !was.is_behind && !was.for_others && was.kind == no.kind && was.of_uid == no.of_uid &&
 		was.of_jobs == no.of_jobs)
 		world_fail(w, "one is tried in vain for %s", account_kind_name(no.kind));
 	admission_stay(w->core, &v->a, &no, more);
@@ -277,12 +296,13 @@ void lobby_check_after_turn(struct world *w)
 			world_fail(w, "one waits whose time is over");
 		if (!v->a.is_due && (!v->a.timer.pos || v->a.timer.key > v->a.until_us))
 			world_fail(w, "nobody will see that his time is over");
-		if (v != first_of(w, v->uid))
+		/* what it names is gone: that is for its next try to find out */
+		if (v != first_of(w, v->uid) || (v->after_id && !awaited(w, v)))
 			continue;
 		r = births_expected(w, &s, v->n);
-		if (r == 0)
-			world_fail(w, "%u of uid %u wait, and there is room", v->n, v->uid);
 		q = account_admissions(v->a.account);
+		if (r == 0 && !(v->a.why.for_others && w->fake.now_us < q->look_us))
+			world_fail(w, "%u of uid %u wait, and there is room", v->n, v->uid);
 		if (w->fake.now_us < q->look_us) {
 			if (q->look_us - w->fake.now_us > 100000 || v->a.timer.key > q->look_us)
 				if (!q->is_seen)

@@ -50,6 +50,7 @@ struct record {
 	uint64_t named_in; /* the last ledger in which an unfinished job named it */
 	unsigned n_users;  /* of it as an input; counted anew */
 	unsigned n_after;
+	uint64_t room[2]; /* bytes and fds, for results of those that it waited for */
 	uint64_t root; /* aborted for its input: what it names */
 	const char *group, *key;
 	uint64_t content;
@@ -102,6 +103,7 @@ struct world_visit {
 	bool is_job;
 	const char *pool;
 	struct submission s; /* but for what is made for each try */
+	uint64_t after_id;   /* 0: none */
 	unsigned n;
 };
 
@@ -281,6 +283,9 @@ uint64_t births_some_ttl(struct world *w);
 bool births_has_jobs(struct world *w, uint32_t uid);
 /* What core_submit() or core_put() has to answer to n of these, one after the other; told from what
  * is held. */
+/* That its record holds from its birth on, beside its input. */
+uint64_t births_kept_bytes(const struct submission *s);
+bool births_may_fit(const struct world *w, const struct pool *p);
 int births_expected(struct world *w, const struct submission *s, unsigned n);
 /* 0, or what the core answers, which is as expected; then what s brought along is dropped. */
 int births_make(
@@ -325,7 +330,9 @@ void world_count_pool(struct world *w, const struct pool *p);
 /* ---- dependencies (graph.c) ---- */
 
 void graph_choose(struct world *w, struct submission *s);
-void graph_remember(const struct submission *s, struct record *r);
+void graph_remember(struct world *w, const struct submission *s, struct record *r);
+/* The room, in bytes and fds, that has to be left for any result of those that s waits for. */
+void graph_room(struct world *w, const struct submission *s, uint64_t room[2]);
 /* Does what it is to bring along exceed what a run may have? Once so, always so. */
 bool graph_is_too_large(struct world *w, struct record *r);
 /* It is started: all that it waited for is as it wished. */
