@@ -147,6 +147,7 @@ static int send_one(int fd, struct buf *b, struct future *f)
 #define RUN_BYTES (PROTO_NAME_BYTES + PROTO_TRACE_BYTES + 256u)
 static_assert(POOL_PACK_BYTES + POOL_PACK_JOBS * RUN_BYTES <= PROTO_PACKET_BYTES,
 	"what shares a packet fits");
+static_assert(POOL_PACK_JOBS <= FDPASS_SENDS, "all packets go at once");
 
 /* Where a run lies in the packet: head, input, meta. */
 struct packed_run {
@@ -197,29 +198,61 @@ static void copy_run(struct bufpack *p, const struct future *f, struct packed_ru
 	r->at = buf_used(p->buf) - len;
 }
 
-/* Several, or one that brings nothing along: their small inputs are copied, since one piece costs
- * less than many. */
-static int send_all(int fd, struct buf *b, struct future *const *jobs, unsigned n)
+/* Those that bring nothing along, packet behind packet: their small inputs are copied, since one
+ * piece costs less than many. Where each packet begins; how many there are. */
+static unsigned pack_all(
+	struct bufpack *p, struct future *const *jobs, unsigned n, size_t at[POOL_PACK_JOBS])
 {
-	struct bufpack p;
-	struct iovec iov;
 	struct packed_run run;
-	ssize_t sent;
+	unsigned n_packets = 1;
+
+	at[0] = buf_used(p->buf);
+	pack_run(p, jobs[0], &run);
+	for (unsigned i = 1; i < n; i++) {
+		if (jobs[i]->run->place == 0)
+			at[n_packets++] = buf_used(p->buf);
+		if (are_alike(jobs[i], run.f))
+			copy_run(p, jobs[i], &run);
+		else
+			pack_run(p, jobs[i], &run);
+	}
+	return n_packets;
+}
+
+/* How many jobs are in the first so many packets. */
+static unsigned n_jobs_in(unsigned n_packets, struct future *const *jobs, unsigned n)
+{
+	unsigned i = 0;
+
+	for (; i < n; i++)
+		if (jobs[i]->run->place == 0 && n_packets-- == 0)
+			break;
+	return i;
+}
+
+static int send_all(int fd, struct buf *b, struct future *const *jobs, unsigned n, unsigned *ret_n)
+{
+	struct iovec iov[POOL_PACK_JOBS];
+	size_t at[POOL_PACK_JOBS];
+	unsigned n_packets;
+	struct bufpack p;
+	int r;
 
 	buf_clear(b);
 	bufpack_init(&p, b);
-	pack_run(&p, jobs[0], &run);
-	for (unsigned i = 1; i < n; i++) {
-		if (are_alike(jobs[i], run.f))
-			copy_run(&p, jobs[i], &run);
-		else
-			pack_run(&p, jobs[i], &run);
-	}
+	n_packets = pack_all(&p, jobs, n, at);
 	if (bufpack_error(&p) < 0)
 		return bufpack_error(&p);
-	iov = (struct iovec){(void *)buf_head(b), buf_used(b)};
-	sent = fdpass_send(fd, &iov, 1, MSG_DONTWAIT, NULL, 0);
-	return sent < 0 ? (int)sent : 0;
+	for (unsigned i = 0; i < n_packets; i++) {
+		size_t end = i + 1 < n_packets ? at[i + 1] : buf_used(b);
+
+		iov[i] = (struct iovec){(void *)(buf_head(b) + at[i]), end - at[i]};
+	}
+	r = fdpass_send_packets(fd, iov, n_packets, MSG_DONTWAIT);
+	if (r < 0)
+		return r;
+	*ret_n = (unsigned)r < n_packets ? n_jobs_in((unsigned)r, jobs, n) : n;
+	return 0;
 }
 
 static bool brings_nothing(const struct future *f)
@@ -229,10 +262,15 @@ static bool brings_nothing(const struct future *f)
 	return !input->n_fds && input->len <= COPY_BYTES && !edges_next_input(f, NULL);
 }
 
-int run_packet_send(int fd, struct buf *b, struct future *const *jobs, unsigned n)
+int run_packets_send(int fd, struct buf *b, struct future *const *jobs, unsigned n, unsigned *ret_n)
 {
-	return n == 1 && !brings_nothing(jobs[0]) ? send_one(fd, b, jobs[0])
-						  : send_all(fd, b, jobs, n);
+	int r;
+
+	if (n > 1 || brings_nothing(jobs[0]))
+		return send_all(fd, b, jobs, n, ret_n);
+	r = send_one(fd, b, jobs[0]);
+	*ret_n = r == 0;
+	return r;
 }
 
 static int send_notification(int fd, struct buf *b, const char *method, uint64_t id)

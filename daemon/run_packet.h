@@ -5,10 +5,12 @@
 #include "proto/base.h"
 #include "proto/buf.h"
 
-/* Sends `run` for each of jobs[n] with its msgid, in one packet. One that is alone brings along its
- * fds and the values that its input names; others have none. b is scratch memory. 0,
- * RUN_PACKET_E_LARGE of one, or -errno. */
-must_check int run_packet_send(int fd, struct buf *b, struct future *const *jobs, unsigned n);
+/* Sends `run` for each of jobs[n] with its msgid; each whose place is 0 begins a packet. One that is
+ * alone brings along its fds and the values that its input names; others have none. b is scratch
+ * memory. 0 and *ret_n: so many were sent, whole packets, at least one; RUN_PACKET_E_LARGE of one,
+ * or -errno. */
+must_check int run_packets_send(
+	int fd, struct buf *b, struct future *const *jobs, unsigned n, unsigned *ret_n);
 enum {
 	RUN_PACKET_E_LARGE = 1, /* more fds or bytes than a run may bring along */
 };

@@ -321,13 +321,14 @@ static void remember_uid(struct worker_link *l, const struct future *f)
 	l->uid = uid;
 }
 
-int worker_link_hand_over(struct worker_link *l, struct future *const *jobs, unsigned n)
+int worker_link_hand_over(
+	struct worker_link *l, struct future *const *jobs, unsigned n, unsigned *ret_n)
 {
 	int r;
 
 	if (l->state != LINK_OPEN)
 		return CORE_E_LATER;
-	r = run_packet_send(l->fd, &l->links->send, jobs, n);
+	r = run_packets_send(l->fd, &l->links->send, jobs, n, ret_n);
 	switch (r) {
 	case 0: break;
 	case RUN_PACKET_E_LARGE: return CORE_E_TOO_LARGE;
@@ -340,7 +341,7 @@ int worker_link_hand_over(struct worker_link *l, struct future *const *jobs, uns
 	case -EINTR: return CORE_E_LATER;
 	default: worker_link_break(l, strerror(-r)); return r;
 	}
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < *ret_n; i++) {
 		remember_uid(l, jobs[i]);
 		lending_note(l, jobs[i]);
 		if (future_extra(jobs[i]))

@@ -108,7 +108,8 @@ void worker_link_break(struct worker_link *l, const char *reason);
 /* Moves on; asserts that the move is legal. */
 void worker_link_set_state(struct worker_link *l, enum link_state to);
 /* As core_ops.hand_over. */
-must_check int worker_link_hand_over(struct worker_link *l, struct future *const *jobs, unsigned n);
+must_check int worker_link_hand_over(
+	struct worker_link *l, struct future *const *jobs, unsigned n, unsigned *ret_n);
 void worker_link_take_back(struct worker_link *l);
 /* It has received all that was handed over to it. */
 bool worker_link_inbox_is_empty(const struct worker_link *l);

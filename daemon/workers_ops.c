@@ -11,9 +11,10 @@
 #include "daemon/zygote.h"
 #include "daemon/zygotes.h"
 
-static int hand_over(void *shell, struct slot *s, struct future *const *jobs, unsigned n)
+static int hand_over(
+	void *shell, struct slot *s, struct future *const *jobs, unsigned n, unsigned *ret_n)
 {
-	return worker_link_hand_over(s->shell, jobs, n);
+	return worker_link_hand_over(s->shell, jobs, n, ret_n);
 }
 
 static void take_back(void *shell, struct slot *s)

@@ -183,3 +183,21 @@ ssize_t fdpass_send(
 	n = sendmsg(sock, &msg, flags | MSG_NOSIGNAL);
 	return n < 0 ? -errno : n;
 }
+
+int fdpass_send_packets(int sock, const struct iovec *packets, unsigned n, int flags)
+{
+	struct mmsghdr msgs[FDPASS_SENDS];
+	ssize_t sent;
+	int r;
+
+	assert(n > 0 && n <= FDPASS_SENDS);
+	if (n == 1) {
+		sent = fdpass_send(sock, packets, 1, flags, NULL, 0);
+		return sent < 0 ? (int)sent : 1;
+	}
+	for (unsigned i = 0; i < n; i++)
+		msgs[i] = (struct mmsghdr){
+			.msg_hdr = {.msg_iov = (struct iovec *)&packets[i], .msg_iovlen = 1}};
+	r = sendmmsg(sock, msgs, n, flags | MSG_NOSIGNAL);
+	return r < 0 ? -errno : r;
+}

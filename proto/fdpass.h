@@ -50,6 +50,12 @@ struct fdpass_packet {
 /* The same for up to n packets of a SEQPACKET socket by one call, n at most FDPASS_PACKETS. Returns
  * how many came, at least 1 and if fewer than n there are no more, or -errno. */
 must_check int fdpass_recv_packets(int sock, struct fdpass_packet *packets, unsigned n, int flags);
+/* Packets that one call of fdpass_send_packets() sends, at most. */
+#define FDPASS_SENDS 32u
+
+/* Sends each of packets[n], without fds, on a SEQPACKET socket, with MSG_NOSIGNAL and `flags`.
+ * Returns how many were sent, at least 1, or -errno. */
+must_check int fdpass_send_packets(int sock, const struct iovec *packets, unsigned n, int flags);
 /* sendmsg() with MSG_NOSIGNAL and `flags`, n_fds of them attached (0: plain). Bytes sent or -errno.
  * fds stay the caller's. */
 must_check ssize_t fdpass_send(

@@ -53,8 +53,8 @@ struct refusal {
 	enum account_kind kind;
 	bool of_uid;
 	bool of_jobs; /* only what jobs hold until their ends was counted, and room for a result */
-	bool is_behind; /* there was room, but others came before: it is their refusal */
-	uint64_t value; /* what it would have become */
+	bool is_behind;	     /* there was room, but others came before: it is their refusal */
+	uint64_t value;	     /* what it would have become */
 	uint64_t for_others; /* of it, what is only for results of others, and not for ever */
 	uint64_t max;
 };

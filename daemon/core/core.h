@@ -33,10 +33,12 @@ enum {
 
 /* What the shell does for the core. None of them may free a future, slot or pool. */
 struct core_ops {
-	/* Sends one packet with `run` for each of jobs[n] (its msgid), at most POOL_PACK_JOBS. 0;
-	 * CORE_E_LATER: they stay queued; CORE_E_TOO_LARGE: it, being alone, cannot run; -errno: as
-	 * LATER, and the shell will report the worker's death. */
-	int (*hand_over)(void *shell, struct slot *s, struct future *const *jobs, unsigned n);
+	/* Sends `run` for each of jobs[n] (its msgid), at most POOL_PACK_JOBS; each whose place is 0
+	 * begins a packet. 0 and *ret_n: so many of them, whole packets, at least one; the others
+	 * stay queued, for now. CORE_E_LATER: all do; CORE_E_TOO_LARGE: it, being alone, cannot
+	 * run; -errno: as LATER, and the shell will report the worker's death. */
+	int (*hand_over)(void *shell, struct slot *s, struct future *const *jobs, unsigned n,
+		unsigned *ret_n);
 	/* Takes back what lies in the worker's inbox: calls core_taken_back() for each packet, in
 	 * order. */
 	void (*take_back)(void *shell, struct slot *s);

@@ -157,7 +157,8 @@ static bool hand_over(struct slot *s, struct future *f, bool is_second, uint64_t
 	if (r != 0) {
 		s->refused_turn = p->core->n_turns;
 		p->core->want_turn = true;
-	} else if (s->state == SLOT_IDLE) {
+	}
+	if (pack.n > 0 && s->state == SLOT_IDLE) {
 		s->busy_us = now_us;
 		slot_set_state(s, SLOT_BUSY, now_us);
 	}

@@ -1,5 +1,5 @@
-/* What a worker is given in one packet: one job, or several that are short and pure. Inside the
- * core only. */
+/* What a worker is given at once: packets of one job each, or of several that are short and pure.
+ * Inside the core only. */
 #pragma once
 
 #include "daemon/core/core.h"
@@ -7,6 +7,8 @@
 struct pack {
 	struct slot *slot; /* for whom */
 	unsigned n;
+	unsigned n_last; /* in the last packet */
+	bool is_open;	 /* it may take more */
 	unsigned most;
 	uint64_t run_ns;
 	uint64_t wait_ns;
@@ -34,6 +36,6 @@ void pack_begin(struct pack *k, struct slot *s, unsigned most);
 __attribute__((warn_unused_result)) int pack_add(struct pack *k, struct future *f);
 /* May f, which is next then, come too? */
 bool pack_has_room(struct pack *k, const struct future *f);
-/* Hands it over. Else all of it is back in the queue where it stood, with a CORE_E_ or -errno
- * (-ENOMEM: it is empty). */
+/* Hands it over. What is not taken is back in the queue where it stood, with a CORE_E_ or -errno
+ * (-ENOMEM: it is empty); k->n were. */
 __attribute__((warn_unused_result)) int pack_send(struct pack *k, uint64_t now_us);

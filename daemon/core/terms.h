@@ -64,8 +64,8 @@ struct terms {
 	uint16_t n_deaths;     /* of them, those that lost a worker */
 	uint64_t root_id;      /* aborted for what it depended on: where that began */
 	uint64_t object_bytes; /* of values of other futures that its last run brought along */
-	uint64_t room_bytes;   /* for the largest result of those that it waited for at its birth, */
-	uint32_t room_fds;     /* and of those that they waited for: see reservation_beside() */
+	uint64_t room_bytes; /* for the largest result of those that it waited for at its birth, */
+	uint32_t room_fds;   /* and of those that they waited for: see reservation_beside() */
 	uint32_t n_edges;
 	uint32_t n_left; /* of them, not settled */
 	struct edge edges[];

@@ -45,7 +45,8 @@ static void drop_first(struct fake_worker *w)
 	memmove(w->shares, w->shares + 1, w->n * sizeof(*w->shares));
 }
 
-static int op_hand_over(void *shell, struct slot *s, struct future *const *jobs, unsigned n)
+static int op_hand_over(
+	void *shell, struct slot *s, struct future *const *jobs, unsigned n, unsigned *ret_n)
 {
 	struct fake_worker *w = worker_of(s);
 
@@ -55,8 +56,9 @@ static int op_hand_over(void *shell, struct slot *s, struct future *const *jobs,
 	for (unsigned i = 0; i < n; i++, w->n++) {
 		w->line[w->n] = jobs[i]->run->msgid;
 		w->jobs[w->n] = jobs[i];
-		w->shares[w->n] = i > 0;
+		w->shares[w->n] = jobs[i]->run->place > 0;
 	}
+	*ret_n = n;
 	return 0;
 }
 

@@ -15,9 +15,32 @@ static unsigned n_packets(const struct fake_worker *w)
 	return n;
 }
 
-static bool has_room(const struct fake_worker *w, unsigned n)
+/* How many jobs are in the first packet. */
+static unsigned in_packet(struct future *const *jobs, unsigned n)
 {
-	return n_packets(w) < w->inbox_size && w->n_inbox + n <= FAKE_INBOX;
+	unsigned i = 1;
+
+	while (i < n && jobs[i]->run->place > 0)
+		i++;
+	return i;
+}
+
+/* Of these, in whole packets, so many find room and are not refused. */
+static unsigned accepted(struct fake_worker *w, struct future *const *jobs, unsigned n)
+{
+	const struct fake_hooks *hooks = &w->fake->hooks;
+	unsigned n_there = n_packets(w), i = 0;
+
+	while (i < n && n_there++ < w->inbox_size) {
+		unsigned n_more = in_packet(jobs + i, n - i);
+
+		if (w->n_inbox + i + n_more > FAKE_INBOX ||
+			(hooks->may_hand_over && !hooks->may_hand_over(w, jobs[i])))
+			break;
+		w->fake->n_packs += n_more > 1;
+		i += n_more;
+	}
+	return i;
 }
 
 static void put(struct fake_worker *w, struct fake_run run)
@@ -46,7 +69,8 @@ static void race(struct fake_worker *w)
 		w->fake->hooks.race(w);
 }
 
-int fake_hand_over(void *shell, struct slot *s, struct future *const *jobs, unsigned n)
+int fake_hand_over(
+	void *shell, struct slot *s, struct future *const *jobs, unsigned n, unsigned *ret_n)
 {
 	struct fake_worker *w = s->shell;
 	struct fake *fake = shell;
@@ -56,15 +80,17 @@ int fake_hand_over(void *shell, struct slot *s, struct future *const *jobs, unsi
 		return CORE_E_LATER;
 	if (n == 1 && hooks->is_too_large && hooks->is_too_large(w, jobs[0]))
 		return CORE_E_TOO_LARGE;
-	if ((hooks->may_hand_over && !hooks->may_hand_over(w, jobs[0])) || !has_room(w, n))
+	n = accepted(w, jobs, n);
+	if (n == 0)
 		return CORE_E_LATER;
-	fake->n_packs += n > 1;
+	*ret_n = n;
 	fake->n_hand_overs += n;
 	if (hooks->packed)
 		hooks->packed(w, jobs, n);
 	for (unsigned i = 0; i < n; i++) {
-		put(w, (struct fake_run){
-			       .shares = i > 0, .msgid = jobs[i]->run->msgid, .id = jobs[i]->id});
+		put(w, (struct fake_run){.shares = jobs[i]->run->place > 0,
+			       .msgid = jobs[i]->run->msgid,
+			       .id = jobs[i]->id});
 		if (hooks->handed_over)
 			hooks->handed_over(w, jobs[i]);
 	}

@@ -3,7 +3,8 @@
 
 #include "tests/lib/fake_shell.h"
 
-int fake_hand_over(void *shell, struct slot *s, struct future *const *jobs, unsigned n);
+int fake_hand_over(
+	void *shell, struct slot *s, struct future *const *jobs, unsigned n, unsigned *ret_n);
 void fake_take_back(void *shell, struct slot *s);
 void fake_read_answers(void *shell, struct slot *s);
 void fake_ring(void *shell, struct slot *s, struct future *f);

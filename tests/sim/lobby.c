@@ -256,8 +256,8 @@ static void see_to(
 		leave(w, v);
 		return;
 	}
-	if (!is_door && !was.is_behind && !was.for_others && was.kind == no.kind && was.of_uid == no.of_uid &&
-		was.of_jobs == no.of_jobs)
+	if (!is_door && !was.is_behind && !was.for_others && was.kind == no.kind &&
+		was.of_uid == no.of_uid && was.of_jobs == no.of_jobs)
 		world_fail(w, "one is tried in vain for %s", account_kind_name(no.kind));
 	admission_stay(w->core, &v->a, &no, more);
 }

@@ -160,7 +160,19 @@ static uint64_t or_most(uint64_t ns)
 	return ns ? ns : POOL_AHEAD_US * 1000;
 }
 
-static void check_shared(
+static void check_shares(struct world *w, const struct future *f)
+{
+	const struct record *r = world_record(w, f->id);
+
+	if (!f->function->is_pure)
+		world_fail(w, "%llu shares a packet", (ull)r->id);
+	if (f->function->n_apart)
+		world_fail(w, "%llu shares a packet, and results are large", (ull)r->id);
+	if (r->must_be_alone && !r->is_exempt)
+		world_fail(w, "%llu shares a packet again", (ull)r->id);
+}
+
+static void check_several(
 	struct world *w, const struct slot *s, struct future *const *jobs, unsigned n)
 {
 	uint64_t ns = 0, bytes = 0;
@@ -170,15 +182,13 @@ static void check_shared(
 
 		ns += or_most(function_mean_run_ns(jobs[i]->function));
 		bytes += jobs[i]->in_inline_bytes;
-		if (!jobs[i]->function->is_pure || r->input_fds || edges_next_input(jobs[i], NULL))
-			world_fail(w, "%llu shares a packet", (ull)r->id);
-		if (jobs[i]->function->n_apart)
-			world_fail(w, "%llu shares a packet, and results are large", (ull)r->id);
-		if (r->must_be_alone && !r->is_exempt)
-			world_fail(w, "%llu shares a packet again", (ull)r->id);
+		if (r->input_fds || edges_next_input(jobs[i], NULL))
+			world_fail(w, "%llu goes with others", (ull)r->id);
+		if (jobs[i]->run->place > 0 || (i + 1 < n && jobs[i + 1]->run->place > 0))
+			check_shares(w, jobs[i]);
 	}
 	if (n > POOL_PACK_JOBS || ns > POOL_PACK_US * 1000 || bytes > POOL_PACK_BYTES)
-		world_fail(w, "a packet has %u jobs, %llu bytes, and takes %llu ns", n, (ull)bytes,
+		world_fail(w, "a pack has %u jobs, %llu bytes, and takes %llu ns", n, (ull)bytes,
 			(ull)ns);
 	if (!s->n_done || s->pool->config.poison == 1)
 		world_fail(w, "worker %s/%u may get one job at a time", s->pool->name, s->number);
@@ -192,7 +202,7 @@ void check_pack(struct world *w, const struct slot *s, struct future *const *job
 	uint64_t ns = 0;
 
 	if (n > 1)
-		check_shared(w, s, jobs, n);
+		check_several(w, s, jobs, n);
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t wait_ns = or_most(function_soon_ns(jobs[i]->function));
 

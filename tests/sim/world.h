@@ -51,7 +51,7 @@ struct record {
 	unsigned n_users;  /* of it as an input; counted anew */
 	unsigned n_after;
 	uint64_t room[2]; /* bytes and fds, for results of those that it waited for */
-	uint64_t root; /* aborted for its input: what it names */
+	uint64_t root;	  /* aborted for its input: what it names */
 	const char *group, *key;
 	uint64_t content;
 	bool is_maybe_pure;   /* its function is, now and then */

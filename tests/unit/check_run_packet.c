@@ -1,5 +1,6 @@
 #include "daemon/run_packet.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "daemon/extra.h"
@@ -69,6 +70,7 @@ static struct future make_job(unsigned i, uint64_t *seed, struct run *run)
 	uint32_t dice = i == 0 || suite_random(seed) % 3 == 0 ? suite_random(seed) : 0;
 
 	*run = (struct run){
+		.place = i % POOL_PACK_JOBS,
 		.msgid = suite_random(seed) % 4 ? i : UINT32_MAX - i,
 		.attempt = (uint16_t)(1 + (dice >> 2 & 1) * 300),
 		.result_bytes = 70000u << (dice >> 6 & 1),
@@ -149,7 +151,7 @@ START_TEST(each_run_of_a_packet_is_its_own_jobs)
 	uint64_t seed = 1;
 
 	for (unsigned round = 0; round < 500; round++) {
-		unsigned n = 1 + round % N;
+		unsigned n = 1 + round % N, n_sent = 0;
 		const uint8_t *at = packet;
 		ssize_t len;
 
@@ -157,7 +159,8 @@ START_TEST(each_run_of_a_packet_is_its_own_jobs)
 			list[i] = &jobs[i];
 			jobs[i] = make_job(i, &seed, &runs[i]);
 		}
-		ck_assert_int_eq(run_packet_send(fds[0], &scratch, list, n), 0);
+		ck_assert_int_eq(run_packets_send(fds[0], &scratch, list, n, &n_sent), 0);
+		ck_assert_uint_eq(n_sent, n);
 		len = recv(fds[1], packet, sizeof(packet), MSG_DONTWAIT);
 		ck_assert_int_gt(len, 0);
 		for (unsigned i = 0; i < n; i++) {
@@ -169,4 +172,81 @@ START_TEST(each_run_of_a_packet_is_its_own_jobs)
 }
 END_TEST
 
-SUITE_MAIN_WITH("run_packet", setup, teardown, each_run_of_a_packet_is_its_own_jobs)
+/* The packet that begins with list[i], and what is in it. Where the next one begins. */
+static unsigned expect_packet(struct future *const *list, unsigned i, unsigned n)
+{
+	static uint8_t packet[PROTO_PACKET_BYTES];
+	ssize_t len = recv(fds[1], packet, sizeof(packet), MSG_DONTWAIT);
+	const uint8_t *at = packet;
+
+	ck_assert_int_gt(len, 0);
+	do
+		at = expect_run(at, packet + len, list[i++]);
+	while (i < n && list[i]->run->place > 0);
+	ck_assert_ptr_eq(at, packet + len);
+	return i;
+}
+
+/* Of which each has one job, or a few. */
+static void make_packets(struct future **list, unsigned n_in_each, uint64_t *seed)
+{
+	for (unsigned i = 0; i < N; i++) {
+		list[i] = &jobs[i];
+		jobs[i] = make_job(i, seed, &runs[i]);
+		runs[i].place = (uint8_t)(i % n_in_each) & (POOL_PACK_JOBS - 1);
+	}
+}
+
+static void free_inputs(void)
+{
+	for (unsigned i = 0; i < N; i++)
+		payload_free(jobs[i].input);
+}
+
+START_TEST(several_packets_go_at_once)
+{
+	struct future *list[N];
+	uint64_t seed = 2;
+
+	for (unsigned n_in_each = 1; n_in_each <= 5; n_in_each++) {
+		unsigned n_sent = 0;
+
+		make_packets(list, n_in_each, &seed);
+		ck_assert_int_eq(run_packets_send(fds[0], &scratch, list, N, &n_sent), 0);
+		ck_assert_uint_eq(n_sent, N);
+		for (unsigned i = 0; i < N;)
+			i = expect_packet(list, i, N);
+		free_inputs();
+	}
+}
+END_TEST
+
+/* The link is full in the midst of them. */
+START_TEST(what_is_sent_is_whole_packets)
+{
+	struct future *list[N];
+	uint64_t seed = 3;
+	int room = 16 * 1024;
+
+	ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+	for (unsigned n_in_each = 1; n_in_each <= 5; n_in_each++) {
+		unsigned n_sent = 0, i = 0;
+
+		make_packets(list, n_in_each, &seed);
+		ck_assert_int_eq(run_packets_send(fds[0], &scratch, list, N, &n_sent), 0);
+		ck_assert_uint_gt(n_sent, 0);
+		ck_assert_uint_lt(n_sent, N);
+		ck_assert_uint_eq(n_sent % n_in_each, 0);
+		ck_assert_int_eq(
+			run_packets_send(fds[0], &scratch, list + n_sent, N - n_sent, &i), -EAGAIN);
+		ck_assert_uint_eq(i, 0);
+		for (i = 0; i < n_sent;)
+			i = expect_packet(list, i, n_sent);
+		ck_assert_int_eq(recv(fds[1], &i, 1, MSG_DONTWAIT), -1);
+		free_inputs();
+	}
+}
+END_TEST
+
+SUITE_MAIN_WITH("run_packet", setup, teardown, each_run_of_a_packet_is_its_own_jobs,
+	several_packets_go_at_once, what_is_sent_is_whole_packets)
