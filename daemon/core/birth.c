@@ -33,21 +33,32 @@ static struct amounts amounts_of(const struct submission *s, uint64_t kept_bytes
 				}};
 }
 
-static int take(const struct submission *s, const struct amounts *want, struct refusal *ret_refusal)
+/* Beside what must stay free of the account. */
+static int take_beside(
+	const struct submission *s, const struct amounts *want, struct refusal *ret_refusal)
 {
-	struct amounts own, room;
+	struct amounts own = reservation_beside(s->pool);
+	struct amounts room = reservation_beside_after(s->pool, s->wishes.after, s->wishes.n_after);
 	int r;
 
-	if (!s->pool)
-		return account_take(s->account, want, ret_refusal);
-	own = reservation_beside(s->pool);
-	room = own;
-	if (s->wishes.n_after)
-		room = reservation_beside_after(s->pool, s->wishes.after, s->wishes.n_after);
 	r = account_take_job(s->account, want, &room, ret_refusal);
 	if (r && ret_refusal && ret_refusal->of_jobs)
 		ret_refusal->for_others = room.n[ret_refusal->kind] - own.n[ret_refusal->kind];
 	return r;
+}
+
+static int take(const struct submission *s, const struct amounts *want, struct refusal *ret_refusal)
+{
+	struct amounts own;
+
+	if (!s->pool)
+		return account_take(s->account, want, ret_refusal);
+	if (!s->wishes.n_after) { /* most, and they fit */
+		own = reservation_of(s->pool);
+		if (account_take_job(s->account, want, &own, NULL) == 0)
+			return 0;
+	}
+	return take_beside(s, want, ret_refusal);
 }
 
 static struct future *future_new(
