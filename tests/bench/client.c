@@ -8,7 +8,7 @@
  *						many pings
  *	client SOCKET replace POOL N US		from the submit of a job that kills its pool's only worker to the answer of
  *						the one behind it, so many µs after the death before: p50, p99
- *	client SOCKET commands N PROGRAM	the same with commands, at most 64 unfinished
+ *	client SOCKET commands N PROGRAM	the same with commands, all submitted at once
  *	client SOCKET payload HOW BYTES N	one call of bench/peek at a time, which reads eight bytes of its
  *					input: p50 and p99 in µs, beside memory.c. The input comes from
  *		none				eight bytes: what such a call costs without payload
@@ -125,7 +125,7 @@ static void commands(poold *p, unsigned n, const char *program)
 
 	flow_check(poold_command_new(&c), p, "command");
 	flow_check(poold_command_add_arg(c, program), p, "command");
-	many(p, "exec", poold_input_command(c), n, 64);
+	many(p, "exec", poold_input_command(c), n, n);
 	poold_command_free(c);
 }
 
