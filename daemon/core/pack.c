@@ -2,11 +2,12 @@
  * several packets, as long as together they are no more than one packet may be; so whoever is next
  * waits for nobody longer than he may in a packet.
  *
- * A packet: the kernel gives it away whole: received, all of it is started, one after the other; what dies
- * under the first keeps those behind it from starting, and they cannot come back while it runs. So
- * only jobs that may run twice (pure ones) share a packet, they are short and small, and together
- * they are expected to take no longer than POOL_PACK_US: whoever stands in it waits for the others
- * no longer than that on average, however rare and long the exceptions are that make the mean.
+ * A packet: the kernel gives it away whole: received, all of it is started, one after the other;
+ * what dies under the first keeps those behind it from starting, and they cannot come back while it
+ * runs. So only jobs that may run twice (pure ones) share a packet, they are short and small, and
+ * together they are expected to take no longer than POOL_PACK_US: whoever stands in it waits for
+ * the others no longer than that on average, however rare and long the exceptions are that make
+ * the mean.
  *
  * Jobs leave the queue one by one, since only then it shows who is next; those that the link does
  * not take go back in reverse, each with the mark of what its leaving changed.

@@ -1,13 +1,14 @@
 /* IDs count up, so what is in use lies close together: a bit each, in leaves of 64, which stand in
  * an array by their place in the order. A future costs a quarter of a byte where all its neighbours
- * live, and 16 bytes where none does, beside what is there to grow. A list through the futures themselves cost 16 always.
+ * live, and 16 bytes where none does, beside what is there to grow. A list through the futures
+ * themselves cost 16 always.
  *
  * There is nothing to be held while somebody goes through: he asks again with the ID that he saw
  * last, whether that is still in use or not, and whosever the futures are. So a page of a list of a
  * million futures begins where the last one ended, and the number of owners does not count.
  *
- * A search is a look at the last place, then a guess from the end, which is right where there are no
- * gaps, then a binary search. Leaves that became empty stay until they are a quarter of all, so
+ * A search is a look at the last place, then a guess from the end, which is right where there are
+ * no gaps, then a binary search. Leaves that became empty stay until they are a quarter of all, so
  * removing is O(1) on the whole, and going past them is no more than going through the others.
  */
 #include "daemon/core/roll.h"
