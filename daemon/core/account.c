@@ -28,6 +28,7 @@ struct account {
 	struct amounts by_jobs;
 	uint64_t n_results;
 	uint64_t n_delayed;
+	uint64_t n_awaiting;
 	bool is_lenient;
 	struct futures futures;
 	struct admission_queue admissions;
@@ -308,7 +309,7 @@ void account_hold(struct account *a, const struct amounts *held)
 
 bool account_is_idle(const struct account *a)
 {
-	return a->n_results == 0 && a->n_delayed == 0;
+	return a->n_results == 0 && a->n_delayed == 0 && a->n_awaiting == 0;
 }
 
 bool accounts_are_idle(const struct accounts *all)
@@ -352,6 +353,24 @@ void account_undelay(struct account *a)
 	a->n_delayed--;
 	a->all->n_delayed--;
 	account_stir(a);
+}
+
+void account_await(struct account *a)
+{
+	a->n_awaiting++;
+}
+
+void account_unawait(struct account *a)
+{
+	assert(a->n_awaiting > 0);
+	a->n_awaiting--;
+	account_stir(a);
+}
+
+void accounts_stir(struct accounts *all)
+{
+	for (struct account *a = all->by_uid; a; a = a->hh.next)
+		account_stir(a);
 }
 
 int account_check_result(

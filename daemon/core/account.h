@@ -103,6 +103,7 @@ const struct amounts *account_by_jobs(const struct account *a);
 uint64_t account_n_gives(const struct account *a);
 /* Lets it go up: what was hoped for may not come. */
 void account_stir(struct account *a);
+void accounts_stir(struct accounts *all);
 /* All futures of this uid, by ID: the core's list, kept here. */
 struct futures *account_futures(struct account *a);
 /* Who waits to be let in: likewise. */
@@ -124,7 +125,11 @@ bool accounts_jobs_leave(const struct accounts *all, const struct amounts *want)
 /* A job waits for a time; no longer. */
 void account_delay(struct account *a);
 void account_undelay(struct account *a);
-/* No job has room for a result, and none waits for a time: nothing ends by itself. */
+/* A job waits for a future of another account; no longer. */
+void account_await(struct account *a);
+void account_unawait(struct account *a);
+/* No job has room for a result, and none waits for a time or, where one account is asked for, for
+ * others: nothing ends by itself. */
 bool account_is_idle(const struct account *a);
 bool accounts_are_idle(const struct accounts *all);
 /* Could room for the result of a job be taken, beside what the job holds? As account_take(); but

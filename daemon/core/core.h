@@ -97,6 +97,7 @@ struct core {
 	struct slab runs;
 	struct futures freed;	 /* to be freed at the end of the turn */
 	struct futures settling; /* final, and not all of their dependents know */
+	bool is_awaited;	 /* then who found no room for a result is to look again */
 	struct futures over;	 /* to be forgotten right now */
 	bool is_forgetting;
 	struct siphash_key seed;

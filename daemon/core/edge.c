@@ -53,6 +53,11 @@ static void lend(struct future *on)
 	account_hold(on->account, &lent);
 }
 
+static bool is_foreign(const struct edge *e)
+{
+	return e->on->account != e->dependent->account;
+}
+
 /* Values of others, which an administrator may name, are for them to take care of. */
 static bool is_use(const struct edge *e)
 {
@@ -112,6 +117,8 @@ void edges_tie(struct core *c, struct future *f, const struct after *after)
 		if (e->is_input)
 			core_pin(e->on);
 		begin_use(e);
+		if (is_foreign(e))
+			account_await(f->account);
 		if (future_state_is_final(e->on->state))
 			settle_later(c, e->on);
 		t->n_left++;
@@ -121,6 +128,8 @@ void edges_tie(struct core *c, struct future *f, const struct after *after)
 static void cut(struct edge *e)
 {
 	DL_DELETE(e->on->dependents, e);
+	if (is_foreign(e))
+		account_unawait(e->dependent->account);
 	e->is_left = false;
 	if (!e->is_input)
 		e->on = NULL;
@@ -220,6 +229,10 @@ void edges_turn(struct core *c, uint64_t now_us)
 			settle(c, f->dependents, now_us);
 		else
 			settled(c, f);
+	}
+	if (TAILQ_EMPTY(&c->settling) && c->is_awaited) {
+		c->is_awaited = false;
+		accounts_stir(&c->accounts);
 	}
 }
 

@@ -49,10 +49,10 @@ static bool leaves_any(const struct account *a, const struct pool *p)
 
 /* Who was admitted by other limits is never stuck: at worst one result at a time is let in.
  * Those that wait for another's end wait for one that is in a queue, or for one that waits so
- * itself. */
+ * itself, or for one of another account, which may have all that it needs. */
 bool reservation_is_stuck(const struct future *f)
 {
-	const struct core *c = future_pool(f)->core;
+	struct core *c = future_pool(f)->core;
 	struct amounts want = reservation_of(future_pool(f));
 	bool is_of_uid = !account_is_lenient(f->account) && !account_jobs_leave(f->account, &want);
 	const struct pool *p;
@@ -61,8 +61,10 @@ bool reservation_is_stuck(const struct future *f)
 		      : c->accounts.is_lenient || accounts_jobs_leave(&c->accounts, &want) ||
 				!accounts_are_idle(&c->accounts))
 		return false;
-	if (!TAILQ_EMPTY(&c->settling))
+	if (!TAILQ_EMPTY(&c->settling)) {
+		c->is_awaited = true; /* the last of them may start nothing */
 		return false;
+	}
 	TAILQ_FOREACH (p, &c->pools, in_core)
 		if (p->queue.n && (!is_of_uid || queue_holds(&p->queue, future_uid(f))) &&
 			(reservation_never_fits(p) || leaves_any(f->account, p)))

@@ -6,6 +6,14 @@
 
 typedef unsigned long long ull;
 
+/* One that this uid may name: its own, or, uid 0 being an administrator, any. */
+struct future *graph_some_future(struct world *w, const struct account *a)
+{
+	struct future *f = clients_some_future(w);
+
+	return f && (f->account == a || account_uid(a) == 0) ? f : NULL;
+}
+
 void graph_choose(struct world *w, struct submission *s)
 {
 	unsigned n = 1 + (unsigned)world_below(w, WORLD_AFTER);
@@ -13,7 +21,7 @@ void graph_choose(struct world *w, struct submission *s)
 	if (!world_once_in(w, w->graph_in))
 		return;
 	for (unsigned i = 0; i < n; i++) {
-		struct future *on = clients_some_future(w);
+		struct future *on = graph_some_future(w, s->account);
 
 		if (on)
 			w->after[s->wishes.n_after++] = (struct after){.on = on,

@@ -143,7 +143,7 @@ static void come(struct world *w, struct world_visit *v)
 		.input_fds = (uint16_t)world_below(w, 2)};
 	v->a = (struct admission){.account = w->accounts[v->uid],
 		.until_us = w->fake.now_us + 1 + world_below(w, 40 * w->long_us)};
-	on = v->is_job && world_once_in(w, 2) ? clients_some_future(w) : NULL;
+	on = v->is_job && world_once_in(w, 2) ? graph_some_future(w, v->s.account) : NULL;
 	v->after_id = on ? on->id : 0;
 	v->a.parked_bytes = 10 + world_below(w, 100);
 	v->a.parked_fds = world_below(w, 3);

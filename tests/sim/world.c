@@ -140,12 +140,15 @@ struct pool *world_add_pool(struct world *w, const char *name)
 		.timeout_us = world_once_in(w, 3) ? 1 + world_below(w, w->long_us) : 0,
 		.ageing_us = world_once_in(w, 3) ? 0 : 1 + world_below(w, w->long_us),
 	};
+	uint64_t most = w->limits.uid.n[ACCOUNT_BYTES];
 	unsigned i = w->n_pools;
 	struct pool *p;
 
 	sizes_configure(w, &config);
+	if (world_once_in(w, 6)) /* few fit at once */
+		config.max_result_bytes = most / 4 + world_below(w, most / 2);
 	if (world_once_in(w, 20)) /* its jobs can never start */
-		config.max_result_bytes = w->limits.uid.n[ACCOUNT_BYTES] + 1;
+		config.max_result_bytes = most + 1;
 	config.packed_result_bytes = config.max_result_bytes;
 	if (world_once_in(w, 3))
 		config.packed_result_bytes = world_below(w, config.max_result_bytes + 1);

@@ -329,6 +329,7 @@ void world_count_pool(struct world *w, const struct pool *p);
 
 /* ---- dependencies (graph.c) ---- */
 
+struct future *graph_some_future(struct world *w, const struct account *a);
 void graph_choose(struct world *w, struct submission *s);
 void graph_remember(struct world *w, const struct submission *s, struct record *r);
 /* The room, in bytes and fds, that has to be left for any result of those that s waits for. */

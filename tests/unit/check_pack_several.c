@@ -122,6 +122,27 @@ START_TEST(their_rooms_leave_half_of_an_account)
 }
 END_TEST
 
+/* Half of it is 350 bytes: a packet of its own has 100 of them, and what others of a later packet
+ * may take is what is left then. */
+START_TEST(a_packet_in_the_midst_leaves_less_to_those_behind)
+{
+	const struct account_limits few = {
+		.uid = {.n = {700, 1000, 1000, 1000}}, .all = {.n = {700, 1000, 1000, 1000}}};
+
+	core_set_limits(core, &few);
+	pool->config.packed_result_bytes = 10;
+	for (unsigned i = 0; i < 12; i++)
+		if (i == 2)
+			submit_plain((struct submission){0});
+		else
+			submit_pure((struct submission){0});
+	fake_turn(&fake);
+	ck_assert_uint_eq(n_calls, 1);
+	ck_assert_uint_eq(w->slot->n_line, 8);
+	ck_assert_uint_eq(used(0, ACCOUNT_BYTES), 3 * 100 + 5 * 10);
+}
+END_TEST
+
 START_TEST(no_worker_idles_beside_them)
 {
 	pool->config.n_workers = 2;
@@ -206,5 +227,6 @@ SUITE_MAIN_WITH("pack_several", set_up_calls, core_teardown, each_has_a_packet_o
 	packets_of_one_and_of_several_go_together, they_are_no_more_than_one_packet_may_be,
 	much_goes_by_itself, what_has_no_history_goes_by_itself,
 	what_may_be_what_a_worker_died_of_has_its_own, their_rooms_leave_half_of_an_account,
-	no_worker_idles_beside_them, what_a_full_link_does_not_take_stands_where_it_stood,
-	a_packet_is_not_cut, all_of_them_come_back, a_death_costs_one_packet)
+	a_packet_in_the_midst_leaves_less_to_those_behind, no_worker_idles_beside_them,
+	what_a_full_link_does_not_take_stands_where_it_stood, a_packet_is_not_cut,
+	all_of_them_come_back, a_death_costs_one_packet)

@@ -129,6 +129,46 @@ START_TEST(it_is_tried_when_there_is_no_need_for_that_room)
 }
 END_TEST
 
+/* It holds what `first` needs, and has it as long as that other uid's job wants. */
+START_TEST(who_waits_for_another_uid_may_still_run)
+{
+	struct future *its = submit(1), *f;
+
+	ck_assert_int_eq(try_after(pool, its, MAX_BYTES / 2, &f, NULL), 0);
+	fake_turn(&fake);
+	ck_assert_int_eq(first->state, FUTURE_QUEUED);
+	cancel(its, CANCEL_KILL);
+	fake_turn(&fake);
+	ck_assert_int_eq(f->failure, FAILURE_INPUT);
+	ck_assert_int_eq(first->state, FUTURE_QUEUED);
+}
+END_TEST
+
+/* A value that one of them names leaves no room for any. The first is told so while another one
+ * still waits for his end, and then that one has no room either. */
+START_TEST(none_waits_for_ever_for_room)
+{
+	struct future *told, *waits, *names, *object;
+	struct after after = {.on = NULL, .is_any = true};
+	uint64_t before;
+
+	cancel(first, CANCEL_KILL);
+	told = submit(0);
+	after.on = told;
+	before = used(0, ACCOUNT_BYTES);
+	waits = submit_with(0, (struct submission){.wishes = {.after = &after, .n_after = 1}});
+	before += MAX_BYTES - 2 * used(0, ACCOUNT_BYTES); /* as many for `names` as for `waits` */
+	object = put(before - 50);
+	after = (struct after){.on = object, .is_input = true};
+	names = submit_with(0, (struct submission){.wishes = {.after = &after, .n_after = 1}});
+	for (unsigned i = 0; i < 3; i++)
+		fake_turn(&fake);
+	ck_assert_int_eq(told->failure, FAILURE_HELD);
+	ck_assert_int_eq(names->failure, FAILURE_HELD);
+	ck_assert_int_eq(waits->state, FUTURE_QUEUED); /* now there is room */
+}
+END_TEST
+
 /* Without that room, too, it is too much. */
 START_TEST(what_never_fits_does_not_wait_for_others)
 {
@@ -145,4 +185,5 @@ SUITE_MAIN_WITH("room", setup, core_teardown, who_waits_for_nobody_leaves_room_f
 	who_waits_for_another_leaves_room_for_that_ones, who_waits_for_one_who_waits_does_so_too,
 	whose_end_is_there_needs_no_room, what_will_fail_needs_no_room,
 	what_is_kept_later_leaves_that_room, it_is_tried_when_there_is_no_need_for_that_room,
+	who_waits_for_another_uid_may_still_run, none_waits_for_ever_for_room,
 	what_never_fits_does_not_wait_for_others)
