@@ -319,7 +319,9 @@ class Admission(unittest.TestCase):
 
     def test_a_daemon_that_finishes(self):
         c, ids = self.stop_answers(lambda c: c.send("shutdown", None, {"mode": "finish"}))
-        self.end(c, ids)
+        ended = c.send("wait", ids)  # the daemon is gone when they are
+        c.call("cancel", ids)
+        c.answer(ended)
 
     def test_a_daemon_that_stops(self):
         self.stop_answers(lambda c: self.poold.process.send_signal(signal.SIGTERM))
